@@ -1,0 +1,208 @@
+"""From an audio file to a log-mel picture, and from a mask over that picture back to sound.
+
+The log-mel front end is that of Schlüter and Grill (ISMIR 2015): `logmel = log(mel(spectrum(samples)))`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor, nn
+
+from svdx.errors import AudioError, ConfigError
+
+BLOCK = 1 << 20  # frames decoded at a time: a header's promise is never allocated before it is kept
+
+
+def decode(path: str | Path, sample_rate: int) -> Tensor:
+    """Read an audio file as mono at `sample_rate`.
+
+    Returns: samples, [n], float32, the mean of the channels, full scale = 1.
+    Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path}: no such audio file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            promised, source_rate = file.frames, file.samplerate
+            blocks = [block.mean(axis=1) for block in file.blocks(BLOCK, dtype="float32", always_2d=True)]
+    except soundfile.SoundFileError as error:
+        reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()
+        raise AudioError(f"{path}: not readable as audio ({reason}); wav, flac, ogg and mp3 are read") from error
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    if not len(samples):
+        raise AudioError(f"{path}: holds no samples")
+    if len(samples) < promised:
+        raise AudioError(f"{path}: truncated: its header promises {promised} samples, {len(samples)} are there")
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
+    if not samples.any():
+        raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
+    return resample(torch.from_numpy(samples), source_rate, sample_rate)
+
+
+def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
+    """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
+    if source_rate == sample_rate:
+        return samples
+    from torchaudio.functional import resample as sinc_resample  # here only: torchaudio 2.11 is its last release
+
+    return sinc_resample(samples, source_rate, sample_rate)
+
+
+def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
+    """Triangular mel filters as the original program builds them: each sums to 1 over the bins.
+
+    The corner frequencies are equally spaced in mel(f) = 1127 ln(1 + f/700) and snapped upwards to STFT bins; a
+    slope's height is its distance from the corner in Hz over the slope's length in *bins*.
+
+    Returns: filterbank, [frame_length // 2 + 1, n_bands], float64.
+    """
+    mel_min, mel_max = (1127 * math.log1p(f / 700) for f in (f_min, f_max))
+    corners_hz = 700 * np.expm1(np.linspace(mel_min, mel_max, n_bands + 2) / 1127)
+    bins_hz = np.linspace(0, sample_rate / 2, frame_length // 2 + 1)
+    corners = np.searchsorted(bins_hz, corners_hz)
+    filterbank = np.zeros((len(bins_hz), n_bands))
+    for band in range(n_bands):
+        left, top, right = corners[band : band + 3]
+        rising, falling = slice(left, top), slice(top, right)
+        filterbank[rising, band] = (bins_hz[rising] - corners_hz[band]) / (top - left)
+        filterbank[falling, band] = (corners_hz[band + 2] - bins_hz[falling]) / (right - top)
+    sums = filterbank.sum(axis=0)
+    if not (sums > 0).all():
+        raise ConfigError(f"frontend: band {int(np.argmin(sums > 0))} holds no STFT bin; use fewer bands")
+    return torch.from_numpy(filterbank / sums)
+
+
+class FrontEnd(nn.Module):
+    """Log-mel spectrogram without centring and padding, computed in the precision of the samples given.
+
+    The original computes in float64. In float32 quiet bins (below about -7) drift by up to 1.
+
+    Shape:
+        samples [..., n] → log-mel [..., (n - frame_length) // hop + 1, n_bands], natural logarithm
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        frame_length: int,
+        hop: int,
+        n_bands: int,
+        f_min: float,
+        f_max: float,
+        floor: float,
+        excerpt_frames: int,
+    ) -> None:
+        """Sizes in samples, frequencies in Hz; floor: least magnitude before the logarithm; excerpt_frames: 115."""
+        super().__init__()
+        self.settings = dict(
+            sample_rate=sample_rate,
+            frame_length=frame_length,
+            hop=hop,
+            n_bands=n_bands,
+            f_min=f_min,
+            f_max=f_max,
+            floor=floor,
+            excerpt_frames=excerpt_frames,
+        )
+        self.sample_rate, self.frame_length, self.hop, self.n_bands = sample_rate, frame_length, hop, n_bands
+        self.f_min, self.f_max, self.floor, self.excerpt_frames = f_min, f_max, floor, excerpt_frames
+        filterbank = mel_filterbank(sample_rate, frame_length, n_bands, f_min, f_max)
+        self.register_buffer("window", torch.hann_window(frame_length, periodic=False, dtype=torch.float64))
+        self.register_buffer("filterbank", filterbank)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second; frame i stands at i / frame_rate seconds."""
+        return self.sample_rate / self.hop
+
+    def n_frames(self, n_samples: int) -> int:
+        """How many whole frames n_samples hold."""
+        return max(0, (n_samples - self.frame_length) // self.hop + 1)
+
+    def n_samples(self, n_frames: int) -> int:
+        """How many samples n_frames need."""
+        return (n_frames - 1) * self.hop + self.frame_length
+
+    def band_frequencies(self) -> Tensor:
+        """Centre of every band, [n_bands], Hz."""
+        mels = torch.linspace(*(1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max)), self.n_bands + 2)
+        return 700 * torch.expm1(mels[1:-1] / 1127)
+
+    def stft(self, samples: Tensor) -> Tensor:
+        """samples [..., n] → complex spectrum [..., frames, frame_length // 2 + 1]."""
+        frames = samples.unfold(-1, self.frame_length, self.hop)
+        return torch.fft.rfft(frames * self.window.to(samples.dtype))
+
+    def spectrum(self, samples: Tensor) -> Tensor:
+        """samples [..., n] → magnitudes [..., frames, frame_length // 2 + 1]."""
+        return self.stft(samples).abs()
+
+    def mel(self, spectrum: Tensor) -> Tensor:
+        """magnitudes [..., bins] → mel bands [..., n_bands]."""
+        return spectrum @ self.filterbank.to(spectrum.dtype)
+
+    def log(self, mel: Tensor) -> Tensor:
+        """mel bands → natural logarithm of max(band, floor)."""
+        return mel.clamp_min(self.floor).log()
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """samples [..., n] → log-mel [..., frames, n_bands]."""
+        return self.log(self.mel(self.spectrum(samples)))
+
+
+def bin_gains(mask: Tensor, filterbank: Tensor) -> Tensor:
+    """Spread a mask over mel bands to STFT bins, each bin the mean of the bands that hear it.
+
+    mask: [frames, n_bands] in [0, 1]; filterbank: [bins, n_bands] → gains: [frames, bins] in [0, 1].
+    Bins below the first band follow the first band, bins above the last follow the last.
+    """
+    share = filterbank.to(mask.dtype)
+    heard = share.sum(1) > 0
+    first, last = heard.nonzero()[[0, -1], 0].tolist()
+    share = share.clone()
+    share[:first, 0] = 1
+    share[last + 1 :, -1] = 1
+    unheard = share.sum(1) == 0
+    share[unheard] = share[unheard.roll(-1)]
+    return mask @ (share / share.sum(1, keepdim=True)).T
+
+
+def masked_sound(samples: Tensor, mask: Tensor, frontend: FrontEnd) -> Tensor:
+    """The part of a sound that a mask over its log-mel keeps, with the phase of the sound itself.
+
+    samples: [n]; mask: [frames, n_bands] in [0, 1], 1 = kept, the frames of `frontend(samples)`.
+    Returns: [n] in the dtype of samples. An all-ones mask gives the samples back, and the parts that a mask and its
+    complement keep sum to the whole: overlap-add weighted by the squared window and divided by its sum (Griffin and
+    Lim, 1984, equation 6). Samples that only the padding's frames reach follow the nearest frame of the mask.
+    """
+    if mask.shape[0] != frontend.n_frames(len(samples)):
+        raise ValueError(f"{mask.shape[0]} frames of mask for {frontend.n_frames(len(samples))} frames of sound")
+    before = -(-frontend.frame_length // frontend.hop)
+    covered = frontend.n_samples(mask.shape[0])
+    after = before + -(-(len(samples) - covered) // frontend.hop)
+    n_padded = frontend.n_samples(before + mask.shape[0] + after)
+    exact = samples.double()
+    padded = nn.functional.pad(exact, (before * frontend.hop, n_padded - before * frontend.hop - len(samples)))
+    gains = bin_gains(mask.double(), frontend.filterbank)
+    gains = torch.cat([gains[:1].expand(before, -1), gains, gains[-1:].expand(after, -1)])
+    window = frontend.window
+    frames = torch.fft.irfft(frontend.stft(padded) * gains, frontend.frame_length) * window
+    total = overlap_add(frames, frontend.hop)
+    weight = overlap_add((window**2).expand_as(frames), frontend.hop)
+    inside = slice(before * frontend.hop, before * frontend.hop + len(samples))
+    return (total[inside] / weight[inside]).to(samples.dtype)
+
+
+def overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """frames [n_frames, length] laid hop samples apart and summed → [(n_frames - 1) · hop + length]."""
+    n_frames, length = frames.shape
+    total = (n_frames - 1) * hop + length
+    folded = nn.functional.fold(frames.T[None], output_size=(1, total), kernel_size=(1, length), stride=(1, hop))
+    return folded[0, 0, 0]

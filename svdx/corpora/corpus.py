@@ -1,0 +1,49 @@
+"""What every corpus is: a root directory and three splits, read when they are asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from svdx.corpora.track import Track
+from svdx.errors import CorpusError
+
+SPLITS = ("train", "valid", "test")
+
+
+class Corpus:
+    """Music in three splits. A child names itself, says what its root holds, and reads one split in `_tracks`.
+
+    Making a corpus reads nothing; a split is read when it is first asked for, and remembered, so that what is wrong
+    with a split troubles only those who need it.
+    """
+
+    name: ClassVar[str]
+    holds: ClassVar[str]
+    cure: ClassVar[str]  # of an empty split
+
+    def __init__(self, root: str | Path | None) -> None:
+        if not root:
+            raise CorpusError(f"data={self.name} needs data.root=DIR, the directory that holds {self.holds}")
+        self.root = Path(root).expanduser()
+        if not self._is_root(self.root):
+            problem = "is not a directory" if self.root.exists() else "does not exist"
+            raise CorpusError(f"data.root={self.root} {problem}: give the directory that holds {self.holds}")
+        self._read: dict[str, tuple[Track, ...]] = {}
+
+    def split(self, name: str) -> tuple[Track, ...]:
+        """The tracks of the split "train", "valid" or "test"; one that is missing or empty is a CorpusError."""
+        if name not in SPLITS:
+            raise CorpusError(f"no split is called {name!r}: ask for one of {', '.join(SPLITS)}")
+        if name not in self._read:
+            tracks = self._tracks(name)
+            if not tracks:
+                raise CorpusError(f"{self.root}: the split {name!r} of data={self.name} is empty: {self.cure}")
+            self._read[name] = tracks
+        return self._read[name]
+
+    def _tracks(self, split: str) -> tuple[Track, ...]:
+        raise NotImplementedError
+
+    def _is_root(self, path: Path) -> bool:
+        return path.is_dir()

@@ -1,0 +1,119 @@
+"""What corpora ask of a disk: the lines of a text file, the files below a directory, the audio that a line names."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from svdx.errors import CorpusError
+
+AUDIO = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a text file that is not blank, without the white space around it; `where` is its file:number."""
+
+    where: str
+    text: str
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The lines of a text file that are not blank; UTF-8, or UTF-16 where it says so, else Latin-1; any line end."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    # Not `splitlines`: that also breaks at characters which Latin-1 text may hold inside a name.
+    lines = _decode(data).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [Line(f"{path}:{number}", text.strip()) for number, text in enumerate(lines, start=1) if text.strip()]
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Every file below a directory in a fixed order, through links too; not dotfiles, nor macOS's `__MACOSX`."""
+    seen = set()  # links can lead in circles
+    for folder, folders, names in os.walk(root, followlinks=True):
+        if os.path.realpath(folder) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(folder))
+        folders[:] = sorted(filter(_visible, folders))
+        yield from (Path(folder, name) for name in sorted(names) if _visible(name))
+
+
+def entries_of(folder: Path) -> list[Path]:
+    """What lies in one directory, in a fixed order, without dotfiles; nothing where it does not exist."""
+    return sorted(path for path in folder.iterdir() if _visible(path.name)) if folder.is_dir() else []
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def is_audio(path: Path) -> bool:
+    """Whether the extension is one of audio."""
+    return path.suffix.lower() in AUDIO
+
+
+def stem(path: Path) -> str:
+    """A file's name without extension, composed: macOS stores 'é' as two characters and a typed list as one."""
+    return _composed(path.stem)
+
+
+def by_stem(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """The paths of each stem."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(stem(path), []).append(path)
+    return found
+
+
+def track_name(text: str) -> str:
+    """The track that a line of a list names: without the extension, if it has one that says audio.
+
+    >>> track_name("01 - Dr. No.ogg"), track_name("01 - Dr. No")
+    ('01 - Dr. No', '01 - Dr. No')
+    """
+    return _composed(text[: -len(Path(text).suffix)] if is_audio(Path(text)) else text)
+
+
+def find_audio(line: Line, audio: Mapping[str, list[Path]], place: str) -> Path:
+    """The one audio file that a line names, with or without its extension, among `by_stem` files of a place."""
+    name = track_name(line.text)
+    same = audio.get(name, [])
+    exact = [path for path in same if _composed(path.name) == _composed(line.text)]
+    bare = name == _composed(line.text)
+    if len(exact) == 1 or (bare and len(same) == 1):
+        return (exact or same)[0]
+    there = " and ".join(str(path) for path in exact or same)
+    if exact or (bare and same):
+        raise CorpusError(f"{line.where}: {line.text!r} could be {there}; name one of them, or leave one of them there")
+    hint = f"; {there} is there: is that meant?" if same else f" (svdx reads {' '.join(AUDIO)})"
+    raise CorpusError(f"{line.where}: {place} has no {line.text!r}: add it or take the line out{hint}")
+
+
+def refuse_repeats(lists: Iterable[Iterable[Line]]) -> None:
+    """A CorpusError if the lists, taken together, name a track twice: over train and test that would be a leak."""
+    first: dict[str, str] = {}
+    for line in (line for lines in lists for line in lines):
+        name = track_name(line.text)
+        if name in first:
+            raise CorpusError(f"{line.where}: {line.text!r} is listed already at {first[name]}; take one of them out")
+        first[name] = line.where
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

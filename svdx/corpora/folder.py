@@ -1,0 +1,57 @@
+"""A corpus in a plain folder: the layout of Jamendo, and the one for anybody's own music."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from svdx.corpora.corpus import SPLITS, Corpus
+from svdx.corpora.files import by_stem, entries_of, find_audio, is_audio, read_lines, refuse_repeats, stem
+from svdx.corpora.labels import read_lab
+from svdx.corpora.track import Track
+from svdx.errors import CorpusError
+
+
+class Folder(Corpus):
+    """Music laid out by hand.
+
+    ```
+    audio/      one file a track, any format that libsndfile reads: `My Song.ogg`
+    labels/     `My Song.lab`: on each line `start end sing` or `start end nosing`, in seconds
+    filelists/  `train`, `valid`, `test`: one file name of audio/ a line
+    vocals/     optional: the voice alone at the gain it has in the mix, `My Song.wav`
+    ```
+    """
+
+    name = "folder"
+    holds = "audio/, labels/ and filelists/{train,valid,test}"
+    cure = "name files of audio/ in its list in filelists/"
+
+    def _tracks(self, split: str) -> tuple[Track, ...]:
+        path = self._list(split)
+        if not path.is_file():
+            raise CorpusError(f"{path} is missing: write it, with the name of one file of audio/ a line")
+        if not (self.root / "audio").is_dir():
+            raise CorpusError(f"{self.root / 'audio'} is missing: put the audio files there")
+        lists = {name: read_lines(self._list(name)) for name in SPLITS if self._list(name).is_file()}
+        refuse_repeats(lists.values())
+        audio = by_stem(filter(is_audio, entries_of(self.root / "audio")))
+        vocals = by_stem(filter(is_audio, entries_of(self.root / "vocals")))
+        labels = {stem(path): path for path in entries_of(self.root / "labels") if path.suffix == ".lab"}
+        mixes = [find_audio(line, audio, str(self.root / "audio")) for line in lists[split]]
+        return tuple(self._track(mix, labels, vocals) for mix in mixes)
+
+    def _track(self, mix: Path, labels: Mapping[str, Path], vocals: Mapping[str, list[Path]]) -> Track:
+        name = stem(mix)
+        if name not in labels:
+            raise CorpusError(
+                f"{self.root / 'labels' / name}.lab is missing: write it, 'start end sing' or 'start end nosing' "
+                "on each line, times in seconds"
+            )
+        voice, *others = vocals.get(name, [None])
+        if others:
+            raise CorpusError(f"{voice} and {others[0].name} are both the voice of {name!r}: leave one of them there")
+        return Track(name, mix, read_lab(labels[name]), voice)
+
+    def _list(self, split: str) -> Path:
+        return self.root / "filelists" / split

@@ -1,0 +1,127 @@
+"""Jamendo (Ramona, Richard and David, 2008): 93 songs under free licences, labelled sing and nosing."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from svdx.corpora.archive import unpack
+from svdx.corpora.corpus import Corpus
+from svdx.corpora.files import Line, by_stem, files_below, find_audio, is_audio, read_lines, refuse_repeats, stem
+from svdx.corpora.folder import Folder
+from svdx.corpora.labels import read_lab
+from svdx.corpora.track import Track
+from svdx.errors import CorpusError
+
+SIZES = {"train": 61, "valid": 16, "test": 16}
+SPLIT_NAMES = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}
+LIST_FILE = re.compile(r"(?:jam_)?(train|valid|validation|val|test)(?:_list)?(?:\.txt)?", re.IGNORECASE)
+SOURCE = "jamando.zip of https://zenodo.org/records/2585988"
+
+log = logging.getLogger(__name__)
+
+
+class Jamendo(Corpus):
+    """Jamendo, either in `Folder`'s layout or as published: the zip archive, its directory, or what was in it.
+
+    The archive is unpacked beside itself when a split is first asked for. Of what was in it, only this is taken for
+    granted: `.lab` files and audio of the same names lie somewhere, and the splits are either list files
+    (`filelists/train`, `jam_train_list.txt`) or directories of audio (`train/`).
+    """
+
+    name = "jamendo"
+    holds = f"audio/, labels/ and filelists/, or {SOURCE}"
+    cure = "name files in its list"
+
+    def _tracks(self, split: str) -> tuple[Track, ...]:
+        home = self._home()
+        files = list(files_below(home))
+        layout = _folder_layout(files)
+        tracks = Folder(layout).split(split) if layout else _discovered(home, files, split)
+        if len(tracks) != SIZES[split]:
+            log.warning("%s: %d tracks in the split %r; Jamendo has %d", home, len(tracks), split, SIZES[split])
+        return tracks
+
+    def _home(self) -> Path:
+        """The directory with the music, unpacked if need be."""
+        if self.root.is_file():
+            return unpack(self.root)
+        files = list(files_below(self.root))
+        archives = [path for path in files if path.suffix.lower() == ".zip" and path.parent == self.root]
+        if any(path.suffix == ".lab" for path in files) or not archives:
+            return self.root
+        return unpack(min(archives, key=lambda path: not path.stem.lower().startswith(("jamando", "jamendo"))))
+
+    def _is_root(self, path: Path) -> bool:
+        return path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip")
+
+
+def _folder_layout(files: list[Path]) -> Path | None:
+    """The directory laid out as `Folder` wants it, if there is one: in an archive it may lie further down."""
+    lists = {path.parent.parent for path in files if path.parent.name == "filelists"}
+    audio = {path.parent.parent for path in files if path.parent.name == "audio" and is_audio(path)}
+    labels = {path.parent.parent for path in files if path.parent.name == "labels"}
+    return min(lists & audio & labels, default=None)
+
+
+def _discovered(home: Path, files: list[Path], split: str) -> tuple[Track, ...]:
+    audio = by_stem(filter(is_audio, files))
+    labels = by_stem(path for path in files if path.suffix == ".lab")
+    if not audio or not labels:
+        raise CorpusError(_nothing_found(home, files))
+    chosen = _listed(home, files, audio, split) or _sorted_into_folders(home, audio, split)
+    return tuple(Track(stem(path), path, read_lab(_label(stem(path), labels, home))) for path in chosen)
+
+
+def _nothing_found(home: Path, files: list[Path]) -> str:
+    packed = [path.name for path in files if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar")]
+    todo = f"unpack {', '.join(packed)} there" if packed else f"download {SOURCE}"
+    missing = ".lab files" if any(map(is_audio, files)) else "audio with .lab files"
+    return f"{home}: no {missing} in it: {todo}, and give its path or its directory as data.root"
+
+
+def _listed(home: Path, files: list[Path], audio: Mapping[str, list[Path]], split: str) -> list[Path]:
+    """The audio of a split in the order of its list; none if there are no lists."""
+    lists: dict[str, list[Line]] = {}
+    for path in files:
+        match = LIST_FILE.fullmatch(path.name)
+        if match:
+            lists.setdefault(SPLIT_NAMES[match[1].lower()], [_entry(line) for line in read_lines(path)])
+    refuse_repeats(lists.values())
+    return [find_audio(line, audio, str(home)) for line in lists.get(split, [])]
+
+
+def _entry(line: Line) -> Line:
+    """A line of a list as a bare file name: the published lists name the transcriptions, `Song.trs`."""
+    return replace(line, text=re.sub(r"\.trs$", "", re.split(r"[/\\]", line.text)[-1]))
+
+
+def _sorted_into_folders(home: Path, audio: Mapping[str, list[Path]], split: str) -> list[Path]:
+    """The audio, by name, that lies in a directory called as the split."""
+    chosen = []
+    for name in sorted(audio):
+        splits = {where for path in audio[name] if (where := _split_of(path.relative_to(home)))}
+        if len(splits) > 1 or (split in splits and len(audio[name]) > 1):
+            raise CorpusError(f"{audio[name][0]} and {audio[name][1]} are both {name!r}: leave one of them there")
+        chosen += audio[name] if split in splits else []
+    if not chosen:
+        raise CorpusError(f"{home}: nothing says which tracks are {split!r}: write {home / 'filelists' / split}")
+    return chosen
+
+
+def _split_of(path: Path) -> str | None:
+    splits = [SPLIT_NAMES[part.lower()] for part in path.parts[:-1] if part.lower() in SPLIT_NAMES]
+    return splits[-1] if splits else None
+
+
+def _label(name: str, labels: Mapping[str, list[Path]], home: Path) -> Path:
+    if name not in labels:
+        raise CorpusError(f"{home}: there is audio {name!r} but no {name}.lab: take the label file from {SOURCE}")
+    first, *others = labels[name]
+    for other in others:
+        if other.read_bytes() != first.read_bytes():
+            raise CorpusError(f"{first} and {other} contradict each other: leave one of them there")
+    return first

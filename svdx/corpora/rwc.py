@@ -1,0 +1,92 @@
+"""RWC Popular Music (Goto et al., 2002), 100 songs, with the vocal activity of Mauch et al. (2011)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from svdx.corpora.corpus import Corpus
+from svdx.corpora.files import files_below, is_audio
+from svdx.corpora.labels import read_change_points
+from svdx.corpora.track import Track
+from svdx.errors import CorpusError
+
+PIECE = re.compile(r"RM-P(\d{3})(?!\d)", re.IGNORECASE)
+NUMBER = re.compile(r"(?<!\d)\d{3}(?!\d)")
+LABELS = ".VOCA_INST.TXT"
+
+
+class Rwc(Corpus):
+    """RWC Popular Music below one directory: audio and `RM-P001.VOCA_INST.TXT` files, wherever they lie.
+
+    Audio carries the piece's number in its name, as in `RM-P001.wav` or `001 Eien no replica.flac`.
+    RWC has no splits of its own: seeded, `n_test` pieces are drawn, then `n_valid`; the rest is for training. The
+    test pieces do not depend on `n_valid`.
+    """
+
+    name = "rwc"
+    holds = "the audio and the RM-P***.VOCA_INST.TXT files of RWC Popular Music"
+    cure = "change data.n_test or data.n_valid"
+
+    def __init__(self, root: str | Path | None, n_test: int = 20, seed: int = 0, n_valid: int = 16) -> None:
+        super().__init__(root)
+        if min(n_test, n_valid) < 0:
+            raise CorpusError(f"data.n_test={n_test} and data.n_valid={n_valid} must not be negative")
+        self.n_test, self.n_valid, self.seed = n_test, n_valid, seed
+
+    def _tracks(self, split: str) -> tuple[Track, ...]:
+        pieces = self._pieces()
+        return tuple(_track(number, *pieces[number]) for number in sorted(self._drawn(sorted(pieces))[split]))
+
+    def _drawn(self, numbers: list[str]) -> dict[str, list[str]]:
+        kept = self.n_test + self.n_valid
+        if kept > len(numbers):
+            raise CorpusError(
+                f"{self.root} holds {len(numbers)} pieces, too few for data.n_test={self.n_test} and "
+                f"data.n_valid={self.n_valid}: lower them"
+            )
+        drawn = [numbers[i] for i in np.random.RandomState(self.seed).permutation(len(numbers))]
+        return {"test": drawn[: self.n_test], "valid": drawn[self.n_test : kept], "train": drawn[kept:]}
+
+    def _pieces(self) -> dict[str, tuple[Path, Path]]:
+        """Audio and label file of every piece number."""
+        files = list(files_below(self.root))
+        audio = _by_number(filter(is_audio, files))
+        labels = _by_number(path for path in files if path.name.upper().endswith(LABELS))
+        if not audio or not labels:
+            missing = f"RM-P***{LABELS} files" if audio else "audio with piece numbers in its names, as in RM-P001.wav"
+            raise CorpusError(f"{self.root} holds no {missing}: give as data.root the directory that holds both")
+        for number in sorted(audio.keys() ^ labels.keys()):
+            path, missing = (audio[number], "label file") if number in audio else (labels[number], "audio")
+            raise CorpusError(f"{path}: there is no {missing} RM-P{number} below {self.root}: add it or take this away")
+        return {number: (audio[number], labels[number]) for number in audio}
+
+
+def _by_number(paths: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        number = _number(path.name)
+        if number in found:
+            raise CorpusError(f"{found[number]} and {path} are both piece {number}: leave one of them there")
+        if number:
+            found[number] = path
+    return found
+
+
+def _number(name: str) -> str | None:
+    """The piece number in a file name: after RM-P, or else the only number of three digits."""
+    piece = PIECE.search(name)
+    numbers = [piece[1]] if piece else NUMBER.findall(name)
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _track(number: str, audio: Path, labels: Path) -> Track:
+    try:
+        duration = soundfile.info(audio).duration
+    except (soundfile.SoundFileError, OSError) as error:
+        raise CorpusError(f"{audio}: cannot be read as audio ({error}): copy it again or take it away") from error
+    return Track(f"RM-P{number}", audio, read_change_points(labels, duration))

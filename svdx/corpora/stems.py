@@ -1,0 +1,141 @@
+"""Stems: a corpus whose voice is known alone, laid out as MUSDB18-HQ is (Rafii et al., 2019)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from svdx.corpora.corpus import Corpus
+from svdx.corpora.files import by_stem, entries_of, is_audio
+from svdx.corpora.labels import read_lab
+from svdx.corpora.track import Segment, Track
+from svdx.errors import CorpusError
+
+WINDOW = 0.05  # seconds, not overlapping
+BELOW = 30.0  # dB below the loud windows (95th percentile): vocal down to there
+FLOOR = -70.0  # dBFS: never vocal below it, so that the dither of a silent stem is not singing
+SMOOTHED = 7  # windows of the median: 0.35 s
+BLOCK = 600  # windows read at a time: 30 s
+
+MUSDB18_VALID = frozenset(
+    {
+        "ANiMAL - Rockshow",
+        "Actions - One Minute Smile",
+        "Alexander Ross - Goodbye Bolero",
+        "Clara Berry And Wooldog - Waltz For My Victims",
+        "Fergessen - Nos Palpitants",
+        "James May - On The Line",
+        "Johnny Lokke - Promises & Lies",
+        "Leaf - Summerghost",
+        "Meaxic - Take A Step",
+        "Patrick Talbot - A Reason To Leave",
+        "Skelpolu - Human Mistakes",
+        "Traffic Experiment - Sirens",
+        "Triviul - Angelsaint",
+        "Young Griffo - Pennies",
+    }
+)
+
+
+class Stems(Corpus):
+    """Mixes with their vocal stems: `train|test/<track>/{mixture,vocals}.wav`, other stems beside them unread.
+
+    Labels come from the vocal stem (`vocal_segments`), unless a `.lab` file lies in the track's directory. The
+    validation split is taken out of train: MUSDB18's own 14 tracks if they are all there and 14 are asked for, else
+    `n_valid` seeded ones.
+    """
+
+    name = "stems"
+    holds = "train/<track>/{mixture,vocals}.wav and test/<track>/{mixture,vocals}.wav"
+    cure = "add tracks or change data.n_valid"
+
+    def __init__(self, root: str | Path | None, n_valid: int = 14, seed: int = 0) -> None:
+        super().__init__(root)
+        if n_valid < 0:
+            raise CorpusError(f"data.n_valid={n_valid} must not be negative")
+        self.n_valid, self.seed = n_valid, seed
+
+    def _tracks(self, split: str) -> tuple[Track, ...]:
+        folders = self._folders("test" if split == "test" else "train")
+        other = self.root / ("train" if split == "test" else "test")
+        for name in sorted(folders):
+            if (other / name).is_dir():
+                raise CorpusError(f"{folders[name]} is in {other} too: take one of them out")
+        if split != "test":
+            valid = self._valid(sorted(folders))
+            folders = {name: folders[name] for name in folders if (name in valid) == (split == "valid")}
+        return tuple(_track(folders[name]) for name in sorted(folders))
+
+    def _folders(self, part: str) -> dict[str, Path]:
+        home = self.root / part
+        if not home.is_dir():
+            raise CorpusError(f"{home} is missing: it should hold a directory a track, with mixture.wav and vocals.wav")
+        return {path.name: path for path in entries_of(home) if path.is_dir()}
+
+    def _valid(self, names: list[str]) -> frozenset[str]:
+        if self.n_valid == len(MUSDB18_VALID) and MUSDB18_VALID.issubset(names):
+            return MUSDB18_VALID
+        if self.n_valid > len(names):
+            raise CorpusError(
+                f"data.n_valid={self.n_valid}, but {self.root / 'train'} has {len(names)} tracks: lower it"
+            )
+        order = np.random.RandomState(self.seed).permutation(len(names))
+        return frozenset(names[i] for i in order[: self.n_valid])
+
+
+def _track(folder: Path) -> Track:
+    files = entries_of(folder)
+    audio = by_stem(filter(is_audio, files))
+    labels = [path for path in files if path.suffix == ".lab"]
+    if len(labels) > 1:
+        raise CorpusError(f"{folder}: {labels[0].name} and {labels[1].name} both label it: leave one of them there")
+    for paths in (audio.get("mixture", []), audio.get("vocals", [])):
+        if len(paths) > 1:
+            raise CorpusError(f"{folder}: {paths[0].name} and {paths[1].name}: leave one of them there")
+    mixture, vocals = (audio.get(name, [None])[0] for name in ("mixture", "vocals"))
+    if not mixture:
+        raise CorpusError(f"{folder / 'mixture.wav'} is missing: put the mix there")
+    if not vocals and not labels:
+        raise CorpusError(f"{folder / 'vocals.wav'} is missing: put the voice alone there, or a .lab file")
+    return Track(folder.name, mixture, read_lab(labels[0]) if labels else vocal_segments(vocals), vocals)
+
+
+def vocal_segments(vocals: Path) -> tuple[Segment, ...]:
+    """Where somebody sings, from the voice alone: its level in windows against its own loud windows, smoothed.
+
+    Only vocal segments are returned. A stem that is silent throughout has none.
+    """
+    rms, window, duration = _levels(vocals)
+    quiet = max(np.percentile(rms, 95) * 10 ** (-BELOW / 20), 10 ** (FLOOR / 20))
+    # The median of yes and no over an odd number of windows is what most of them say; outside the track: no.
+    votes = np.convolve(rms > quiet, np.ones(SMOOTHED))[SMOOTHED // 2 :][: len(rms)]
+    vocal = votes > SMOOTHED / 2
+    changes = np.flatnonzero(np.diff(vocal, prepend=False, append=False))
+    runs = changes.reshape(-1, 2) * window
+    return tuple(Segment(float(start), float(min(end, duration)), True) for start, end in runs)
+
+
+def _levels(path: Path) -> tuple[np.ndarray, float, float]:
+    """RMS of each window over all channels, full scale 1; length of a window and of the file in seconds."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            window = max(1, round(WINDOW * file.samplerate))
+            blocks = file.blocks(window * BLOCK, dtype="float64", always_2d=True)
+            power = np.concatenate([_power(block, window) for block in blocks] or [np.empty(0)])
+            duration = file.frames / file.samplerate
+            seconds = window / file.samplerate
+    except (soundfile.SoundFileError, OSError) as error:
+        raise CorpusError(f"{path}: cannot be read as audio ({error}): copy it again") from error
+    if not power.size or not np.isfinite(power).all():
+        problem = "has samples that are not numbers" if power.size else "has no samples"
+        raise CorpusError(f"{path}: {problem}: export it again, or put a .lab file beside it")
+    return np.sqrt(power), seconds, duration
+
+
+def _power(block: np.ndarray, window: int) -> np.ndarray:
+    """block: samples, [n, channels]; returns the mean square of each window, the last one perhaps shorter"""
+    squares = np.square(block).mean(axis=1)
+    starts = np.arange(0, len(squares), window)
+    return np.add.reduceat(squares, starts) / np.minimum(window, len(squares) - starts)

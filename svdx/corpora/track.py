@@ -1,0 +1,31 @@
+"""A track: one audio file, where in it somebody sings, and, where known, the voice alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a track with one label: [start, end) in seconds; vocal or not."""
+
+    start: float
+    end: float
+    vocal: bool
+
+
+@dataclass(frozen=True)
+class Track:
+    """One piece of music of a corpus.
+
+    name: unique within the corpus, without extension
+    audio: the mix, any format that libsndfile reads
+    segments: by ascending start, without overlap; seconds that no segment covers are non-vocal
+    vocals: the voice alone at the gain it has in the mix, or None where it is not known
+    """
+
+    name: str
+    audio: Path
+    segments: tuple[Segment, ...]
+    vocals: Path | None = None

@@ -1,0 +1,97 @@
+"""Augmentation of SVDNet's training (Schlüter and Grill, ISMIR 2015), on whole batches and on their device.
+
+Stages are pure functions from tensors to tensors; `Augment` draws their random numbers and chains them. Stretching
+and shifting resample the magnitude spectra linearly, where the original has splines of order two; being linear, like
+the mel filterbank, they are matrices, and a shift and the filterbank become one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from svdx.audio import FrontEnd
+
+LOWEST_CENTRE = 150.0  # Hz, of the random filter
+SHIFT_STEP = 0.005
+FILTER_WIDTH = (5.0, 2.0)  # semitones: mean and deviation of the random filter's width
+
+
+def interpolation(positions: Tensor, size: int) -> Tensor:
+    """Matrix that reads a signal at fractional positions, linearly; nothing is there beyond its ends.
+
+    positions: [B, n], in samples of the signal → [B, n, size]
+    """
+    return (1 - (positions[..., None] - torch.arange(size, device=positions.device)).abs()).clamp_min(0)
+
+
+def stretched_frames(stretch: Tensor, n_frames: int, frames: int) -> Tensor:
+    """Where `frames` frames lie in a source of n_frames about whose middle it is stretched. stretch [B] → [B, frames]."""
+    middle = 0.5 * (n_frames - frames / stretch[:, None])
+    return middle + torch.arange(frames, device=stretch.device) / stretch[:, None]
+
+
+def shifted_filterbank(filterbank: Tensor, shift: Tensor) -> Tensor:
+    """Filterbanks that hear a spectrum as if its pitch were shifted first; nothing is there beyond its last bin.
+
+    filterbank: [bins, bands]; shift: [S], > 1 is higher → [S, bins, bands]
+    """
+    n_bins = len(filterbank)
+    sources = torch.arange(n_bins, device=shift.device) / shift[:, None]
+    return interpolation(sources, n_bins).to(filterbank.dtype).mT @ filterbank
+
+
+def filter_response(centre: Tensor, width: Tensor, strength: Tensor, frequencies: Tensor) -> Tensor:
+    """Gaussian bell over linear frequency. centre [B] Hz, width [B] semitones, strength [B] dB → gains [B, K]."""
+    deviation = centre * (2 ** (width / 12) - 1)
+    bell = torch.exp(-0.5 * ((frequencies - centre[:, None]) / deviation[:, None]) ** 2)
+    return 10 ** (strength[:, None] * bell / 20)
+
+
+class Augment(nn.Module):
+    """Random time stretch, pitch shift and frequency filter on the way from samples to log-mel.
+
+    max_stretch, max_shift: greatest relative change, 0.3 = ±30 %; the shift is drawn in steps of half a per cent, so
+    that the shifted filterbanks are made once; max_db: greatest gain or loss of the filter
+
+    Shape:
+        samples [B, frontend.n_samples(window)] → log-mel [B, excerpt_frames, bands]
+    """
+
+    def __init__(self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float) -> None:
+        super().__init__()
+        self.frontend, self.max_stretch, self.max_db = frontend, max_stretch, max_db
+        shifts = 1 + torch.linspace(-max_shift, max_shift, 2 * round(max_shift / SHIFT_STEP) + 1)
+        filterbank = frontend.filterbank.float()
+        self.register_buffer("filterbank", filterbank)
+        self.register_buffer("shifted", torch.cat([shifted_filterbank(filterbank, s) for s in shifts.split(8)]))
+        bin_width = frontend.sample_rate / frontend.frame_length
+        self.register_buffer("frequencies", torch.arange(len(filterbank)) * bin_width)
+
+    @property
+    def window(self) -> int:
+        """Frames that an excerpt is cut from, so that the fastest stretch still fills it."""
+        return int(self.frontend.excerpt_frames / (1 - self.max_stretch))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        n, device = len(samples), samples.device
+        spectrum = self.frontend.spectrum(samples)
+        shifted = self.shifted[torch.randint(len(self.shifted), (n,), device=device)]
+        stretch = 1 + self.max_stretch * (torch.rand(n, device=device) * 2 - 1)
+        frames = stretched_frames(stretch, spectrum.shape[1], self.frontend.excerpt_frames)
+        mel = interpolation(frames, spectrum.shape[1]) @ (spectrum @ shifted)
+        return self.frontend.log(mel) + self._random_filter(n)[:, None]
+
+    def _random_filter(self, n: int) -> Tensor:
+        """What to add to the log-mels of n excerpts, [n, bands]."""
+        device = self.frequencies.device
+        octaves = math.log2(self.frontend.f_max / LOWEST_CENTRE)
+        response = filter_response(
+            centre=LOWEST_CENTRE * 2 ** (torch.rand(n, device=device) * octaves),
+            width=FILTER_WIDTH[0] + FILTER_WIDTH[1] * torch.randn(n, device=device),
+            strength=self.max_db * (torch.rand(n, device=device) * 2 - 1),
+            frequencies=self.frequencies,
+        )
+        return (response @ self.filterbank).log()

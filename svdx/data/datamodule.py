@@ -1,0 +1,146 @@
+"""The LightningDataModule: log-mel excerpts of any corpus, for training and for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from rich.progress import track as progress
+from torch import Tensor
+from torch.utils.data import DataLoader, RandomSampler
+
+from svdx.corpora.corpus import Corpus
+from svdx.corpora.track import Track
+from svdx.data.augment import Augment
+from svdx.data.excerpts import Excerpts, Index, every, sample
+from svdx.data.melstore import MelStore
+from svdx.errors import CorpusError
+
+
+class ExcerptsData(pl.LightningDataModule):
+    """Batches of excerpts; `Excerpts` says what a batch holds, and "logmel" is raw, not standardised.
+
+    corpus: tracks in splits; store: their log-mels
+    batch_size, hop: of training, hop in frames; valid_hop: of validation, in frames
+    epoch_batches: batches of a training epoch (None: all; the remainder of the last is dropped)
+    augment: stages from samples to log-mel, for training only (None: log-mels as they are)
+    features: cached (computed once, see `cache_features`) or live (the model computes them in each step)
+    split, sampling, n, seed, test_hop: which excerpts are tested on, see `svdx.data.excerpts.sample`
+    both_classes: refuse a split in which nobody ever sings, or somebody always does
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        store: MelStore,
+        batch_size: int = 32,
+        hop: int = 10,
+        valid_hop: int = 10,
+        epoch_batches: int | None = None,
+        augment: Augment | None = None,
+        features: str = "live",
+        split: str = "test",
+        sampling: str = "all",
+        n: int = 3000,
+        seed: int = 0,
+        test_hop: int = 10,
+        both_classes: bool = False,
+    ) -> None:
+        super().__init__()
+        self.corpus, self.store, self.augment = corpus, store, augment
+        self.batch_size, self.hop, self.valid_hop, self.epoch_batches = batch_size, hop, valid_hop, epoch_batches
+        self.features, self.split, self.both_classes = features, split, both_classes
+        self.sampling = dict(sampling=sampling, n=n, seed=seed, hop=test_hop)
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            window = self.augment.window if self.augment else self.store.frontend.excerpt_frames
+            self.train_tracks = self._prepared("train", samples=self.augment is not None)
+            self.train_set = self._excerpts(
+                "train", self.train_tracks, lambda lengths: every(lengths, self.hop), window, self.augment is not None
+            )
+            if len(self.train_set) < self.batch_size:
+                raise CorpusError(f"{self.corpus.root}: {len(self.train_set)} training excerpts are less than a batch")
+            self.valid_set = self._excerpts(
+                "valid", self._prepared("valid"), lambda lengths: every(lengths, self.valid_hop)
+            )
+        if stage == "test":
+            rate = self.store.frontend.frame_rate
+            self.test_set = self._excerpts(
+                self.split, self._prepared(self.split), lambda lengths: sample(lengths, rate, **self.sampling)
+            )
+
+    def _prepared(self, split: str, samples: bool = False) -> list[Track]:
+        return self.store.prepare(self.corpus.split(split), samples)
+
+    def _excerpts(
+        self,
+        split: str,
+        tracks: list[Track],
+        index: Callable[[list[int]], Index],
+        window: int | None = None,
+        samples: bool = False,
+    ) -> Excerpts:
+        window = window or self.store.frontend.excerpt_frames
+        lengths = [max(0, len(self.store.logmel(track)) - window + 1) for track in tracks]
+        excerpts = Excerpts(self.store, tracks, index(lengths), window, samples)
+        if not len(excerpts):
+            raise CorpusError(f"{self.corpus.root}: split {split!r} gives no excerpt; its tracks are too short")
+        if self.both_classes and excerpts.vocal.all() | ~excerpts.vocal.any():
+            found = "vocal" if excerpts.vocal.all() else "non-vocal"
+            raise CorpusError(f"{self.corpus.root}: split {split!r} has {found} excerpts only; both classes are needed")
+        return excerpts
+
+    def standardisation(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (ddof 1) of every band over the training tracks' frames, [bands] each.
+
+        A band that never changes has deviation 1.
+        """
+        count, total, square = 0, 0.0, 0.0
+        for track in self.train_tracks:
+            logmel = self.store.logmel(track).astype(np.float64)
+            count, total, square = count + len(logmel), total + logmel.sum(0), square + (logmel**2).sum(0)
+        mean = total / count
+        std = np.sqrt(np.maximum(square - count * mean**2, 0) / (count - 1))
+        std[std < 1e-6] = 1
+        return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+
+    def cache_features(self, features_of: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        """Compute the features of all training and validation excerpts once, unless features=live.
+
+        features_of: log-mel [B, frames, bands] → features [B, n_features]
+        """
+        if self.features == "live":
+            return
+        for excerpts, name in ((self.train_set, "training"), (self.valid_set, "validation")):
+            batches = torch.arange(len(excerpts)).split(self.batch_size)
+            described = [
+                features_of(excerpts.__getitems__(batch.numpy())["logmel"].to(device)).cpu()
+                for batch in progress(batches, f"features of {len(excerpts)} {name} excerpts")
+            ]
+            excerpts.features = torch.cat(described)
+
+    def _loader(self, excerpts: Excerpts, **options) -> DataLoader:
+        return DataLoader(excerpts, self.batch_size, collate_fn=_as_fetched, **options)
+
+    def train_dataloader(self) -> DataLoader:
+        n = self.epoch_batches * self.batch_size if self.epoch_batches else None
+        return self._loader(self.train_set, sampler=RandomSampler(self.train_set, num_samples=n), drop_last=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self.valid_set)
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader(self.test_set)
+
+    def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
+        if "samples" in batch:
+            self.augment.to(batch["samples"].device)
+            batch["logmel"] = self.augment(batch.pop("samples"))
+        return batch
+
+
+def _as_fetched(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    return batch

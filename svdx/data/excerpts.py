@@ -1,0 +1,126 @@
+"""Which excerpts of which tracks: training hops, evaluation sampling, and the dataset that cuts them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from svdx.corpora.track import Segment, Track
+from svdx.data.melstore import MelStore
+from svdx.errors import ConfigError
+
+RELEASED_START = (5, 20)  # seconds: where in a track the released program may begin
+RELEASED_STEP, RELEASED_SPAN = 0.5, 200  # seconds
+RELEASED_BATCH = 32  # it stops at a track where fewer excerpts than a batch follow
+
+Index = tuple[np.ndarray, np.ndarray]  # track number [N] and first frame [N] of every excerpt
+
+
+def every(lengths: Sequence[int], hop: int) -> Index:
+    """Every hop-th excerpt of tracks that hold `lengths` excerpts."""
+    starts = [np.arange(0, length, hop) for length in lengths]
+    return _index(starts)
+
+
+def at_random(lengths: Sequence[int], n: int, seed: int) -> Index:
+    """n excerpts drawn without replacement from all of the tracks, in track order; all of them if there are fewer."""
+    total = sum(lengths)
+    chosen = np.random.default_rng(seed).choice(total, size=min(n, total), replace=False)
+    tracks, frames = every(lengths, 1)
+    chosen.sort()
+    return tracks[chosen], frames[chosen]
+
+
+def released(lengths: Sequence[int], frame_rate: float) -> Index:
+    """The released program's excerpts: two a second for 200 s from a random whole second, until a track's last batch.
+
+    A legacy generator is seeded with 0 before each threshold, so that every threshold sees this same list.
+    """
+    generator = np.random.RandomState(0)
+    starts = []
+    for length in lengths:
+        begin = generator.randint(*RELEASED_START)
+        seconds = begin + RELEASED_STEP * np.arange(int(RELEASED_SPAN / RELEASED_STEP) + 1)
+        frames = np.round(seconds * frame_rate).astype(int)
+        starts.append(frames[: np.argmax(np.append(frames, length) + RELEASED_BATCH > length)])
+    return _index(starts)
+
+
+def sample(lengths: Sequence[int], frame_rate: float, sampling: str, n: int, seed: int, hop: int) -> Index:
+    """Excerpts to evaluate: sampling = random (n, seed), released, or all (every hop-th)."""
+    if sampling == "random":
+        return at_random(lengths, n, seed)
+    if sampling == "released":
+        return released(lengths, frame_rate)
+    if sampling == "all":
+        return every(lengths, hop)
+    raise ConfigError(f"excerpts.sampling={sampling}: expected random, released or all")
+
+
+def _index(starts: Sequence[np.ndarray]) -> Index:
+    tracks = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
+    return tracks, np.concatenate(starts).astype(int) if starts else np.zeros(0, int)
+
+
+def frame_labels(segments: Sequence[Segment], n_frames: int, frame_rate: float) -> np.ndarray:
+    """Is somebody singing at frame i, which stands at i / frame_rate seconds? → [n_frames] bool."""
+    times = np.arange(n_frames) / frame_rate
+    labels = np.zeros(n_frames, bool)
+    for segment in segments:
+        labels[np.searchsorted(times, segment.start) : np.searchsorted(times, segment.end)] = segment.vocal
+    return labels
+
+
+class Excerpts(Dataset):
+    """Windows of prepared tracks, fetched as whole batches by index.
+
+    A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B] int64} and, where
+    `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame. Arrays are opened
+    when first read, and not carried along to worker processes.
+
+    window: frames cut; samples: cut the samples under them instead of the log-mel
+    """
+
+    def __init__(self, store: MelStore, tracks: Sequence[Track], index: Index, window: int, samples: bool = False):
+        self.store, self.tracks, self.window, self.cut_samples = store, list(tracks), window, samples
+        self.track_of, self.start_of = index
+        self.features: Tensor | None = None
+        self._arrays: dict[int, np.ndarray] = {}
+        self.vocal = np.zeros(len(self.start_of), bool)
+        for number, track in enumerate(self.tracks):
+            labels = frame_labels(track.segments, len(store.logmel(track)), store.frontend.frame_rate)
+            here = self.track_of == number
+            self.vocal[here] = labels[self.start_of[here] + window // 2]
+
+    def __len__(self) -> int:
+        return len(self.start_of)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_arrays": {}}
+
+    def _array(self, track: int) -> np.ndarray:
+        if track not in self._arrays:
+            read = self.store.samples if self.cut_samples else self.store.logmel
+            self._arrays[track] = read(self.tracks[track])
+        return self._arrays[track]
+
+    def _cut(self, number: int) -> np.ndarray:
+        array, start, length = self._array(self.track_of[number]), self.start_of[number], self.window
+        if self.cut_samples:
+            start, length = start * self.store.frontend.hop, self.store.frontend.n_samples(length)
+        return array[start : start + length]
+
+    def __getitems__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        cuts = torch.from_numpy(np.stack([self._cut(number) for number in numbers]))
+        batch = {
+            "samples" if self.cut_samples else "logmel": cuts,
+            "vocal": torch.from_numpy(self.vocal[numbers]),
+            "track": torch.from_numpy(self.track_of[numbers]),
+        }
+        if self.features is not None:
+            batch["features"] = self.features[torch.as_tensor(numbers)]
+        return batch

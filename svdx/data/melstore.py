@@ -1,0 +1,84 @@
+"""One memory-mapped log-mel per track, computed once and reused by every later run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track as progress
+
+from svdx.audio import FrontEnd, decode
+from svdx.corpora.track import Track
+from svdx.errors import CorpusError
+
+
+class MelStore:
+    """Arrays of tracks in a cache directory: log-mels [frames, bands] and, where asked for, samples [n]; float32.
+
+    An array is keyed by the audio file's path, size and time of change and by the front end's settings; it appears
+    whole or not at all. Decoding and the transform release the interpreter's lock, so threads run in parallel.
+
+    directory: where the arrays lie; workers: how many tracks at a time (None: one a processor)
+    """
+
+    def __init__(self, directory: str | Path, frontend: FrontEnd, workers: int | None = None) -> None:
+        self.directory, self.frontend = Path(directory), frontend
+        self.workers = workers or os.cpu_count() or 1
+
+    @cached_property
+    def _settings(self) -> str:
+        return json.dumps(self.frontend.settings, sort_keys=True)
+
+    def _path(self, track: Track, kind: str) -> Path:
+        try:
+            status = track.audio.stat()
+        except OSError as error:
+            raise CorpusError(f"{track.audio}: audio file of track {track.name!r} is missing") from error
+        identity = f"{track.audio.resolve()}|{status.st_size}|{status.st_mtime_ns}|{self._settings}"
+        return self.directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.{kind}.npy"
+
+    def prepare(self, tracks: Sequence[Track], samples: bool = False) -> list[Track]:
+        """Compute what is not there yet; return the tracks that are at least one excerpt long.
+
+        Raises: AudioError for a file that is not sound; CorpusError if every track is too short.
+        """
+        kinds = ("logmel", "samples") if samples else ("logmel",)
+        missing = [t for t in tracks if not all(self._path(t, kind).exists() for kind in kinds)]
+        if missing:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with ThreadPoolExecutor(self.workers) as pool:
+                jobs = pool.map(lambda track: self._compute(track, kinds), missing)
+                for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
+                    pass
+        needed = self.frontend.excerpt_frames
+        kept = [t for t in tracks if len(self.logmel(t)) >= needed]
+        for short in set(tracks) - set(kept):
+            warnings.warn(f"{short.audio}: skipped, shorter than an excerpt of {needed} frames", stacklevel=2)
+        if not kept:
+            raise CorpusError(f"no track is as long as an excerpt ({needed / self.frontend.frame_rate:.2f} s)")
+        return kept
+
+    def _compute(self, track: Track, kinds: Sequence[str]) -> None:
+        samples = decode(track.audio, self.frontend.sample_rate)
+        arrays = {"samples": samples.numpy(), "logmel": self.frontend(samples.double()).float().numpy()}
+        for kind in kinds:
+            path = self._path(track, kind)
+            unfinished = path.with_suffix(f".{os.getpid()}.part")
+            with unfinished.open("wb") as file:
+                np.save(file, arrays[kind])
+            unfinished.replace(path)
+
+    def logmel(self, track: Track) -> np.ndarray:
+        """Memory-mapped log-mel of a prepared track, [frames, bands]."""
+        return np.load(self._path(track, "logmel"), mmap_mode="r", allow_pickle=False)
+
+    def samples(self, track: Track) -> np.ndarray:
+        """Memory-mapped samples of a prepared track, [n]."""
+        return np.load(self._path(track, "samples"), mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,82 @@
+"""What is counted when only a region of each excerpt is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+REPETITIONS = 1000  # of the bootstrap
+CONFIDENCE = 95  # per cent
+
+
+class ExplanationLoss(Metric):
+    """Share of excerpts whose label flips when only the explanation is kept, in per cent (the paper's equation 5).
+
+    Counted per track and per predicted class: the empty input has one label, so a pooled loss mostly counts the
+    excerpts of the other one.
+    """
+
+    def __init__(self, n_tracks: int) -> None:
+        super().__init__()
+        self.add_state("n", torch.zeros(n_tracks, 2, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("flips", torch.zeros(n_tracks, 2, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, before: Tensor, after: Tensor, track: Tensor) -> None:
+        """before, after: labels of the excerpts and of their explanations, [B] bool; track: track numbers, [B]."""
+        cell = (track, before.long())
+        self.n.index_put_(cell, torch.ones_like(track), accumulate=True)
+        self.flips.index_put_(cell, (before != after).long(), accumulate=True)
+
+    def compute(self) -> dict[str, float | int]:
+        """Counts, pooled and balanced loss, and the pooled loss's bootstrap interval; a loss over nothing is NaN."""
+        (n_nonvocal, n_vocal), (flips_nonvocal, flips_vocal) = self.n.sum(0).tolist(), self.flips.sum(0).tolist()
+        n, flips = n_vocal + n_nonvocal, flips_vocal + flips_nonvocal
+        low, high = self._interval()
+        return {
+            "n": n,
+            "flips": flips,
+            "explanation_loss_percent": percent(flips, n),
+            "n_vocal": n_vocal,
+            "flips_vocal": flips_vocal,
+            "n_nonvocal": n_nonvocal,
+            "flips_nonvocal": flips_nonvocal,
+            "balanced_loss_percent": (percent(flips_vocal, n_vocal) + percent(flips_nonvocal, n_nonvocal)) / 2,
+            "ci_low": low,
+            "ci_high": high,
+        }
+
+    def _interval(self) -> tuple[float, float]:
+        """Percentile bootstrap over tracks, since excerpts of one track are not independent; seeded."""
+        n, flips = self.n.sum(1).cpu().numpy(), self.flips.sum(1).cpu().numpy()
+        n, flips = n[n > 0], flips[n > 0]
+        if not len(n):
+            return float("nan"), float("nan")
+        drawn = np.random.default_rng(0).integers(len(n), size=(REPETITIONS, len(n)))
+        losses = 100 * flips[drawn].sum(1) / n[drawn].sum(1)
+        tail = (100 - CONFIDENCE) / 2
+        low, high = np.percentile(losses, [tail, 100 - tail])
+        return float(low), float(high)
+
+
+class RelativeArea(Metric):
+    """Mean share of kept bins, in per cent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("n", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, areas: Tensor) -> None:
+        """areas: shares of kept bins, [B] in [0, 1]."""
+        self.total += areas.double().sum()
+        self.n += len(areas)
+
+    def compute(self) -> float:
+        return 100 * float(self.total) / max(int(self.n), 1)
+
+
+def percent(part: int, whole: int) -> float:
+    """part of whole in per cent; NaN of nothing."""
+    return 100 * part / whole if whole else float("nan")

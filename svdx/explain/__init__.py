@@ -1,0 +1,6 @@
+"""Explanations: which bins of an excerpt a classifier listened to."""
+
+from svdx.explain.explainer import Explainer, Explanation
+from svdx.explain.inversion import FeatureInversion
+
+__all__ = ["Explainer", "Explanation", "FeatureInversion"]

@@ -1,0 +1,94 @@
+"""The contract of every explanation method: excerpts in, an `Explanation` out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from svdx.explain.masks import apply_mask, check_threshold, fill_value, normalise, relative_area, threshold_mask
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a classifier listened to in B excerpts.
+
+    excerpts: [B, frames, bands], standardised
+    picture: the method's score of every bin, [B, frames, bands]; for inversion, the inverted features
+    salience: the picture scaled to [0, 1] per excerpt
+    mask: True where the excerpt is kept
+    masked: the explanation itself, the excerpt with everything else filled
+    probability, masked_probability: of singing, for the excerpt and for the explanation, [B]
+    decision: a probability strictly above it means singing
+    """
+
+    excerpts: Tensor
+    picture: Tensor
+    salience: Tensor
+    mask: Tensor
+    masked: Tensor
+    probability: Tensor
+    masked_probability: Tensor
+    decision: float
+
+    @property
+    def vocal(self) -> Tensor:
+        """The classifier's label of the excerpts, [B] bool."""
+        return self.probability > self.decision
+
+    @property
+    def masked_vocal(self) -> Tensor:
+        """The classifier's label of the explanations, [B] bool."""
+        return self.masked_probability > self.decision
+
+    @property
+    def flipped(self) -> Tensor:
+        """Did the label change when only the region was kept? [B] bool; its mean is the explanation loss."""
+        return self.vocal != self.masked_vocal
+
+    @property
+    def area(self) -> Tensor:
+        """Share of kept bins, [B]."""
+        return relative_area(self.mask)
+
+
+class Explainer(ABC):
+    """Explains a frozen classifier: a child says in `picture` how much each bin matters.
+
+    classifier: any module with `features(x)` and `forward(x)` → probability [B]; its buffers `mean` and `std`
+        (per band) are used where the fill asks for them, and `threshold` is its decision threshold (0.5 without)
+    threshold: of the salience, in [0, 1.1]; keep: salient or complement; fill: see `masks.fill_value`
+    """
+
+    name: str
+
+    def __init__(self, classifier: nn.Module, threshold: float = 0.6, keep: str = "salient", fill: str = "mean"):
+        check_threshold(threshold)
+        self.classifier, self.threshold, self.keep, self.fill = classifier, threshold, keep, fill
+        self.decision = float(getattr(classifier, "threshold", 0.5))
+
+    @abstractmethod
+    def picture(self, excerpts: Tensor) -> Tensor:
+        """excerpts [B, frames, bands], standardised → score of every bin, the same shape."""
+
+    def mask(self, salience: Tensor, threshold: float | None = None) -> Tensor:
+        """salience [B, frames, bands] in [0, 1] → kept bins, bool, at `threshold` or at the explainer's own."""
+        return threshold_mask(salience, self.threshold if threshold is None else threshold, self.keep)
+
+    def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor:
+        """Keep the excerpts' masked bins, fill the others."""
+        bands = excerpts.new_zeros(excerpts.shape[-1])
+        mean, std = getattr(self.classifier, "mean", bands), getattr(self.classifier, "std", bands + 1)
+        return apply_mask(excerpts, mask, fill_value(self.fill, mean, std))
+
+    @torch.no_grad()
+    def __call__(self, excerpts: Tensor) -> Explanation:
+        """Explain standardised excerpts, [B, frames, bands]."""
+        picture = self.picture(excerpts)
+        salience = normalise(picture)
+        mask = self.mask(salience)
+        masked = self.apply(excerpts, mask)
+        before, after = self.classifier(excerpts), self.classifier(masked)
+        return Explanation(excerpts, picture, salience, mask, masked, before, after, self.decision)

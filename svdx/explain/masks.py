@@ -1,0 +1,65 @@
+"""From a picture to a mask and to a masked excerpt: pure functions, the paper's section III-B and equation 4.
+
+A mask is 1 where the input is **kept**. Excerpts and masks are [B, frames, bands].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from svdx.errors import ConfigError
+
+FILLS = ("mean", "zero")
+KEEPS = ("salient", "complement")
+LARGEST_THRESHOLD = 1.1  # keeps nothing; the published curves end there
+
+
+def normalise(picture: Tensor) -> Tensor:
+    """Scale every picture to [0, 1] by its own minimum and maximum; a constant picture becomes 0 everywhere.
+
+    >>> normalise(torch.tensor([[[-1.0, 0.0, 1.0]]]))
+    tensor([[[0.0000, 0.5000, 1.0000]]])
+    """
+    low, high = picture.amin((1, 2), keepdim=True), picture.amax((1, 2), keepdim=True)
+    return torch.where(high > low, (picture - low) / (high - low), 0.0)
+
+
+def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") -> Tensor:
+    """Bins to keep, bool: those with salience ≥ threshold, or with keep="complement" the others.
+
+    Raises: ConfigError for a threshold outside [0, 1.1] or an unknown `keep`.
+    """
+    check_threshold(threshold)
+    if keep not in KEEPS:
+        raise ConfigError(f"explainer.keep={keep}: expected {' or '.join(KEEPS)}")
+    salient = salience >= threshold
+    return salient if keep == "salient" else ~salient
+
+
+def check_threshold(threshold: float) -> None:
+    """Raises ConfigError unless 0 ≤ threshold ≤ 1.1."""
+    if not 0 <= threshold <= LARGEST_THRESHOLD:
+        raise ConfigError(f"threshold {threshold} is outside [0, {LARGEST_THRESHOLD}]")
+
+
+def fill_value(fill: str, mean: Tensor, std: Tensor) -> Tensor:
+    """What stands in a masked bin of a standardised excerpt, [bands].
+
+    mean: the training mean (0 when standardised), the paper's M1; zero: 0 in raw log-mel, the paper's M2.
+    """
+    if fill == "mean":
+        return torch.zeros_like(mean)
+    if fill == "zero":
+        return -mean / std
+    raise ConfigError(f"explainer.fill={fill}: expected {' or '.join(FILLS)}")
+
+
+def apply_mask(excerpts: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
+    """Keep the excerpts where the mask is 1 and put `fill` [bands] elsewhere: equation 4 for fill = 0."""
+    return torch.where(mask, excerpts, fill)
+
+
+def relative_area(mask: Tensor) -> Tensor:
+    """Share of kept bins, [B] in [0, 1]."""
+    return mask.float().mean((1, 2))

@@ -1,0 +1,70 @@
+"""A classifier with its ears on: front end, networks and explainer as one object, for notebooks and for explain.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from torch import Tensor
+
+from svdx.audio import FrontEnd, decode, masked_sound
+from svdx.errors import AudioError, WeightsError
+from svdx.explain import Explainer, Explanation, FeatureInversion
+from svdx.models.weights import load_classifier, load_inverter
+
+CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
+
+
+class Listener:
+    """Hears an excerpt of an audio file as the explainer's classifier does, and explains it.
+
+    frontend: from samples to log-mel; explainer: over a classifier that standardises its own input
+    """
+
+    def __init__(self, frontend: FrontEnd, explainer: Explainer) -> None:
+        self.frontend, self.explainer = frontend, explainer
+
+    def samples(self, audio: str | Path, start: float) -> Tensor:
+        """The excerpt that begins at the frame nearest to `start` seconds, [n] float32. Raises: AudioError."""
+        samples = decode(audio, self.frontend.sample_rate)
+        n_frames, needed = self.frontend.n_frames(len(samples)), self.frontend.excerpt_frames
+        last = (n_frames - needed) / self.frontend.frame_rate
+        if last < 0:
+            length = self.frontend.n_samples(needed) / self.frontend.sample_rate
+            raise AudioError(f"{audio}: {len(samples) / self.frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
+        frame = round(start * self.frontend.frame_rate)
+        if not 0 <= frame <= n_frames - needed:
+            raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
+        first = frame * self.frontend.hop
+        return samples[first : first + self.frontend.n_samples(needed)]
+
+    def listen(self, samples: Tensor) -> Explanation:
+        """Explain one excerpt, samples [n]; the explanation's batch has one element."""
+        logmel = self.frontend(samples.double()).float()
+        return self.explainer(self.explainer.classifier.standardise(logmel)[None])
+
+    def explain(self, audio: str | Path, start: float) -> Explanation:
+        """Explain the excerpt of an audio file that begins at `start` seconds."""
+        return self.listen(self.samples(audio, start))
+
+    def kept_sound(self, samples: Tensor, explanation: Explanation) -> Tensor:
+        """What the explanation's mask keeps of the excerpt's sound, [n]."""
+        return masked_sound(samples, explanation.mask[0].float(), self.frontend)
+
+
+def load(directory: str | Path, **options) -> Listener:
+    """A listener from a directory of trained models, cache/models/…, as train.py leaves it.
+
+    options: of `FeatureInversion`: threshold, keep, fill. Raises: WeightsError.
+
+    >>> listener = load("cache/models/…", threshold=0.6)  # doctest: +SKIP
+    >>> listener.explain("song.mp3", start=10).area  # doctest: +SKIP
+    """
+    directory = Path(directory)
+    try:
+        frontend = FrontEnd(**json.loads((directory / FRONTEND).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"{directory}: not a directory of trained models ({error})") from error
+    classifier = load_classifier(directory / CLASSIFIER)
+    inverter = load_inverter(directory / INVERTER, classifier)
+    return Listener(frontend, FeatureInversion(classifier, inverter, **options))

@@ -1,0 +1,7 @@
+"""The classifier, its inverter, their training and their weight files."""
+
+from svdx.models.svdnet import SVDNet
+from svdx.models.upconv import UpConv
+from svdx.models.weights import load_classifier, load_inverter
+
+__all__ = ["SVDNet", "UpConv", "load_classifier", "load_inverter"]

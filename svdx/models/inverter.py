@@ -1,0 +1,101 @@
+"""Training of the inverter G against a frozen classifier (the paper's section III-A)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from svdx.models.upconv import UpConv
+from svdx.models.weights import describe, fingerprint
+
+CLASSIFIER = "classifier."
+
+
+class HalveWhenRepeated(ReduceLROnPlateau):
+    """The released program's schedule: halve when the cost, truncated to two decimals, equals the last epoch's."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(optimizer, factor=0.5)
+        self.previous: int | None = None
+
+    def step(self, metrics: float, epoch: int | None = None) -> None:
+        """metrics: the epoch's training cost, L2 penalty included."""
+        self.last_epoch += 1
+        truncated = math.trunc(float(metrics) * 100)
+        if truncated == self.previous:
+            self._reduce_lr(self.last_epoch)
+        self.previous = truncated
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+
+class Inverter(pl.LightningModule):
+    """Trains G on batches {"logmel": [B, 115, 80]} or, with features known, {"logmel", "features": [B, 64]}.
+
+    The cost is the mean squared error over all elements of the standardised excerpt plus l2 · Σ w² over the weights
+    and batch-norm scales. The classifier is frozen, without gradient and in eval mode whatever mode the rest is in,
+    and is not part of the checkpoint.
+
+    optimizer: parameters → optimizer; scheduler: optimizer → plateau scheduler, stepped with the epoch's cost
+    """
+
+    strict_loading = False  # checkpoints hold no classifier
+
+    def __init__(
+        self,
+        network: UpConv,
+        classifier: nn.Module,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        scheduler: Callable[..., ReduceLROnPlateau],
+        l2: float,
+    ) -> None:
+        super().__init__()
+        self.network, self.classifier = network, classifier.requires_grad_(False)
+        self.optimizer, self.scheduler, self.l2 = optimizer, scheduler, l2
+        network.inverts = fingerprint(classifier)
+        self.train()
+
+    def train(self, mode: bool = True) -> Inverter:
+        super().train(mode)
+        self.classifier.eval()
+        return self
+
+    def configure_optimizers(self) -> dict:
+        optimizer = self.optimizer(self.network.parameters())
+        scheduler = {"scheduler": self.scheduler(optimizer), "monitor": "train/cost"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    @torch.no_grad()
+    def features(self, logmel: Tensor) -> Tensor:
+        """log-mel [B, 115, 80] → the classifier's features [B, 64]."""
+        return self.classifier.features(self.classifier.standardise(logmel))
+
+    def on_fit_start(self) -> None:
+        self.trainer.datamodule.cache_features(self.features, self.device)
+
+    def _error(self, batch: dict[str, Tensor]) -> Tensor:
+        features = batch["features"] if "features" in batch else self.features(batch["logmel"])
+        return mse_loss(self.network(features), self.classifier.standardise(batch["logmel"]))
+
+    def training_step(self, batch: dict[str, Tensor]) -> Tensor:
+        error = self._error(batch)
+        cost = error + self.l2 * self.network.l2()
+        scores = {"train/mse": error.detach(), "train/cost": cost.detach()}
+        self.log_dict(scores, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["logmel"]))
+        return cost
+
+    def validation_step(self, batch: dict[str, Tensor]) -> None:
+        self.log("valid/mse", self._error(batch), prog_bar=True, batch_size=len(batch["logmel"]))
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        state = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if not name.startswith(CLASSIFIER)}
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["svdx"] = describe(self.network)

@@ -1,0 +1,52 @@
+"""`trainer.gpus`: one word for what Lightning 2 calls accelerator, devices and strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from svdx.errors import ConfigError
+
+Gpus = int | str | Sequence[int] | None
+
+
+def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
+    """A Lightning trainer. gpus: see `devices`; an `accelerator` or `devices` among the options wins."""
+    if options.get("accelerator") is None and options.get("devices") is None:
+        options |= {key: value for key, value in devices(gpus).items() if key not in options or options[key] is None}
+    return pl.Trainer(**{key: value for key, value in options.items() if value is not None})
+
+
+def devices(gpus: Gpus) -> dict[str, Any]:
+    """gpus → Lightning's accelerator, devices and strategy.
+
+    0 or None: the CPU; n: the first n GPUs; -1: all; a list of ids: these; "auto": all, or the CPU where there is
+    none. More than one means DDP. Raises: ConfigError for a boolean, a bad id, or GPUs that are not there.
+    """
+    found = torch.cuda.device_count()
+    ids = _ids(gpus, found)
+    if not ids:
+        return {"accelerator": "cpu", "devices": 1, "strategy": "auto"}
+    if max(ids) >= found:
+        raise ConfigError(
+            f"trainer.gpus={gpus}: {found} GPU(s) found by torch {torch.__version__} "
+            f"(CUDA {torch.version.cuda or 'none'}); trainer.gpus=0 runs on the CPU"
+        )
+    return {"accelerator": "gpu", "devices": ids, "strategy": "ddp" if len(ids) > 1 else "auto"}
+
+
+def _ids(gpus: Gpus, found: int) -> list[int]:
+    if gpus is None or gpus == "auto" and not found:
+        return []
+    if gpus in ("auto", -1) and not isinstance(gpus, bool):
+        return list(range(max(found, 1)))
+    if isinstance(gpus, int) and not isinstance(gpus, bool) and gpus >= 0:
+        return list(range(gpus))
+    if isinstance(gpus, Sequence) and not isinstance(gpus, str):
+        ids = list(gpus)
+        if ids and all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids) and len(set(ids)) == len(ids):
+            return ids
+    raise ConfigError(f"trainer.gpus={gpus}: expected 0, a number of GPUs, -1 (all), auto or a list of ids as [0,1]")

@@ -1,0 +1,137 @@
+"""Stems: labels from the voice alone, and MUSDB18's validation split."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from svdx.corpora import Segment, Stems
+from svdx.corpora.stems import MUSDB18_VALID, vocal_segments
+from svdx.errors import CorpusError
+
+RATE = 4000
+
+
+def sound(*levels, channels=1):
+    """Half a second of noise at each level, full scale 1."""
+    noise = np.random.RandomState(0).uniform(-1, 1, (len(levels) * RATE // 2, channels))
+    return noise * np.repeat(levels, RATE // 2)[:, None]
+
+
+def add(root, track, vocals=None):
+    folder = root / track
+    folder.mkdir(parents=True)
+    for stem in ("mixture", "vocals"):
+        soundfile.write(folder / f"{stem}.wav", sound(0.5) if vocals is None else vocals, RATE, subtype="FLOAT")
+    return folder
+
+
+def refusal(corpus, split="train"):
+    with pytest.raises(CorpusError) as error:
+        corpus.split(split)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def segments(tmp_path, samples):
+    soundfile.write(tmp_path / "vocals.wav", samples, RATE, subtype="FLOAT")
+    return vocal_segments(tmp_path / "vocals.wav")
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_loud_is_vocal(tmp_path, channels):
+    found = segments(tmp_path, sound(0, 0.5, 0.5, 0, 0.1, channels=channels))
+    assert found == (Segment(0.5, 1.5, True), Segment(2, 2.5, True))
+
+
+def test_thirty_decibels_below_the_loud_windows(tmp_path):
+    assert segments(tmp_path, sound(0.5, 0.5 * 10 ** (-28 / 20))) == (Segment(0, 1, True),)
+    assert segments(tmp_path, sound(0.5, 0.5 * 10 ** (-32 / 20))) == (Segment(0, 0.5, True),)
+
+
+def test_what_is_shorter_than_half_the_median_is_smoothed_away(tmp_path):
+    samples = sound(0, 0, 0.5, 0.5)
+    samples[int(0.3 * RATE) : int(0.45 * RATE)] = 0.5  # a cough: three windows
+    samples[int(1.3 * RATE) : int(1.45 * RATE)] = 0  # a breath
+    assert segments(tmp_path, samples) == (Segment(1, 2, True),)
+
+
+@pytest.mark.parametrize("level", [0, 1e-4])
+def test_a_silent_stem_has_no_singing(tmp_path, level):
+    assert segments(tmp_path, sound(level, level)) == ()
+
+
+def test_a_few_notes_in_a_silent_stem_are_singing(tmp_path):
+    assert segments(tmp_path, sound(*[1e-5] * 20, 0.5)) == (Segment(10, 10.5, True),)
+
+
+def test_long_and_short_files(tmp_path):
+    assert segments(tmp_path, sound(*[0.5] * 130)) == (Segment(0, 65, True),)  # more than two blocks
+    assert segments(tmp_path, sound(0.5)[: int(0.22 * RATE)]) == (Segment(0, 0.22, True),)
+
+
+def test_a_lab_file_goes_before_the_stem(tmp_path):
+    folder = add(tmp_path, "test/song")
+    (folder / "mine.lab").write_text("0 0.1 sing\n")
+    (folder / "vocals.wav").unlink()
+    track = Stems(tmp_path).split("test")[0]
+    assert (track.name, track.segments, track.vocals) == ("song", (Segment(0, 0.1, True),), None)
+    (folder / "yours.lab").touch()
+    assert "mine.lab and yours.lab both label it" in refusal(Stems(tmp_path), "test")
+
+
+def test_layout_and_seeded_validation(tmp_path):
+    for number in range(6):
+        add(tmp_path, f"train/song {number}")
+    add(tmp_path, "test/other. song")
+    corpus = Stems(tmp_path, n_valid=2, seed=0)
+    train, valid = ({track.name for track in corpus.split(split)} for split in ("train", "valid"))
+    assert (len(train), len(valid), len(train | valid)) == (4, 2, 6)
+    assert corpus.split("valid") == Stems(tmp_path, n_valid=2, seed=0).split("valid")
+    assert any({t.name for t in Stems(tmp_path, 2, seed).split("valid")} != valid for seed in range(1, 9))
+    track = corpus.split("test")[0]
+    assert track.name == "other. song"
+    assert (track.audio.name, track.vocals.name) == ("mixture.wav", "vocals.wav")
+
+
+def test_musdb18_keeps_its_own_validation_split(tmp_path):
+    for name in [*MUSDB18_VALID, "Zero", "One"]:
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "mixture.wav").touch()
+        (tmp_path / "train" / name / "labels.lab").write_text("0 1 sing")
+    assert len(MUSDB18_VALID) == 14
+    assert {track.name for track in Stems(tmp_path).split("valid")} == MUSDB18_VALID
+    assert [track.name for track in Stems(tmp_path).split("train")] == ["One", "Zero"]
+    assert len(Stems(tmp_path, n_valid=3).split("valid")) == 3
+
+
+def test_what_is_missing_or_double_is_named(tmp_path):
+    corpus = Stems(tmp_path, n_valid=1)
+    assert refusal(corpus).startswith(f"{tmp_path}/train is missing")
+    song = add(tmp_path, "train/song")
+    assert "'train' of data=stems is empty: add tracks or change data.n_valid" in refusal(corpus)
+    assert "data.n_valid=14, but" in refusal(Stems(tmp_path))
+    (song / "vocals.wav").rename(song / "voice.wav")
+    assert refusal(corpus, "valid").startswith(f"{song}/vocals.wav is missing")
+    (song / "voice.wav").rename(song / "mixture.flac")
+    assert "mixture.flac and mixture.wav: leave one" in refusal(corpus, "valid")
+    (song / "mixture.wav").unlink()
+    (song / "mixture.flac").unlink()
+    assert refusal(corpus, "valid").startswith(f"{song}/mixture.wav is missing")
+    add(tmp_path, "test/song")
+    assert "is in" in refusal(corpus, "valid")
+    with pytest.raises(CorpusError, match="must not be negative"):
+        Stems(tmp_path, n_valid=-1)
+
+
+@pytest.mark.parametrize(
+    ("vocals", "says"),
+    [(np.full(RATE, np.nan), "samples that are not numbers"), (np.zeros(0), "has no samples")],
+)
+def test_stems_that_cannot_be_measured(tmp_path, vocals, says):
+    add(tmp_path, "test/song", vocals)
+    assert says in refusal(Stems(tmp_path), "test")
+
+
+def test_a_damaged_stem(tmp_path):
+    (add(tmp_path, "test/song") / "vocals.wav").write_text("no sound")
+    assert "vocals.wav: cannot be read as audio" in refusal(Stems(tmp_path), "test")
