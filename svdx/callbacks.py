@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -10,6 +11,8 @@ import torch
 from svdx.audio import FrontEnd
 from svdx.explain.inversion import FeatureInversion
 from svdx.plots import explanation_figure
+
+log = logging.getLogger(__name__)
 
 
 class ExplainValidation(pl.Callback):
@@ -48,3 +51,13 @@ class ExplainValidation(pl.Callback):
         for logger in trainer.loggers:
             if hasattr(logger, "log_image"):
                 logger.log_image("explanation", [str(path)])
+
+
+class EpochLines(pl.Callback):
+    """One line of the log per training epoch: the numbers of metrics.csv, for runs without a progress bar too."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        log.info(
+            f"{type(pl_module).__name__.lower()} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {numbers}"
+        )

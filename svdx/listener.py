@@ -31,7 +31,9 @@ class Listener:
         last = (n_frames - needed) / self.frontend.frame_rate
         if last < 0:
             length = self.frontend.n_samples(needed) / self.frontend.sample_rate
-            raise AudioError(f"{audio}: {len(samples) / self.frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
+            raise AudioError(
+                f"{audio}: {len(samples) / self.frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s"
+            )
         frame = round(start * self.frontend.frame_rate)
         if not 0 <= frame <= n_frames - needed:
             raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")

@@ -70,7 +70,9 @@ def curve_figure(rows: Sequence[dict]) -> Figure:
     left.plot(threshold, loss, "o-", label="all excerpts")
     for name, style in (("vocal", "--"), ("nonvocal", ":")):
         per_class = [100 * row[f"flips_{name}"] / row[f"n_{name}"] if row[f"n_{name}"] else np.nan for row in rows]
-        left.plot(threshold, per_class, style, label=f"predicted {name.replace('non', 'non-')} (n = {rows[0][f'n_{name}']})")
+        left.plot(
+            threshold, per_class, style, label=f"predicted {name.replace('non', 'non-')} (n = {rows[0][f'n_{name}']})"
+        )
     left.set(ylabel="explanation loss (%)", title="labels flipped when only the region is kept")
     left.legend(fontsize="small")
     right.plot(threshold, area, "o-")

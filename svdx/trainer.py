@@ -47,6 +47,10 @@ def _ids(gpus: Gpus, found: int) -> list[int]:
         return list(range(gpus))
     if isinstance(gpus, Sequence) and not isinstance(gpus, str):
         ids = list(gpus)
-        if ids and all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids) and len(set(ids)) == len(ids):
+        if (
+            ids
+            and all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids)
+            and len(set(ids)) == len(ids)
+        ):
             return ids
     raise ConfigError(f"trainer.gpus={gpus}: expected 0, a number of GPUs, -1 (all), auto or a list of ids as [0,1]")

@@ -70,7 +70,11 @@ def test_a_track_does_not_depend_on_the_size_of_the_corpus_but_on_seed_split_and
     larger = Recipe(9, 9, 9, 6.0, 3, RATE)
     one = make_song(RECIPE, "train", 1).audio
     assert np.array_equal(one, make_song(larger, "train", 1).audio)
-    others = [make_song(RECIPE, "train", 0), make_song(RECIPE, "valid", 1), make_song(Recipe(2, 1, 1, 6.0, 4, RATE), "train", 1)]
+    others = [
+        make_song(RECIPE, "train", 0),
+        make_song(RECIPE, "valid", 1),
+        make_song(Recipe(2, 1, 1, 6.0, 4, RATE), "train", 1),
+    ]
     assert not any(np.array_equal(one, other.audio) for other in others)
 
 

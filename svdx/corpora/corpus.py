@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +31,12 @@ class Corpus:
             problem = "is not a directory" if self.root.exists() else "does not exist"
             raise CorpusError(f"data.root={self.root} {problem}: give the directory that holds {self.holds}")
         self._read: dict[str, tuple[Track, ...]] = {}
+
+    @property
+    def key(self) -> str:
+        """A name for this corpus at this place, fit for a directory: `folder-music-1a2b3c`."""
+        place = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:6]
+        return f"{self.name}-{self.root.name}-{place}"
 
     def split(self, name: str) -> tuple[Track, ...]:
         """The tracks of the split "train", "valid" or "test"; one that is missing or empty is a CorpusError."""

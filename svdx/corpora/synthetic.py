@@ -77,6 +77,11 @@ class Synthetic(Folder):
             make_corpus(Path(root).expanduser(), recipe, workers)
         super().__init__(root)
 
+    @property
+    def key(self) -> str:
+        """The settings are in the root's name, so the place does not matter."""
+        return f"{self.name}-{self.root.name}"
+
 
 def make_corpus(root: Path, recipe: Recipe, workers: int = 1) -> None:
     """Makes the corpus at `root` unless it is there: in a directory beside it, which takes its name when it is whole.
@@ -124,7 +129,9 @@ def _is_made(root: Path, recipe: Recipe) -> bool:
     if found != asdict(recipe):
         odd = {key: value for key, value in asdict(recipe).items() if found.get(key) != value}
         wanted = ", ".join(f"{key}={value} (there: {found.get(key)})" for key, value in odd.items())
-        raise CorpusError(f"{root} holds a synthetic corpus of other settings, asked for are {wanted or 'fewer'}: remove it")
+        raise CorpusError(
+            f"{root} holds a synthetic corpus of other settings, asked for are {wanted or 'fewer'}: remove it"
+        )
     return True
 
 
@@ -161,5 +168,8 @@ def _make_track(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
 def _lab(song: Song, seconds: float) -> str:
     """The whole track as lines `start end sing|nosing`, in seconds."""
     edges = [0.0, *(edge for phrase in song.singing for edge in phrase), seconds]
-    rows = [(start, end, "sing" if index % 2 else "nosing") for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False))]
+    rows = [
+        (start, end, "sing" if index % 2 else "nosing")
+        for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False))
+    ]
     return "".join(f"{start:.3f} {end:.3f} {label}\n" for start, end, label in rows if end - start > 0.0005)

@@ -11,6 +11,7 @@ from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler
 
+from svdx.audio import FrontEnd
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.data.augment import Augment
@@ -25,9 +26,10 @@ class ExcerptsData(pl.LightningDataModule):
     corpus: tracks in splits; store: their log-mels
     batch_size, hop: of training, hop in frames; valid_hop: of validation, in frames
     epoch_batches: batches of a training epoch (None: all; the remainder of the last is dropped)
-    augment: stages from samples to log-mel, for training only (None: log-mels as they are)
+    augment: front end → stages from samples to log-mel, for training only (None: log-mels as they are)
     features: cached (computed once, see `cache_features`) or live (the model computes them in each step)
-    split, sampling, n, seed, test_hop: which excerpts are tested on, see `svdx.data.excerpts.sample`
+    split: what is tested on: train, valid, test, or several as "valid+test"
+    sampling, n, seed, test_hop: which of its excerpts, see `svdx.data.excerpts.sample`
     both_classes: refuse a split in which nobody ever sings, or somebody always does
     """
 
@@ -39,7 +41,7 @@ class ExcerptsData(pl.LightningDataModule):
         hop: int = 10,
         valid_hop: int = 10,
         epoch_batches: int | None = None,
-        augment: Augment | None = None,
+        augment: Callable[[FrontEnd], Augment] | None = None,
         features: str = "live",
         split: str = "test",
         sampling: str = "all",
@@ -49,7 +51,8 @@ class ExcerptsData(pl.LightningDataModule):
         both_classes: bool = False,
     ) -> None:
         super().__init__()
-        self.corpus, self.store, self.augment = corpus, store, augment
+        self.corpus, self.store = corpus, store
+        self.augment = augment and augment(store.frontend)
         self.batch_size, self.hop, self.valid_hop, self.epoch_batches = batch_size, hop, valid_hop, epoch_batches
         self.features, self.split, self.both_classes = features, split, both_classes
         self.sampling = dict(sampling=sampling, n=n, seed=seed, hop=test_hop)
@@ -73,7 +76,7 @@ class ExcerptsData(pl.LightningDataModule):
             )
 
     def _prepared(self, split: str, samples: bool = False) -> list[Track]:
-        return self.store.prepare(self.corpus.split(split), samples)
+        return self.store.prepare([track for name in split.split("+") for track in self.corpus.split(name)], samples)
 
     def _excerpts(
         self,

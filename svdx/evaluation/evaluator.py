@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
 from svdx.evaluation.metrics import ExplanationLoss, RelativeArea
 from svdx.explain.explainer import Explainer
@@ -26,6 +28,7 @@ class Evaluator(pl.LightningModule):
             check_threshold(threshold)
         self.explainer, self.thresholds = explainer, [float(t) for t in thresholds]
         self.networks = nn.ModuleList(modules)
+        self.auroc, self.accuracy, self.called_singing = BinaryAUROC(), BinaryAccuracy(), MeanMetric()
 
     def setup(self, stage: str) -> None:
         n_tracks = len(self.trainer.datamodule.test_set.tracks)
@@ -38,6 +41,7 @@ class Evaluator(pl.LightningModule):
         salience = normalise(self.explainer.picture(excerpts))
         probability = classifier(excerpts)
         before = probability > self.explainer.decision
+        self._compare_with_labels(probability, before, batch["vocal"])
         previous, after = torch.ones_like(salience, dtype=torch.bool), before.clone()
         for threshold, loss, area in zip(self.thresholds, self.losses, self.areas, strict=True):
             mask = self.explainer.mask(salience, threshold)
@@ -48,6 +52,17 @@ class Evaluator(pl.LightningModule):
             loss.update(before, after, batch["track"])
             area.update(relative_area(mask))
             previous = mask
+
+    def _compare_with_labels(self, probability: Tensor, called: Tensor, vocal: Tensor) -> None:
+        self.auroc.update(probability, vocal.int())
+        self.accuracy.update(called.int(), vocal.int())
+        self.called_singing.update(called.float())
+
+    def on_test_epoch_end(self) -> None:
+        """Log how well the classifier itself did on these excerpts; AUROC is 0 where they are all of one class."""
+        self.log("classifier/auroc", self.auroc.compute())
+        self.log("classifier/accuracy", self.accuracy.compute())
+        self.log("classifier/called_singing", self.called_singing.compute())
 
     def rows(self, data: str, split: str) -> list[dict]:
         """The curve, a row a threshold, in the columns of curve.csv."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -52,6 +53,10 @@ class Explanation:
     def area(self) -> Tensor:
         """Share of kept bins, [B]."""
         return relative_area(self.mask)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every field as a numpy array under its name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
 
 class Explainer(ABC):

@@ -11,7 +11,7 @@ from svdx.corpora.synthesis.score import Note, Piece, melody, spans
 from svdx.corpora.synthesis.sound import Array, add_at, decibels, rms
 
 KINDS = ("sung", "bare", "instrumental", "solo", "groove")
-SHARES = (0.56, 0.08, 0.22, 0.08, 0.06)
+SHARES = (0.6, 0.05, 0.24, 0.05, 0.06)
 REFERENCE = 0.1  # RMS of a stem before its level is drawn
 
 
@@ -93,7 +93,9 @@ def _sing_sections(rng: np.random.Generator, piece: Piece, sections: list[Sectio
     return sung, breaths, phrases
 
 
-def _accompany(rng: np.random.Generator, target: Array, singer: voice.Singer, notes: list[Note], sample_rate: int) -> None:
+def _accompany(
+    rng: np.random.Generator, target: Array, singer: voice.Singer, notes: list[Note], sample_rate: int
+) -> None:
     """Adds a second voice to `target`, softer and not quite together with the first, within the phrase."""
     second = _level(voice.sing(rng, singer, notes, sample_rate)) * decibels(rng.uniform(-12, -2))
     start = int(notes[0].start * sample_rate)
@@ -102,7 +104,11 @@ def _accompany(rng: np.random.Generator, target: Array, singer: voice.Singer, no
 
 
 def _play_leads(
-    rng: np.random.Generator, piece: Piece, sections: list[Section], phrases: list[tuple[float, float]], sample_rate: int
+    rng: np.random.Generator,
+    piece: Piece,
+    sections: list[Section],
+    phrases: list[tuple[float, float]],
+    sample_rate: int,
 ) -> Array:
     """Melody instruments, [samples]: where nobody sings, sometimes between phrases, sometimes against them."""
     out = np.zeros(int(piece.seconds * sample_rate), np.float32)
@@ -154,14 +160,14 @@ def _play_band(rng: np.random.Generator, piece: Piece, sections: list[Section], 
     kinds = [sections[i].kind for i in np.searchsorted(starts, middles, side="right") - 1]
     plays = np.array([kind not in ("bare", "solo") for kind in kinds])
     band = np.zeros(int(piece.seconds * sample_rate), np.float32)
-    layers = int(rng.choice([1, 1, 2, 3]))
+    layers = int(rng.choice([1, 2, 2, 3, 4]))
     for _ in range(layers):
         busy = plays & _present(rng, sections, middles)
         band += _level(_play_chords(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-9, 0))
-    if rng.random() < 0.8:
+    if rng.random() < 0.92:
         busy = plays & _present(rng, sections, middles)
-        band += _level(_play_bass(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-8, 2))
-    if rng.random() < 0.75:
+        band += _level(_play_bass(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-3, 6))
+    if rng.random() < 0.85:
         busy = plays & _present(rng, sections, middles)
         band += _level(drums.play_drums(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-10, 4))
     return _level(band)
@@ -180,7 +186,9 @@ def _play_chords(rng: np.random.Generator, piece: Piece, busy: Array, sample_rat
     timbre = instruments.draw_timbre(rng)
     style = rng.choice(["block", "strum", "arpeggio", "stab", "broken"])
     shift, spread = rng.choice([0, 12, 12, 24]), rng.choice([0.0, 0.01, 0.03])
-    steps = {"block": [0], "strum": [0, 1, 1.5, 2, 3, 3.5], "stab": [1, 3], "arpeggio": [], "broken": [0, 2]}[str(style)]
+    steps = {"block": [0], "strum": [0, 1, 1.5, 2, 3, 3.5], "stab": [1, 3], "arpeggio": [], "broken": [0, 2]}[
+        str(style)
+    ]
     sounds: dict[tuple[float, float], Array] = {}
 
     def add(pitch: float, length: float, when: float) -> None:

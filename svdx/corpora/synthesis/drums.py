@@ -27,7 +27,9 @@ def _hit(rng: np.random.Generator, kind: str, sample_rate: int) -> Array:
     times = np.arange(int(1.2 * sample_rate)) / sample_rate
     if kind == "kick":
         base = rng.uniform(40, 70)
-        sound = _tone(times, base * rng.uniform(2, 6), base, rng.uniform(0.01, 0.05)) * np.exp(-times * rng.uniform(5, 18))
+        sound = _tone(times, base * rng.uniform(2, 6), base, rng.uniform(0.01, 0.05)) * np.exp(
+            -times * rng.uniform(5, 18)
+        )
         return sound + rng.uniform(0, 0.3) * _noise(rng, times, 1000, 6000, sample_rate) * np.exp(-times * 250)
     if kind == "snare":
         body = _tone(times, 300, rng.uniform(150, 240), 0.02) * np.exp(-times * rng.uniform(15, 40))
@@ -43,8 +45,15 @@ def _hit(rng: np.random.Generator, kind: str, sample_rate: int) -> Array:
         base = np.exp(rng.uniform(np.log(70), np.log(900)))
         return _tone(times, base * rng.uniform(1, 1.6), base, 0.03) * np.exp(-times * rng.uniform(6, 50))
     if kind == "brush":
-        return _noise(rng, times, 1500, rng.uniform(6000, 11000), sample_rate) * np.sin(np.pi * np.clip(times / rng.uniform(0.15, 0.4), 0, 1))
-    decay = {"hat": rng.uniform(25, 90), "open": rng.uniform(4, 12), "ride": rng.uniform(3, 8), "crash": rng.uniform(1.5, 4)}[kind]
+        return _noise(rng, times, 1500, rng.uniform(6000, 11000), sample_rate) * np.sin(
+            np.pi * np.clip(times / rng.uniform(0.15, 0.4), 0, 1)
+        )
+    decay = {
+        "hat": rng.uniform(25, 90),
+        "open": rng.uniform(4, 12),
+        "ride": rng.uniform(3, 8),
+        "crash": rng.uniform(1.5, 4),
+    }[kind]
     partials = rng.uniform(2000, 9500, 14)
     metal = sum(np.sin(2 * np.pi * f * times + p) for f, p in zip(partials, rng.uniform(0, 6, 14), strict=True)) / 5
     hiss = _noise(rng, times, rng.uniform(3000, 8000) if kind != "crash" else 1500, 14000, sample_rate)

@@ -61,7 +61,9 @@ def _electric_piano(rng: np.random.Generator) -> Timbre:
 
 def _mallet(rng: np.random.Generator) -> Timbre:
     """Vibraphone, marimba, glockenspiel, bells: few partials, not harmonic."""
-    ratios = np.array(((1, 4, 10), (1, 3, 9.5), (1, 2.76, 5.4, 8.9), (0.5, 1, 1.2, 1.5, 2, 2.7, 4.1, 5.3))[rng.integers(4)])
+    ratios = np.array(
+        ((1, 4, 10), (1, 3, 9.5), (1, 2.76, 5.4, 8.9), (0.5, 1, 1.2, 1.5, 2, 2.7, 4.1, 5.3))[rng.integers(4)]
+    )
     levels = ratios ** rng.uniform(-2, -0.7) * decibels(rng.normal(0, 3, len(ratios)))
     decays = rng.uniform(0.5, 5) * ratios ** rng.uniform(0.3, 1)
     motor = (rng.choice([0, 0.3, 0.6]), rng.uniform(3, 7))
@@ -78,7 +80,15 @@ def _organ(rng: np.random.Generator) -> Timbre:
 def _strings(rng: np.random.Generator) -> Timbre:
     """A string section or a synthesiser's pad: slow and wide."""
     ratios, levels = _partials(rng, 20, rng.uniform(-12, -5))
-    return Timbre(ratios, levels, np.zeros(20), rng.uniform(0.05, 0.5), rng.uniform(0.1, 0.6), (0.15, 5.5), rng.uniform(0.08, 0.25))
+    return Timbre(
+        ratios,
+        levels,
+        np.zeros(20),
+        rng.uniform(0.05, 0.5),
+        rng.uniform(0.1, 0.6),
+        (0.15, 5.5),
+        rng.uniform(0.08, 0.25),
+    )
 
 
 def _reeds(rng: np.random.Generator) -> Timbre:
@@ -98,7 +108,9 @@ CHORDAL: tuple[Callable[[np.random.Generator], Timbre], ...] = (
 STRUCK = (_plucked, _plucked, _piano, _electric_piano, _mallet, _mallet)
 
 
-def draw_timbre(rng: np.random.Generator, families: tuple[Callable[[np.random.Generator], Timbre], ...] = CHORDAL) -> Timbre:
+def draw_timbre(
+    rng: np.random.Generator, families: tuple[Callable[[np.random.Generator], Timbre], ...] = CHORDAL
+) -> Timbre:
     """An instrument of one of the families."""
     return families[rng.integers(len(families))](rng)
 
@@ -124,7 +136,9 @@ def play(rng: np.random.Generator, timbre: Timbre, pitch: float, seconds: float,
             audible = len(times) if decay == 0 else min(len(times), int(9 / decay * sample_rate))
             cycles = times[:audible] * np.float32(frequency) + np.float32(rng.random())
             partial = np.sin(np.float32(2 * np.pi) * (cycles - np.floor(cycles)))
-            note[:audible] += np.float32(level) * (partial if decay == 0 else partial * np.exp(times[:audible] * np.float32(-decay)))
+            note[:audible] += np.float32(level) * (
+                partial if decay == 0 else partial * np.exp(times[:audible] * np.float32(-decay))
+            )
     if timbre.noise:
         hit = times[: int(0.04 * sample_rate)]
         note[: len(hit)] += 0.5 * timbre.noise * rng.standard_normal(len(hit)).astype(np.float32) * np.exp(-hit * 150)

@@ -11,7 +11,16 @@ import numpy as np
 
 from svdx.corpora.synthesis.expression import RATE, Manner, control_times, hertz, pitch_curve
 from svdx.corpora.synthesis.score import Note
-from svdx.corpora.synthesis.sound import Array, bin_frequencies, decibels, fluctuation, frame_times, pulse_train, shape, smooth
+from svdx.corpora.synthesis.sound import (
+    Array,
+    bin_frequencies,
+    decibels,
+    fluctuation,
+    frame_times,
+    pulse_train,
+    shape,
+    smooth,
+)
 
 
 @dataclass(frozen=True)

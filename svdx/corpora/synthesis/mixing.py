@@ -22,9 +22,9 @@ def mix(rng: np.random.Generator, stems: Stems, sample_rate: int) -> tuple[Array
     singing = _place(rng, _colour(rng, singing, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
     leads = _place(rng, _colour(rng, leads, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
     band = _place(rng, _colour(rng, stems.band, sample_rate), sample_rate, wet=rng.uniform(-35, -10))
-    above = rng.uniform(-6, 12)
-    accompaniment = band + leads * decibels(above + rng.uniform(-6, 3))
-    accompaniment += decibels(rng.uniform(-85, -45)) * rng.standard_normal(len(band)).astype(np.float32)
+    above = rng.uniform(-4, 8)
+    accompaniment = band + leads * decibels(above + rng.uniform(-5, 2))
+    accompaniment += decibels(rng.uniform(-75, -38)) * rng.standard_normal(len(band)).astype(np.float32)
     return _master(rng, accompaniment, singing * decibels(above), sample_rate)
 
 
@@ -65,12 +65,16 @@ def _gain(signal: Array, strength: float, sample_rate: int) -> Array:
 
 def _master(rng: np.random.Generator, accompaniment: Array, singing: Array, sample_rate: int) -> tuple[Array, Array]:
     """The same equalisation, band limits and gains on the accompaniment and on the voice; returns mix and voice."""
-    both = [_limit_band(np.random.default_rng(seed), part, sample_rate) for seed in [int(rng.integers(2**32))] for part in (accompaniment, singing)]
+    both = [
+        _limit_band(np.random.default_rng(seed), part, sample_rate)
+        for seed in [int(rng.integers(2**32))]
+        for part in (accompaniment, singing)
+    ]
     gain = _gain(both[0] + both[1], rng.choice([0, 0.3, 0.6]), sample_rate)
     accompaniment, singing = (part * gain for part in both)
     whole = accompaniment + singing
     loud = np.sqrt(np.mean(np.square(whole)) + 1e-12)
-    level = decibels(rng.uniform(-36, -11)) / loud
+    level = decibels(rng.uniform(-26, -10)) / loud
     level = min(level, CEILING / (np.abs(whole).max() + 1e-9), CEILING / (np.abs(singing).max() + 1e-9))
     return (whole * level).astype(np.float32), (singing * level).astype(np.float32)
 
@@ -78,9 +82,9 @@ def _master(rng: np.random.Generator, accompaniment: Array, singing: Array, samp
 def _limit_band(rng: np.random.Generator, signal: Array, sample_rate: int) -> Array:
     """The whole record's tilt and, on a third of them, the dull top of a tape, a telephone or a 16 kHz file."""
     hertz = np.geomspace(30, 11000, 9)
-    gains = np.linspace(1, -1, 9) * rng.uniform(-6, 6) + rng.normal(0, 1.5, 9)
+    gains = np.linspace(1, -1, 9) * rng.uniform(-4, 4) + rng.normal(0, 1.5, 9)
     signal = equalise(signal, hertz, gains, sample_rate)
-    if rng.random() < 0.35:
-        top = np.exp(rng.uniform(np.log(3400), np.log(10000)))
+    if rng.random() < 0.2:
+        top = np.exp(rng.uniform(np.log(4500), np.log(10000)))
         signal = equalise(signal, np.array([20, top, 1.1 * top, 12000]), np.array([0, 0, -60, -90]), sample_rate)
     return signal

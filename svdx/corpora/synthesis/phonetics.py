@@ -28,7 +28,7 @@ VOWELS = np.array(
 )
 SUNG = np.array([2, 1.5, 1.5, 1.5, 3, 2, 1, 1.5, 2, 0.7])  # how often a song rests on each
 UPPER = (3400.0, 4500.0)
-BANDWIDTHS = np.array([70.0, 90, 130, 220, 300])
+BANDWIDTHS = np.array([85.0, 115, 170, 260, 350])
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,23 @@ def _place(rng: np.random.Generator, formants: tuple[float, ...], near: Phone, p
 
 
 def _sonorant(rng: np.random.Generator, near: Phone) -> list[Phone]:
-    kinds = ((250, 1100, 2200), (250, 1600, 2500), (360, 1000, 2600), (430, 1200, 1650), (300, 700, 2200), (280, 2200, 2950))
+    kinds = (
+        (250, 1100, 2200),
+        (250, 1600, 2500),
+        (360, 1000, 2600),
+        (430, 1200, 1650),
+        (300, 700, 2200),
+        (280, 2200, 2950),
+    )
     index = rng.integers(len(kinds))
     level = rng.uniform(0.25, 0.5) if index < 2 else rng.uniform(0.4, 0.75)
     return [Phone(rng.uniform(0.05, 0.13), _place(rng, kinds[index], near), voice=level)]
 
 
 def _fricative(rng: np.random.Generator, near: Phone) -> list[Phone]:
-    centre, width, level = ((6800, 0.32, 0.5), (3600, 0.45, 0.5), (5000, 1.2, 0.1), (6000, 1.0, 0.1))[rng.choice(4, p=[0.45, 0.25, 0.2, 0.1])]
+    centre, width, level = ((6800, 0.32, 0.5), (3600, 0.45, 0.5), (5000, 1.2, 0.1), (6000, 1.0, 0.1))[
+        rng.choice(4, p=[0.45, 0.25, 0.2, 0.1])
+    ]
     voiced = rng.random() < 0.3
     return [
         Phone(

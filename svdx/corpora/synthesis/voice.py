@@ -9,13 +9,22 @@ import numpy as np
 from svdx.corpora.synthesis import phonetics
 from svdx.corpora.synthesis.expression import RATE, Manner, control_times, hertz, pitch_curve
 from svdx.corpora.synthesis.score import Note
-from svdx.corpora.synthesis.sound import Array, bin_frequencies, decibels, fluctuation, frame_times, pulse_train, shape, smooth
+from svdx.corpora.synthesis.sound import (
+    Array,
+    bin_frequencies,
+    decibels,
+    fluctuation,
+    frame_times,
+    pulse_train,
+    shape,
+    smooth,
+)
 
 
 @dataclass(frozen=True)
 class Singer:
     """A person. compass: lowest and highest pitch (MIDI); tract: formant frequencies relative to an average man's;
-    effort: Hz above which the glottal spectrum falls; breathiness: amplitude of aspiration in a vowel;
+    effort, closure: Hz above which the glottal spectrum falls by 6 and by 12 dB an octave; breathiness: amplitude of aspiration in a vowel;
     clarity: share of syllables with a consonant; ring: dB of the singer's formant; rough: depth of shimmer;
     syllables: how many a second; legato: share of notes that go on with the vowel before;
     dip: semitones by which a consonant lowers the pitch."""
@@ -23,6 +32,7 @@ class Singer:
     compass: tuple[float, float]
     tract: float
     effort: float
+    closure: float
     breathiness: float
     clarity: float
     ring: float
@@ -41,8 +51,9 @@ def draw_singer(rng: np.random.Generator) -> Singer:
     return Singer(
         compass=(middle - rng.uniform(5, 8), middle + rng.uniform(5, 9)),
         tract=tract * rng.normal(1, 0.05),
-        effort=float(np.exp(rng.uniform(np.log(250), np.log(1500)))),
-        breathiness=float(decibels(rng.uniform(-38, -16))),
+        effort=float(np.exp(rng.uniform(np.log(90), np.log(450)))),
+        closure=float(np.exp(rng.uniform(np.log(700), np.log(5000)))),
+        breathiness=float(decibels(rng.uniform(-34, -12))),
         clarity=rng.uniform(0.55, 0.98),
         ring=rng.uniform(0, 10) * (rng.random() < 0.5),
         rough=rng.uniform(0.02, 0.2),
@@ -69,7 +80,9 @@ def sing(rng: np.random.Generator, singer: Singer, notes: list[Note], sample_rat
     times = control_times(seconds)
     targets = _articulate(rng, singer, notes, times)
     pitch = pitch_curve(rng, notes, singer.manner, times)
-    pitch -= singer.dip * smooth(1 - np.minimum(targets[:, 0], 1), int(0.04 * RATE))  # a closing mouth slows the glottis
+    pitch -= singer.dip * smooth(
+        1 - np.minimum(targets[:, 0], 1), int(0.04 * RATE)
+    )  # a closing mouth slows the glottis
     loud = _dynamics(rng, singer, notes, times)
     samples = np.arange(int(seconds * sample_rate)) / sample_rate
     frequency = np.interp(samples, times, hertz(pitch))
@@ -154,11 +167,13 @@ def _tract(singer: Singer, targets: Array, loud: Array, fundamental: Array, samp
     ring = decibels(singer.ring * np.exp(-(((frequencies - 2900 * singer.tract) / 500) ** 2)))
     effort = (singer.effort * np.clip(loud, 0.3, 3) ** 0.7)[:, None]
     ratio = frequencies / effort
-    glottis = frequencies / 300 / (1 + ratio**2)
-    tone = 0.02 * gain * glottis * ring
+    glottis = ratio / (1 + ratio**2) / np.sqrt(1 + (frequencies / singer.closure) ** 2)
+    tone = 0.1 * gain * glottis * ring
     band = np.exp(-0.5 * ((np.log(frequencies) - targets[:, 3:4]) / (np.log(2) * targets[:, 4:5])) ** 2)
-    aspiration = (targets[:, 1:2] + singer.breathiness * targets[:, 0:1]) * 0.1 * gain * np.minimum(frequencies / 1500, 1)
-    noise = loud[:, None] * (aspiration + 0.12 * targets[:, 2:3] * band)
+    aspiration = (
+        (targets[:, 1:2] + singer.breathiness * targets[:, 0:1]) * 0.1 * gain * np.minimum(frequencies / 1500, 1)
+    )
+    noise = loud[:, None] * (aspiration + 0.25 * targets[:, 2:3] * band)
     return tone, noise
 
 

@@ -1,0 +1,43 @@
+"""Explanation loss against relative area over the thresholds: curve.csv and curve.png."""
+
+import logging
+
+import hydra
+from omegaconf import DictConfig
+
+from svdx.cli import command
+from svdx.evaluation.curve import write_curve
+from svdx.evaluation.evaluator import Evaluator
+from svdx.pipeline import Pipeline, build
+from svdx.plots import curve_figure
+from svdx.provenance import write_summary
+
+log = logging.getLogger(__name__)
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+@command
+def main(cfg: DictConfig) -> None:
+    pipeline = Pipeline(cfg)
+    one = cfg.explainer.threshold
+    thresholds = list(cfg.thresholds) if one is None else [one]
+    explainer = pipeline.explainer(threshold=thresholds[0])
+    evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter])
+    data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
+    detection = pipeline.trainer(pipeline.directory).test(evaluator, datamodule=data, verbose=False)[0]
+    rows = evaluator.rows(cfg.data.name, cfg.excerpts.split)
+    write_curve(rows, pipeline.directory / "curve.csv")
+    curve_figure(rows).savefig(pipeline.directory / "curve.png", dpi=150)
+    write_summary(pipeline.directory, cfg, {"classifier": detection, "n_excerpts": rows[0]["n"]})
+    for row in rows:
+        log.info(
+            "threshold {threshold:.1f}: explanation loss {explanation_loss_percent:5.1f} % "
+            "[{ci_low:.1f}, {ci_high:.1f}], balanced {balanced_loss_percent:5.1f} %, "
+            "area {relative_area_percent:5.1f} %".format(**row)
+        )
+    log.info(", ".join(f"{name} {value:.3f}" for name, value in detection.items()))
+    log.info(f"results in {pipeline.directory}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound."""
+
+import logging
+
+import hydra
+import numpy as np
+import soundfile
+from omegaconf import DictConfig
+
+from svdx.cli import command
+from svdx.listener import Listener
+from svdx.pipeline import Pipeline
+from svdx.plots import explanation_figure
+from svdx.provenance import write_summary
+from svdx.report import explanation_facts, explanation_page
+
+log = logging.getLogger(__name__)
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="explain")
+@command
+def main(cfg: DictConfig) -> None:
+    pipeline = Pipeline(cfg)
+    listener = Listener(pipeline.frontend, pipeline.explainer())
+    samples = listener.samples(cfg.audio, cfg.start)
+    explanation = listener.listen(samples)
+    kept = listener.kept_sound(samples, explanation)
+    facts = explanation_facts(explanation)
+    title = f"{cfg.audio}, from {cfg.start} s"
+    figure = explanation_figure(explanation, pipeline.frontend, title=title)
+    figure.savefig(pipeline.directory / "explanation.png", dpi=150)
+    np.savez_compressed(pipeline.directory / "explanation.npz", **explanation.arrays())
+    sounds = {"excerpt": samples, "explanation": kept}
+    for name, sound in sounds.items():
+        soundfile.write(pipeline.directory / f"{name}.wav", sound.numpy(), pipeline.frontend.sample_rate)
+    page = explanation_page(title, facts, figure, sounds, pipeline.frontend.sample_rate)
+    (pipeline.directory / "report.html").write_text(page)
+    write_summary(pipeline.directory, cfg, facts)
+    for name, value in facts.items():
+        log.info(f"{name}: {value}")
+    log.info(f"results in {pipeline.directory}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What every command line does around its work: a quiet log, one clear line for bad input, W&B runs that end."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+
+import wandb
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from svdx.errors import SvdxError
+
+
+EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
+    ".*does not have many workers.*",
+    ".*GPU available but not used.*",
+    ".*module.s. in eval mode at the start of training.*",
+    ".*smaller than the logging interval.*",
+    ".*Experiment logs directory .* exists and is not empty.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*isinstance.treespec, LeafSpec.*",
+)
+
+
+def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
+    """Decorate an entry point, inside `hydra.main`.
+
+    An `SvdxError` ends the program with exit code 1 and its line on standard error; in a multirun it is left to Hydra.
+    """
+
+    @functools.wraps(main)
+    def run(cfg: DictConfig) -> None:
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        for text in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", text)
+        failed = 1
+        try:
+            main(cfg)
+            failed = 0
+        except (SvdxError, InstantiationException) as error:
+            cause = error if isinstance(error, SvdxError) else error.__cause__
+            if not isinstance(cause, SvdxError):
+                raise
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise cause from None
+            sys.exit(f"svdx: {cause}")
+        finally:
+            if wandb.run is not None:
+                wandb.finish(exit_code=failed)
+
+    return run

@@ -1,0 +1,155 @@
+"""From a resolved configuration to a trained classifier and inverter: what is there is reused, what is missing is made.
+
+The trained models of a corpus lie together in cache/models/<corpus>/, where `svdx.listener.load` finds them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from svdx.callbacks import EpochLines, ExplainValidation
+from svdx.corpora.corpus import Corpus
+from svdx.errors import ConfigError
+from svdx.explain.explainer import Explainer
+from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
+from svdx.models.svdnet import SVDNet
+from svdx.models.upconv import UpConv
+from svdx.models.weights import load_classifier, load_inverter, save
+from svdx.provenance import write_summary
+
+log = logging.getLogger(__name__)
+
+
+def build(node: DictConfig, *live: Any, **more: Any) -> Any:
+    """Instantiate a config node; live objects go around Hydra, which would copy them."""
+    return instantiate(node, _partial_=True, _convert_="all")(*live, **more)
+
+
+class Pipeline:
+    """What the entry points share. Each part is made when it is first asked for.
+
+    cfg: composed from conf/
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.cfg, self.directory = cfg, Path(cfg.paths.run)
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        self.frontend = build(cfg.frontend)
+        self.store = build(cfg.store, frontend=self.frontend)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return build(self.cfg.data.corpus)
+
+    @cached_property
+    def models(self) -> Path:
+        """Where this corpus' trained models lie; emptied when they were trained with another front end."""
+        directory = Path(self.cfg.paths.cache) / "models" / self.corpus.key
+        directory.mkdir(parents=True, exist_ok=True)
+        settings, card = json.dumps(self.frontend.settings, indent=2), directory / FRONTEND
+        if not card.exists() or card.read_text() != settings:
+            (directory / CLASSIFIER).unlink(missing_ok=True)
+            (directory / INVERTER).unlink(missing_ok=True)
+            card.write_text(settings)
+        return directory
+
+    @cached_property
+    def classifier(self) -> SVDNet:
+        """The configured classifier, else the newest of this corpus, else one trained now; frozen."""
+        section = self.cfg.classifier
+        path = section.weights
+        if path is None:
+            path = self.models / CLASSIFIER
+            if not path.exists():
+                log.info(f"no classifier is there for {self.corpus.key}: training one first")
+                self.train_classifier(self.directory / "classifier")
+        return load_classifier(path, section.standardisation, section.threshold)
+
+    @cached_property
+    def inverter(self) -> UpConv:
+        """The configured inverter, else the newest of this corpus' classifier, else one trained now; frozen."""
+        path = self.cfg.inverter.weights
+        if path is None:
+            path = self.models / INVERTER
+            if self.cfg.classifier.weights is not None or not path.exists():
+                log.info("no inverter is there for this classifier: training one first")
+                path = self.train_inverter(self.directory / "inverter")
+        return load_inverter(path, self.classifier)
+
+    def explainer(self, **options: Any) -> Explainer:
+        """The configured explainer over the configured classifier."""
+        return build(self.cfg.explainer, classifier=self.classifier, inverter=self.inverter, **options)
+
+    def train_classifier(self, directory: Path) -> Path:
+        """Train, test and export a classifier; returns the exported file."""
+        section = self.cfg.classifier
+        data = build(section.excerpts, corpus=self.corpus, store=self.store)
+        system = build(section.system)
+        trainer = self._fit(system, data, section.fit, directory, [])
+        scores = trainer.test(system, datamodule=data, verbose=False)[0]
+        log.info(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+        path = self.models / CLASSIFIER
+        (self.models / INVERTER).unlink(missing_ok=True)  # it inverts the classifier that is replaced now
+        save(system.network, path)
+        results = {**scores, "threshold": round(float(system.network.threshold), 2)}
+        self._summarise(directory, "classifier", path, results)
+        return path
+
+    def train_inverter(self, directory: Path) -> Path:
+        """Train and export an inverter of the classifier; returns the exported file."""
+        section = self.cfg.inverter
+        data = build(section.excerpts, corpus=self.corpus, store=self.store)
+        system = build(section.system, classifier=self.classifier)
+        pictures = ExplainValidation(self.frontend, directory / "explanations")
+        trainer = self._fit(system, data, section.fit, directory, [pictures])
+        own = self.cfg.classifier.weights is None
+        path = (self.models if own else directory) / INVERTER
+        save(system.network, path)
+        results = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self._summarise(directory, "inverter", path, results)
+        return path
+
+    def _fit(
+        self,
+        system: pl.LightningModule,
+        data: pl.LightningDataModule,
+        fit: DictConfig,
+        directory: Path,
+        callbacks: list,
+    ) -> pl.Trainer:
+        checkpoints = directory / "checkpoints"
+        keep_last = ModelCheckpoint(checkpoints, "last", save_top_k=1, enable_version_counter=False)
+        trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, EpochLines()], **fit)
+        trainer.fit(system, datamodule=data, ckpt_path=self._resumed(checkpoints / "last.ckpt"))
+        return trainer
+
+    def _resumed(self, checkpoint: Path) -> Path | None:
+        if not self.cfg.get("resume"):
+            return None
+        if not checkpoint.is_file():
+            raise ConfigError(f"resume=true: {checkpoint} is missing; give hydra.run.dir of the run to go on with")
+        return checkpoint
+
+    def trainer(self, directory: Path, **options: Any) -> pl.Trainer:
+        """The configured trainer, logging into `directory`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        loggers = [build(node, save_dir=str(directory)) for node in self.cfg.logger.values()]
+        for logger in loggers:
+            if isinstance(logger, pl.loggers.WandbLogger):
+                logger.log_hyperparams(OmegaConf.to_container(self.cfg, resolve=True))
+        return build(self.cfg.trainer, logger=loggers, default_root_dir=directory, **options)
+
+    def _summarise(self, directory: Path, what: str, weights: Path, results: dict[str, float]) -> None:
+        write_summary(
+            directory, self.cfg, {"trained": what, "corpus": self.corpus.key, **results, "weights": str(weights)}
+        )
+        log.info(f"{what}: {weights}, run in {directory}")

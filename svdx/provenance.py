@@ -1,0 +1,43 @@
+"""Results are files that say where they come from."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile")
+
+
+def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any]) -> None:
+    """Write summary.json (results, versions, commit, command) and config.yaml (resolved) into a run's directory."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    summary = {
+        **results,
+        "command": sys.argv,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+    (directory / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    OmegaConf.save(cfg, directory / "config.yaml", resolve=True)
+
+
+def commit() -> str | None:
+    """The commit of the checkout that svdx runs from, with "+" if files are changed; None outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        revision = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], capture_output=True).returncode
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return revision + "+" * bool(changed)
