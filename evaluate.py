@@ -5,6 +5,7 @@ import logging
 import hydra
 from omegaconf import DictConfig
 
+from svdx.callbacks import log_curve
 from svdx.cli import command
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.evaluator import Evaluator
@@ -24,10 +25,12 @@ def main(cfg: DictConfig) -> None:
     explainer = pipeline.explainer(threshold=thresholds[0])
     evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter])
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
-    detection = pipeline.trainer(pipeline.directory).test(evaluator, datamodule=data, verbose=False)[0]
+    trainer = pipeline.trainer(pipeline.directory)
+    detection = trainer.test(evaluator, datamodule=data, verbose=False)[0]
     rows = evaluator.rows(cfg.data.name, cfg.excerpts.split)
     write_curve(rows, pipeline.directory / "curve.csv")
     curve_figure(rows).savefig(pipeline.directory / "curve.png", dpi=150)
+    log_curve(trainer.loggers, rows, pipeline.directory / "curve.png")
     write_summary(pipeline.directory, cfg, {"classifier": detection, "n_excerpts": rows[0]["n"]})
     for row in rows:
         log.info(

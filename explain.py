@@ -1,6 +1,7 @@
 """Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound."""
 
 import logging
+from pathlib import Path
 
 import hydra
 import numpy as np
@@ -8,6 +9,8 @@ import soundfile
 from omegaconf import DictConfig
 
 from svdx.cli import command
+from svdx.corpora.corpus import Corpus
+from svdx.errors import ConfigError, CorpusError
 from svdx.listener import Listener
 from svdx.pipeline import Pipeline
 from svdx.plots import explanation_figure
@@ -17,16 +20,28 @@ from svdx.report import explanation_facts, explanation_page
 log = logging.getLogger(__name__)
 
 
+def first_singing(corpus: Corpus) -> tuple[Path, float]:
+    """An example from a corpus: the first test track in which somebody sings, and the second when that begins."""
+    for track in corpus.split("test"):
+        for segment in track.segments:
+            if segment.vocal:
+                return track.audio, segment.start
+    raise CorpusError(f"{corpus.root}: nobody sings in the test split; give audio=FILE")
+
+
 @hydra.main(version_base="1.3", config_path="conf", config_name="explain")
 @command
 def main(cfg: DictConfig) -> None:
+    if not isinstance(cfg.start, int | float):
+        raise ConfigError(f"start={cfg.start}: expected seconds")
     pipeline = Pipeline(cfg)
     listener = Listener(pipeline.frontend, pipeline.explainer())
-    samples = listener.samples(cfg.audio, cfg.start)
+    audio, start = (cfg.audio, cfg.start) if cfg.audio else first_singing(pipeline.corpus)
+    samples = listener.samples(audio, start)
     explanation = listener.listen(samples)
     kept = listener.kept_sound(samples, explanation)
     facts = explanation_facts(explanation)
-    title = f"{cfg.audio}, from {cfg.start} s"
+    title = f"{Path(audio).name}, from {start} s"
     figure = explanation_figure(explanation, pipeline.frontend, title=title)
     figure.savefig(pipeline.directory / "explanation.png", dpi=150)
     np.savez_compressed(pipeline.directory / "explanation.npz", **explanation.arrays())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 
 from svdx.audio import FrontEnd
 from svdx.explain.inversion import FeatureInversion
@@ -51,6 +53,14 @@ class ExplainValidation(pl.Callback):
         for logger in trainer.loggers:
             if hasattr(logger, "log_image"):
                 logger.log_image("explanation", [str(path)])
+
+
+def log_curve(loggers: Sequence[Logger], rows: Sequence[dict], picture: Path) -> None:
+    """Show an explanation-loss curve, its rows and its picture, where a logger takes tables and images (W&B)."""
+    for logger in loggers:
+        if hasattr(logger, "log_image"):
+            logger.log_image("explanation_loss", [str(picture)])
+            logger.log_table("curve", columns=list(rows[0]), data=[list(row.values()) for row in rows])
 
 
 class EpochLines(pl.Callback):

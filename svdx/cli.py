@@ -16,7 +16,6 @@ from omegaconf import DictConfig
 
 from svdx.errors import SvdxError
 
-
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*does not have many workers.*",
     ".*GPU available but not used.*",

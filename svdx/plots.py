@@ -38,7 +38,8 @@ def explanation_figure(explanation: Explanation, frontend: FrontEnd, number: int
     for axes, (name, values, options) in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, panels, strict=True):
         image = axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), **options)
         axes.set_title(name, loc="left", fontsize="medium")
-        figure.colorbar(image, ax=axes, pad=0.01)
+        label = "standardised log-mel" if values is excerpt or values is masked else ""
+        figure.colorbar(image, ax=axes, pad=0.01, label=label)
     for axes in figure.axes[:4]:
         _label_axes(axes, frontend)
     return figure

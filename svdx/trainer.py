@@ -39,7 +39,7 @@ def devices(gpus: Gpus) -> dict[str, Any]:
 
 
 def _ids(gpus: Gpus, found: int) -> list[int]:
-    if gpus is None or gpus == "auto" and not found:
+    if gpus is None or (gpus == "auto" and not found):
         return []
     if gpus in ("auto", -1) and not isinstance(gpus, bool):
         return list(range(max(found, 1)))

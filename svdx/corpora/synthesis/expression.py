@@ -46,7 +46,7 @@ def pitch_curve(rng: np.random.Generator, notes: list[Note], manner: Manner, tim
     curve = smooth(pitches[current], int(manner.glide * RATE))
     into = times - onsets[current]
     scoops = np.where(rng.random(len(notes)) < manner.scoop_chance, rng.normal(manner.scoop, 0.5, len(notes)), 0)
-    lengths = rng.uniform(0.04, 0.12, len(notes))
+    lengths = rng.uniform(0.04, 0.16, len(notes))
     curve = curve - scoops[current] * np.exp(-into / lengths[current])
     along = np.clip(into / np.array([note.duration for note in notes])[current], 0, 1)
     lean, bow = rng.normal(0, manner.bend, (2, len(notes)))[:, current]

@@ -61,15 +61,15 @@ def draw_singer(rng: np.random.Generator) -> Singer:
         legato=rng.uniform(0, 0.35),
         dip=rng.uniform(0, 1.5),
         manner=Manner(
-            glide=rng.uniform(0.04, 0.16),
-            scoop=rng.uniform(0.3, 2.5),
-            scoop_chance=rng.uniform(0.1, 0.6),
+            glide=rng.uniform(0.06, 0.28),
+            scoop=rng.uniform(0.5, 3.5),
+            scoop_chance=rng.uniform(0.2, 0.7),
             vibrato=rng.choice([0.0, 0.25, 0.6]) * (0.5 + trained),
             vibrato_rate=rng.uniform(4.6, 6.6),
             vibrato_delay=rng.uniform(0, 0.4),
             drift=rng.uniform(0.08, 0.35),
             jitter=rng.uniform(0.03, 0.15),
-            bend=rng.uniform(0.1, 0.7),
+            bend=rng.uniform(0.2, 1.1),
         ),
     )
 

@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := runs/demo
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,sweep]"
+	touch $@
+
+demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: about ten minutes on two cores
+	$(BIN)/python train.py hydra.run.dir=$(DEMO)/train
+	$(BIN)/python evaluate.py excerpts.n=500 hydra.run.dir=$(DEMO)/evaluate
+	$(BIN)/python explain.py hydra.run.dir=$(DEMO)/explain
+	@echo
+	@echo "Open $(DEMO)/explain/report.html and $(DEMO)/evaluate/curve.png"
+
+test: .venv/installed  ## every test
+	$(BIN)/pytest
+
+test-fast: .venv/installed  ## the tests that take seconds
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/installed  ## ruff: lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:  ## remove runs, caches and trained models; .venv stays
+	rm -rf runs cache .pytest_cache .ruff_cache
