@@ -3,10 +3,11 @@
 import logging
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from svdx.callbacks import log_curve
 from svdx.cli import command
+from svdx.errors import ConfigError
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.evaluator import Evaluator
 from svdx.pipeline import Pipeline, build
@@ -16,12 +17,20 @@ from svdx.provenance import write_summary
 log = logging.getLogger(__name__)
 
 
+def points(cfg: DictConfig) -> list[float]:
+    """The thresholds of the curve: explainer.threshold alone where it is given, else all of `thresholds`."""
+    if cfg.explainer.threshold is not None:
+        return [cfg.explainer.threshold]
+    if not isinstance(cfg.thresholds, ListConfig) or not cfg.thresholds:
+        raise ConfigError(f"thresholds={cfg.thresholds}: expected a list as [0.0,0.1]")
+    return list(cfg.thresholds)
+
+
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
 @command
 def main(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
-    one = cfg.explainer.threshold
-    thresholds = list(cfg.thresholds) if one is None else [one]
+    thresholds = points(cfg)
     explainer = pipeline.explainer(threshold=thresholds[0])
     evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter])
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)

@@ -49,7 +49,7 @@ def main(cfg: DictConfig) -> None:
     for name, sound in sounds.items():
         soundfile.write(pipeline.directory / f"{name}.wav", sound.numpy(), pipeline.frontend.sample_rate)
     page = explanation_page(title, facts, figure, sounds, pipeline.frontend.sample_rate)
-    (pipeline.directory / "report.html").write_text(page)
+    (pipeline.directory / "report.html").write_text(page, encoding="utf-8")
     write_summary(pipeline.directory, cfg, facts)
     for name, value in facts.items():
         log.info(f"{name}: {value}")

@@ -6,6 +6,7 @@ The log-mel front end is that of Schlüter and Grill (ISMIR 2015): `logmel = log
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from svdx.errors import AudioError, ConfigError
 
 BLOCK = 1 << 20  # frames decoded at a time: a header's promise is never allocated before it is kept
+PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
+STREAMED = 0x7FFFF000  # bytes
 
 
 def decode(path: str | Path, sample_rate: int) -> Tensor:
@@ -29,21 +32,32 @@ def decode(path: str | Path, sample_rate: int) -> Tensor:
         raise AudioError(f"{path}: no such audio file")
     try:
         with soundfile.SoundFile(path) as file:
-            promised, source_rate = file.frames, file.samplerate
-            blocks = [block.mean(axis=1) for block in file.blocks(BLOCK, dtype="float32", always_2d=True)]
+            promised, source_rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
+            blocks = []  # not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block.mean(axis=1))
     except soundfile.SoundFileError as error:
         reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()
         raise AudioError(f"{path}: not readable as audio ({reason}); wav, flac, ogg and mp3 are read") from error
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if not len(samples):
         raise AudioError(f"{path}: holds no samples")
-    if len(samples) < promised:
-        raise AudioError(f"{path}: truncated: its header promises {promised} samples, {len(samples)} are there")
+    if cut_short or len(samples) < promised - PADDING:
+        raise AudioError(f"{path}: truncated: its header promises more than the {len(samples)} samples that are there")
     if not np.isfinite(samples).all():
         raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
     if not samples.any():
         raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
     return resample(torch.from_numpy(samples), source_rate, sample_rate)
+
+
+def _is_cut_short(header: str) -> bool:
+    """Does a wav, aiff or au header speak of more than is there? libsndfile corrects its count and says so in its log.
+
+    header: that log. Sizes near 2^31 and above stand in streamed files, whose writer did not know the length.
+    """
+    size = re.search(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", header, re.MULTILINE)
+    return size is not None and int(size[2]) < 0.99 * int(size[1]) < STREAMED
 
 
 def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
@@ -137,6 +151,8 @@ class FrontEnd(nn.Module):
 
     def stft(self, samples: Tensor) -> Tensor:
         """samples [..., n] → complex spectrum [..., frames, frame_length // 2 + 1]."""
+        if samples.shape[-1] < self.frame_length:  # `unfold` refuses what holds no frame
+            return torch.zeros(*samples.shape[:-1], 0, len(self.filterbank), dtype=samples.dtype.to_complex())
         frames = samples.unfold(-1, self.frame_length, self.hop)
         return torch.fft.rfft(frames * self.window.to(samples.dtype))
 

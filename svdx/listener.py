@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from torch import Tensor
@@ -34,7 +35,7 @@ class Listener:
             raise AudioError(
                 f"{audio}: {len(samples) / self.frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s"
             )
-        frame = round(start * self.frontend.frame_rate)
+        frame = round(start * self.frontend.frame_rate) if math.isfinite(start) else -1
         if not 0 <= frame <= n_frames - needed:
             raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
         first = frame * self.frontend.hop

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
 from svdx.callbacks import EpochLines, ExplainValidation
 from svdx.corpora.corpus import Corpus
@@ -23,8 +24,9 @@ from svdx.explain.explainer import Explainer
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
-from svdx.models.weights import load_classifier, load_inverter, save
+from svdx.models.weights import is_inverter_of, load_classifier, load_inverter, save
 from svdx.provenance import write_summary
+from svdx.trainer import devices
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,22 @@ log = logging.getLogger(__name__)
 def build(node: DictConfig, *live: Any, **more: Any) -> Any:
     """Instantiate a config node; live objects go around Hydra, which would copy them."""
     return instantiate(node, _partial_=True, _convert_="all")(*live, **more)
+
+
+def check_devices(trainer: DictConfig) -> None:
+    """Refuse GPUs that are not there before anything is made."""
+    if trainer.accelerator is None and trainer.devices is None:
+        devices(OmegaConf.to_container(trainer)["gpus"])
+
+
+def keep_metrics(logger: CSVLogger) -> None:
+    """Let a resumed run's metrics.csv go on from the rows that are there, which Lightning would remove."""
+    path = Path(logger.log_dir) / "metrics.csv"
+    rows = path.read_text() if path.is_file() else ""
+    writer = logger.experiment
+    if rows:
+        path.write_text(rows)
+        writer.metrics_keys = rows.splitlines()[0].split(",")
 
 
 class Pipeline:
@@ -42,7 +60,8 @@ class Pipeline:
 
     def __init__(self, cfg: DictConfig) -> None:
         self.cfg, self.directory = cfg, Path(cfg.paths.run)
-        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        check_devices(cfg.trainer)
+        self._seed()
         self.frontend = build(cfg.frontend)
         self.store = build(cfg.store, frontend=self.frontend)
 
@@ -80,10 +99,14 @@ class Pipeline:
         path = self.cfg.inverter.weights
         if path is None:
             path = self.models / INVERTER
-            if self.cfg.classifier.weights is not None or not path.exists():
+            if not is_inverter_of(self.classifier, path):
                 log.info("no inverter is there for this classifier: training one first")
                 path = self.train_inverter(self.directory / "inverter")
         return load_inverter(path, self.classifier)
+
+    def _seed(self) -> None:
+        """Each training begins from the seed, whatever ran before it."""
+        pl.seed_everything(self.cfg.seed, workers=True, verbose=False)
 
     def explainer(self, **options: Any) -> Explainer:
         """The configured explainer over the configured classifier."""
@@ -92,13 +115,13 @@ class Pipeline:
     def train_classifier(self, directory: Path) -> Path:
         """Train, test and export a classifier; returns the exported file."""
         section = self.cfg.classifier
+        self._seed()
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
         system = build(section.system)
         trainer = self._fit(system, data, section.fit, directory, [])
         scores = trainer.test(system, datamodule=data, verbose=False)[0]
         log.info(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
         path = self.models / CLASSIFIER
-        (self.models / INVERTER).unlink(missing_ok=True)  # it inverts the classifier that is replaced now
         save(system.network, path)
         results = {**scores, "threshold": round(float(system.network.threshold), 2)}
         self._summarise(directory, "classifier", path, results)
@@ -106,9 +129,10 @@ class Pipeline:
 
     def train_inverter(self, directory: Path) -> Path:
         """Train and export an inverter of the classifier; returns the exported file."""
-        section = self.cfg.inverter
+        section, classifier = self.cfg.inverter, self.classifier
+        self._seed()
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
-        system = build(section.system, classifier=self.classifier)
+        system = build(section.system, classifier=classifier)
         pictures = ExplainValidation(self.frontend, directory / "explanations")
         trainer = self._fit(system, data, section.fit, directory, [pictures])
         own = self.cfg.classifier.weights is None
@@ -127,9 +151,9 @@ class Pipeline:
         callbacks: list,
     ) -> pl.Trainer:
         checkpoints = directory / "checkpoints"
-        keep_last = ModelCheckpoint(checkpoints, "last", save_top_k=1, enable_version_counter=False)
+        keep_last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False, save_on_train_epoch_end=True)
         trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, EpochLines()], **fit)
-        trainer.fit(system, datamodule=data, ckpt_path=self._resumed(checkpoints / "last.ckpt"))
+        trainer.fit(system, datamodule=data, ckpt_path=self._resumed(checkpoints / "last.ckpt"), weights_only=True)
         return trainer
 
     def _resumed(self, checkpoint: Path) -> Path | None:
@@ -144,8 +168,10 @@ class Pipeline:
         directory.mkdir(parents=True, exist_ok=True)
         loggers = [build(node, save_dir=str(directory)) for node in self.cfg.logger.values()]
         for logger in loggers:
-            if isinstance(logger, pl.loggers.WandbLogger):
+            if isinstance(logger, WandbLogger):
                 logger.log_hyperparams(OmegaConf.to_container(self.cfg, resolve=True))
+            elif isinstance(logger, CSVLogger) and self.cfg.get("resume"):
+                keep_metrics(logger)
         return build(self.cfg.trainer, logger=loggers, default_root_dir=directory, **options)
 
     def _summarise(self, directory: Path, what: str, weights: Path, results: dict[str, float]) -> None:

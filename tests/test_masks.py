@@ -1,5 +1,8 @@
 """The mask: normalise, threshold, fill, area, with numbers small enough to check by eye."""
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
 
@@ -69,7 +72,7 @@ def test_salient_and_complement_hold_every_bin_once(threshold):
 def test_a_higher_threshold_keeps_a_part_of_what_a_lower_one_keeps():
     salience = normalise(pictures())
     masks = [threshold_mask(salience, threshold) for threshold in KEPT]
-    assert all((inner <= outer).all() for outer, inner in zip(masks, masks[1:]))
+    assert all((inner <= outer).all() for outer, inner in pairwise(masks))
 
 
 def test_where_the_mask_is_1_the_excerpt_stands_and_elsewhere_the_fill():
@@ -91,7 +94,7 @@ def test_area_is_the_share_of_kept_bins_of_each_excerpt():
     assert relative_area(mask).tolist() == [0.25, 0.75, 0, 1]
 
 
-@pytest.mark.parametrize("threshold", [-0.01, 1.11, 1.2, 60, float("nan"), float("inf")])
+@pytest.mark.parametrize("threshold", [-0.01, 1.11, 1.2, 60, float("nan"), float("inf"), "high", None])
 def test_a_threshold_outside_0_to_1_1_is_refused(threshold):
     with pytest.raises(ConfigError, match=rf"threshold {threshold} is outside \[0, 1.1\]$"):
         check_threshold(threshold)
@@ -99,13 +102,18 @@ def test_a_threshold_outside_0_to_1_1_is_refused(threshold):
         threshold_mask(SALIENCE, threshold)
 
 
+@pytest.mark.parametrize("threshold", [0, 1, 1.1, np.float32(0.5), np.float64(0.5), np.int64(1)])
+def test_any_real_number_within_it_is_accepted(threshold):
+    assert torch.equal(threshold_mask(SALIENCE, threshold), SALIENCE.ge(float(threshold)))
+
+
 @pytest.mark.parametrize("keep", ["invert", "", None, True])
 def test_an_unknown_keep_is_refused_and_the_known_ones_are_named(keep):
-    with pytest.raises(ConfigError, match="explainer.keep=.*salient or complement"):
+    with pytest.raises(ConfigError, match=r"explainer\.keep=.*salient or complement"):
         threshold_mask(SALIENCE, 0.5, keep)
 
 
 @pytest.mark.parametrize("fill", ["noise", "", None])
 def test_an_unknown_fill_is_refused_and_the_known_ones_are_named(fill):
-    with pytest.raises(ConfigError, match="explainer.fill=.*mean or zero"):
+    with pytest.raises(ConfigError, match=r"explainer\.fill=.*mean or zero"):
         fill_value(fill, torch.zeros(2), torch.ones(2))

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -168,8 +169,5 @@ def _make_track(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
 def _lab(song: Song, seconds: float) -> str:
     """The whole track as lines `start end sing|nosing`, in seconds."""
     edges = [0.0, *(edge for phrase in song.singing for edge in phrase), seconds]
-    rows = [
-        (start, end, "sing" if index % 2 else "nosing")
-        for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False))
-    ]
+    rows = [(start, end, "sing" if index % 2 else "nosing") for index, (start, end) in enumerate(pairwise(edges))]
     return "".join(f"{start:.3f} {end:.3f} {label}\n" for start, end, label in rows if end - start > 0.0005)

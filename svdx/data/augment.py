@@ -28,7 +28,7 @@ def interpolation(positions: Tensor, size: int) -> Tensor:
 
 
 def stretched_frames(stretch: Tensor, n_frames: int, frames: int) -> Tensor:
-    """Where `frames` frames lie in a source of n_frames about whose middle it is stretched. stretch [B] → [B, frames]."""
+    """Where frames lie in a source of n_frames that is stretched about its middle. stretch [B] → [B, frames]."""
     middle = 0.5 * (n_frames - frames / stretch[:, None])
     return middle + torch.arange(frames, device=stretch.device) / stretch[:, None]
 

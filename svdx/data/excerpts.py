@@ -52,6 +52,8 @@ def released(lengths: Sequence[int], frame_rate: float) -> Index:
 
 def sample(lengths: Sequence[int], frame_rate: float, sampling: str, n: int, seed: int, hop: int) -> Index:
     """Excerpts to evaluate: sampling = random (n, seed), released, or all (every hop-th)."""
+    if sampling == "random" and n < 1:
+        raise ConfigError(f"excerpts.n={n}: expected at least 1")
     if sampling == "random":
         return at_random(lengths, n, seed)
     if sampling == "released":

@@ -71,9 +71,12 @@ class MelStore:
         for kind in kinds:
             path = self._path(track, kind)
             unfinished = path.with_suffix(f".{os.getpid()}.part")
-            with unfinished.open("wb") as file:
-                np.save(file, arrays[kind])
-            unfinished.replace(path)
+            try:
+                with unfinished.open("wb") as file:
+                    np.save(file, arrays[kind])
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
 
     def logmel(self, track: Track) -> np.ndarray:
         """Memory-mapped log-mel of a prepared track, [frames, bands]."""

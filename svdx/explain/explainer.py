@@ -9,7 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svdx.explain.masks import apply_mask, check_threshold, fill_value, normalise, relative_area, threshold_mask
+from svdx.explain.masks import (
+    FILLS,
+    KEEPS,
+    apply_mask,
+    check_choice,
+    check_threshold,
+    fill_value,
+    normalise,
+    relative_area,
+    threshold_mask,
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,8 @@ class Explainer(ABC):
 
     def __init__(self, classifier: nn.Module, threshold: float = 0.6, keep: str = "salient", fill: str = "mean"):
         check_threshold(threshold)
+        check_choice("keep", keep, KEEPS)
+        check_choice("fill", fill, FILLS)
         self.classifier, self.threshold, self.keep, self.fill = classifier, threshold, keep, fill
         self.decision = float(getattr(classifier, "threshold", 0.5))
 

@@ -5,6 +5,8 @@ A mask is 1 where the input is **kept**. Excerpts and masks are [B, frames, band
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 
@@ -31,16 +33,21 @@ def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") ->
     Raises: ConfigError for a threshold outside [0, 1.1] or an unknown `keep`.
     """
     check_threshold(threshold)
-    if keep not in KEEPS:
-        raise ConfigError(f"explainer.keep={keep}: expected {' or '.join(KEEPS)}")
+    check_choice("keep", keep, KEEPS)
     salient = salience >= threshold
     return salient if keep == "salient" else ~salient
 
 
 def check_threshold(threshold: float) -> None:
-    """Raises ConfigError unless 0 ≤ threshold ≤ 1.1."""
-    if not 0 <= threshold <= LARGEST_THRESHOLD:
+    """Raises ConfigError unless threshold is a number from 0 to 1.1."""
+    if not (isinstance(threshold, Real) and 0 <= threshold <= LARGEST_THRESHOLD):
         raise ConfigError(f"threshold {threshold} is outside [0, {LARGEST_THRESHOLD}]")
+
+
+def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises ConfigError unless value is one of the choices for explainer.key."""
+    if value not in choices:
+        raise ConfigError(f"explainer.{key}={value}: expected {' or '.join(choices)}")
 
 
 def fill_value(fill: str, mean: Tensor, std: Tensor) -> Tensor:
@@ -48,11 +55,10 @@ def fill_value(fill: str, mean: Tensor, std: Tensor) -> Tensor:
 
     mean: the training mean (0 when standardised), the paper's M1; zero: 0 in raw log-mel, the paper's M2.
     """
+    check_choice("fill", fill, FILLS)
     if fill == "mean":
         return torch.zeros_like(mean)
-    if fill == "zero":
-        return -mean / std
-    raise ConfigError(f"explainer.fill={fill}: expected {' or '.join(FILLS)}")
+    return -mean / std
 
 
 def apply_mask(excerpts: Tensor, mask: Tensor, fill: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ class UpConv(nn.Module):
         super().__init__()
         if width < 8 or width % 8:
             raise ConfigError(f"inverter.width={width}: expected a multiple of 8")
+        if max(frames, bands) > 128:
+            raise ConfigError(f"the inverter paints 128 frames and bands at most, asked for are {frames} and {bands}")
         self.width, self.frames, self.bands, self.inverts = width, frames, bands, ""
         n_seed = torch.Size(SEED_SHAPE).numel()
         self.dense = nn.Sequential(

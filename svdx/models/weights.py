@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +99,11 @@ def load_inverter(path: str | Path, classifier: nn.Module) -> UpConv:
     return network.eval().requires_grad_(False)
 
 
+def is_inverter_of(classifier: nn.Module, path: Path) -> bool:
+    """Is there an exported inverter of this very classifier at `path`?"""
+    return path.is_file() and _read(path)[1].get("inverts") == fingerprint(classifier)
+
+
 def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor]:
     """Read per-band mean and standard deviation, [n_bands] float32 each, from .csv (band, mean, std) or .npz."""
     path = Path(path)
@@ -111,7 +115,7 @@ def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor
         else:
             rows = list(csv.DictReader(path.read_text().splitlines()))
             mean, std = (np.array([float(row[key]) for row in rows]) for key in ("mean", "std"))
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for a damaged file
         raise WeightsError(f"{path}: not a standardisation; expected mean and std for every band ({error})") from error
     if mean.shape != (n_bands,) or std.shape != (n_bands,) or not (np.isfinite(mean).all() and (std > 0).all()):
         raise WeightsError(f"{path}: expected {n_bands} finite means and {n_bands} positive standard deviations")
@@ -133,7 +137,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             }
             return state, checkpoint.get("svdx", {})
     except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged or foreign file
-        raise WeightsError(f"{path}: damaged, or not a weight file of svdx ({str(error).splitlines()[0]})") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{path}: damaged, or not a weight file of svdx ({reason})") from error
     raise WeightsError(f"{path}: unknown kind of weight file; expected .ckpt, .safetensors or .npz")
 
 
@@ -160,7 +165,7 @@ def _npz_arrays(path: Path) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return [file[f"param{i}"] for i in range(len(file.files))]
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # numpy, zipfile and zlib raise as many kinds as torch does
         raise WeightsError(
             f"{path}: expected plain arrays param0, param1, … as Lasagne saves them ({error})"
         ) from error

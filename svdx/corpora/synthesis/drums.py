@@ -8,6 +8,18 @@ from svdx.corpora.synthesis.score import Piece
 from svdx.corpora.synthesis.sound import Array, add_at, bin_frequencies, decibels, shape
 
 STEPS = 4  # of a beat
+LEVELS = {  # dB, of the instruments of a usual mix
+    "kick": 0,
+    "snare": -6,
+    "hat": -18,
+    "clap": -9,
+    "shaker": -18,
+    "drum": -5,
+    "open": -18,
+    "ride": -18,
+    "crash": -14,
+    "brush": -16,
+}
 
 
 def _noise(rng: np.random.Generator, times: Array, low: float, high: float, sample_rate: int) -> Array:
@@ -39,19 +51,20 @@ def _hit(rng: np.random.Generator, kind: str, sample_rate: int) -> Array:
         bursts = sum(np.where(times > t, np.exp(-(times - t) * 150), 0) for t in (0, 0.011, 0.023))
         return _noise(rng, times, 700, 4000, sample_rate) * (bursts + 0.6 * np.exp(-times * rng.uniform(12, 30)))
     if kind == "shaker":
-        swell = (times / rng.uniform(0.02, 0.06)) * np.exp(1 - times / rng.uniform(0.02, 0.06))
+        peak = rng.uniform(0.006, 0.025)
+        swell = times / peak * np.exp(1 - times / peak)
         return _noise(rng, times, rng.uniform(2500, 6000), 12000, sample_rate) * swell
     if kind == "drum":  # conga, tom, tabla, woodblock
         base = np.exp(rng.uniform(np.log(70), np.log(900)))
         return _tone(times, base * rng.uniform(1, 1.6), base, 0.03) * np.exp(-times * rng.uniform(6, 50))
     if kind == "brush":
         return _noise(rng, times, 1500, rng.uniform(6000, 11000), sample_rate) * np.sin(
-            np.pi * np.clip(times / rng.uniform(0.15, 0.4), 0, 1)
+            np.pi * np.clip(times / rng.uniform(0.08, 0.25), 0, 1)
         )
     decay = {
-        "hat": rng.uniform(25, 90),
-        "open": rng.uniform(4, 12),
-        "ride": rng.uniform(3, 8),
+        "hat": rng.uniform(30, 120),
+        "open": rng.uniform(6, 15),
+        "ride": rng.uniform(5, 15),
         "crash": rng.uniform(1.5, 4),
     }[kind]
     partials = rng.uniform(2000, 9500, 14)
@@ -74,6 +87,7 @@ def _pattern(rng: np.random.Generator, kind: str, steps: int) -> Array:
     elif kind in ("hat", "ride", "shaker", "brush"):
         hits[:: rng.choice([1, 2, 2, 4])] = 0.7
         hits[:: rng.choice([2, 4])] += 0.3
+        hits *= rng.uniform(0.3, 1, steps)
     else:
         hits = (rng.random(steps) < rng.uniform(0.1, 0.4)) * rng.uniform(0.3, 1, steps)
     return np.clip(hits, 0, 1)
@@ -82,13 +96,13 @@ def _pattern(rng: np.random.Generator, kind: str, steps: int) -> Array:
 def play_drums(rng: np.random.Generator, piece: Piece, busy: Array, sample_rate: int) -> Array:
     """Drums for a whole piece, [samples]; busy: per bar, whether they play, [bars]."""
     kinds = ["kick", "snare", "hat", "clap", "shaker", "drum", "drum", "open", "ride", "crash", "brush"]
-    chances = np.array([0.8, 0.7, 0.7, 0.2, 0.3, 0.3, 0.25, 0.15, 0.3, 0.3, 0.15])
+    chances = np.array([0.85, 0.8, 0.7, 0.2, 0.2, 0.35, 0.3, 0.15, 0.25, 0.3, 0.07])
     out = np.zeros(int(piece.seconds * sample_rate), np.float32)
     steps = piece.beats * STEPS
     for kind, chance in zip(kinds, chances, strict=True):
         if rng.random() > chance:
             continue
-        sound = _hit(rng, kind, sample_rate).astype(np.float32) * decibels(rng.uniform(-14, 0))
+        sound = _hit(rng, kind, sample_rate).astype(np.float32) * decibels(LEVELS[kind] + rng.uniform(-6, 4))
         pattern, loose = _pattern(rng, kind, steps), rng.uniform(0, 0.008)
         for bar in np.flatnonzero(busy):
             for step in np.flatnonzero(pattern):

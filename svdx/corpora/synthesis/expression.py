@@ -18,7 +18,7 @@ class Manner:
 
     glide: seconds from one note to the next; scoop: semitones below a note's pitch at which a phrase or note begins;
     vibrato: semitones either way, at vibrato_rate Hz, fading in after vibrato_delay seconds of a note;
-    drift: semitones of slow wandering; jitter: semitones of fast wandering; bend: semitones by which a note leans and bows.
+    drift: semitones of slow wandering; jitter: of fast wandering; bend: semitones by which a note leans and bows.
     """
 
     glide: float

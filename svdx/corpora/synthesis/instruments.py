@@ -41,14 +41,14 @@ def _plucked(rng: np.random.Generator) -> Timbre:
     ratios, levels = _partials(rng, 24, rng.uniform(-11, -4))
     levels = levels * np.abs(np.sin(np.pi * ratios * rng.uniform(0.1, 0.4))) + 1e-3  # where the string is plucked
     stretched = ratios * np.sqrt(1 + rng.uniform(0, 4e-4) * ratios**2)
-    decays = rng.uniform(0.8, 4) * (1 + rng.uniform(0.05, 0.4) * ratios)
+    decays = rng.uniform(0.8, 4) * (1 + rng.uniform(0.1, 0.7) * ratios)
     return Timbre(stretched, levels, decays, 0.002, 0.08, noise=rng.uniform(0, 0.15))
 
 
 def _piano(rng: np.random.Generator) -> Timbre:
     ratios, levels = _partials(rng, 22, rng.uniform(-12, -6))
     stretched = ratios * np.sqrt(1 + rng.uniform(1e-4, 8e-4) * ratios**2)
-    decays = rng.uniform(0.5, 2) * (1 + rng.uniform(0.1, 0.3) * ratios)
+    decays = rng.uniform(0.5, 2.5) * (1 + rng.uniform(0.1, 0.6) * ratios)
     return Timbre(stretched, levels, decays, 0.004, 0.12, chorus=0.03, noise=rng.uniform(0, 0.05))
 
 
@@ -83,7 +83,7 @@ def _strings(rng: np.random.Generator) -> Timbre:
     return Timbre(
         ratios,
         levels,
-        np.zeros(20),
+        rng.uniform(0, 0.04) * ratios,
         rng.uniform(0.05, 0.5),
         rng.uniform(0.1, 0.6),
         (0.15, 5.5),
@@ -103,7 +103,8 @@ def _overdriven(rng: np.random.Generator) -> Timbre:
 
 
 CHORDAL: tuple[Callable[[np.random.Generator], Timbre], ...] = (
-    _plucked, _plucked, _piano, _piano, _electric_piano, _mallet, _organ, _strings, _strings, _reeds, _overdriven,
+    _plucked, _plucked, _plucked, _piano, _piano, _piano, _electric_piano, _mallet, _organ,
+    _strings, _strings, _reeds, _overdriven,
 )  # fmt: skip
 STRUCK = (_plucked, _plucked, _piano, _electric_piano, _mallet, _mallet)
 

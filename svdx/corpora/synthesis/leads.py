@@ -1,4 +1,4 @@
-"""Instruments that play a melody as one voice does: bowed, blown, bent and synthesised, on the voice's own kind of line.
+"""Instruments that play a melody as one voice does, on the voice's own kind of line: bowed, blown, bent, synthesised.
 
 They are what keeps pitch, vibrato and glides from giving the singer away.
 """
@@ -27,7 +27,8 @@ from svdx.corpora.synthesis.sound import (
 class Lead:
     """compass: MIDI pitches; body: dB of the instrument's own resonances, [bins]; slope: dB an octave;
     hollow: whether even harmonics are missing; breath: amplitude of the noise of bow or lips;
-    attack: seconds; staccato: share of a note that sounds; opening: dB an octave that loudness adds; drive: distortion."""
+    attack: seconds; staccato: share of a note that sounds; opening: dB an octave that loudness adds;
+    drive: distortion."""
 
     compass: tuple[float, float]
     body: Array
@@ -59,15 +60,15 @@ def draw_lead(rng: np.random.Generator, sample_rate: int) -> Lead:
         opening=rng.uniform(0, 6),
         drive=rng.choice([0, 0, 0, 0, 3, 10]),
         manner=Manner(
-            glide=rng.choice([0.0, 0.02, 0.05, 0.15]),
+            glide=rng.choice([0.0, 0.02, 0.05, 0.08]),
             scoop=rng.uniform(0.3, 2),
-            scoop_chance=rng.choice([0, 0, 0.15, 0.4]),
-            vibrato=rng.choice([0, 0, 0.2, 0.5]) * rng.uniform(0.5, 1.5),
+            scoop_chance=rng.choice([0, 0, 0, 0.3]),
+            vibrato=rng.choice([0, 0, 0, 0.3]) * rng.uniform(0.5, 1.5),
             vibrato_rate=rng.uniform(4, 7.5),
             vibrato_delay=rng.uniform(0, 0.5),
             drift=rng.choice([0.0, 0.03, 0.1]),
             jitter=rng.choice([0.0, 0.02, 0.06]),
-            bend=rng.choice([0.0, 0.0, 0.1, 0.3]),
+            bend=rng.choice([0.0, 0.0, 0.0, 0.15]),
         ),
     )
 
@@ -79,7 +80,7 @@ def play_line(rng: np.random.Generator, lead: Lead, notes: list[Note], sample_ra
     frequency = hertz(pitch_curve(rng, notes, lead.manner, times))
     loud = _envelope(rng, lead, notes, times)
     samples = np.arange(int(seconds * sample_rate)) / sample_rate
-    pulses, phase = pulse_train(np.interp(samples, times, frequency), sample_rate)
+    pulses, _ = pulse_train(np.interp(samples, times, frequency), sample_rate)
     if lead.hollow:  # subtracting the pulses an octave up, at double amplitude, leaves the odd harmonics
         pulses = pulses - pulse_train(np.interp(samples, times, 2 * frequency), sample_rate)[0] * 0.9
     at = frame_times(len(samples), sample_rate)

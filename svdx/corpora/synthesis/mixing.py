@@ -21,10 +21,10 @@ def mix(rng: np.random.Generator, stems: Stems, sample_rate: int) -> tuple[Array
     leads = _compress(stems.leads, rng.choice([0, 0.4]), sample_rate)
     singing = _place(rng, _colour(rng, singing, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
     leads = _place(rng, _colour(rng, leads, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
-    band = _place(rng, _colour(rng, stems.band, sample_rate), sample_rate, wet=rng.uniform(-35, -10))
-    above = rng.uniform(-4, 8)
-    accompaniment = band + leads * decibels(above + rng.uniform(-5, 2))
-    accompaniment += decibels(rng.uniform(-75, -38)) * rng.standard_normal(len(band)).astype(np.float32)
+    band = _place(rng, _colour(rng, stems.band, sample_rate), sample_rate, wet=rng.uniform(-18, 0))
+    above = rng.uniform(0, 10)
+    accompaniment = band + leads * decibels(above + rng.uniform(-8, 0))
+    accompaniment += decibels(rng.uniform(-70, -38)) * rng.standard_normal(len(band)).astype(np.float32)
     return _master(rng, accompaniment, singing * decibels(above), sample_rate)
 
 

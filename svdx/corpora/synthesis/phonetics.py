@@ -1,8 +1,8 @@
 """What a mouth does: vowels, consonants and syllables as targets that a voice moves through.
 
 Formants of the vowels: Peterson and Barney, "Control methods used in a study of the vowels", JASA 24 (1952), means of
-the male speakers, in Hz. Fourth and fifth formants, bandwidths and consonants: typical values after Klatt, "Software for
-a cascade/parallel formant synthesizer", JASA 67 (1980).
+the male speakers, in Hz. Fourth and fifth formants, bandwidths and consonants: typical values after Klatt, "Software
+for a cascade/parallel formant synthesizer", JASA 67 (1980).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def syllable(rng: np.random.Generator, duration: float, clarity: float) -> list[
     pace = min(1.0, 0.55 * duration / spent) if spent else 1.0
     before, after = ([replace(p, duration=p.duration * pace) for p in phones] for phones in (before, after))
     rest = duration - spent * pace
-    if rest > 0.2 and rng.random() < 0.3:  # diphthong
+    if rest > 0.15 and rng.random() < 0.5:  # diphthong
         turn = rng.uniform(0.4, 0.8)
         return [*before, replace(core, duration=rest * turn), vowel(rng, rest * (1 - turn)), *after]
     return [*before, replace(core, duration=rest), *after]

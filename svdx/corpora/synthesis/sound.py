@@ -9,6 +9,7 @@ Array = NDArray[np.floating]
 
 WINDOW = 1024  # samples of a filter frame: 46 ms at 22 050 Hz
 HOP = 256
+REFERENCE = 0.1  # RMS of a stem before its level is drawn
 
 
 def decibels(level: float | Array) -> float | Array:
@@ -118,9 +119,29 @@ def room(rng: np.random.Generator, seconds: float, sample_rate: int) -> Array:
     return tail / np.sqrt(np.square(tail).sum() + 1e-9)
 
 
+def chorus(rng: np.random.Generator, signal: Array, copies: int, depth: float, sample_rate: int) -> Array:
+    """The signal among copies of itself that wander in time by about `depth` seconds, as players in a section do.
+
+    The copies beat against each other, so that no partial stands still.
+    """
+    samples = np.arange(len(signal))
+    times = samples / sample_rate
+    out = signal.astype(np.float32)
+    for _ in range(copies):
+        late = np.abs(rng.uniform(0.005, 0.03) + depth * fluctuation(rng, times, rng.uniform(2, 6)))
+        out = out + np.interp(samples - late * sample_rate, samples, signal).astype(np.float32)
+    return out
+
+
 def add_at(target: Array, signal: Array, start: int) -> None:
     """Adds a signal into a longer one from sample `start`, cutting what sticks out."""
     first = max(0, -start)
     last = min(len(signal), len(target) - start)
     if last > first:
         target[start + first : start + last] += signal[first:last]
+
+
+def level(signal: Array) -> Array:
+    """The signal at the reference RMS; silence stays silent."""
+    loud = rms(signal)
+    return signal * np.float32(REFERENCE / loud) if loud > 0 else signal

@@ -23,11 +23,14 @@ from svdx.corpora.synthesis.sound import (
 
 @dataclass(frozen=True)
 class Singer:
-    """A person. compass: lowest and highest pitch (MIDI); tract: formant frequencies relative to an average man's;
-    effort, closure: Hz above which the glottal spectrum falls by 6 and by 12 dB an octave; breathiness: amplitude of aspiration in a vowel;
-    clarity: share of syllables with a consonant; ring: dB of the singer's formant; rough: depth of shimmer;
-    syllables: how many a second; legato: share of notes that go on with the vowel before;
-    dip: semitones by which a consonant lowers the pitch."""
+    """A person.
+
+    compass: lowest and highest pitch (MIDI); tract: formant frequencies relative to an average man's;
+    effort, closure: Hz above which the glottal spectrum falls by 6 and by 12 dB an octave;
+    breathiness: amplitude of aspiration in a vowel; clarity: share of syllables with a consonant;
+    ring: dB of the singer's formant; rough: depth of shimmer; syllables: how many a second;
+    legato: share of notes that go on with the vowel before; dip: semitones by which a consonant lowers the pitch.
+    """
 
     compass: tuple[float, float]
     tract: float
@@ -45,7 +48,7 @@ class Singer:
 
 def draw_singer(rng: np.random.Generator) -> Singer:
     """A man, a woman or a child at random, with habits of their own."""
-    middle, tract = ((53, 1.0), (63, 1.16), (67, 1.28))[rng.choice(3, p=[0.45, 0.45, 0.1])]
+    middle, tract = ((54, 1.0), (65, 1.16), (68, 1.28))[rng.choice(3, p=[0.45, 0.45, 0.1])]
     middle += rng.normal(0, 3)
     trained = rng.random()
     return Singer(
@@ -57,8 +60,8 @@ def draw_singer(rng: np.random.Generator) -> Singer:
         clarity=rng.uniform(0.55, 0.98),
         ring=rng.uniform(0, 10) * (rng.random() < 0.5),
         rough=rng.uniform(0.02, 0.2),
-        syllables=rng.uniform(1.6, 5),
-        legato=rng.uniform(0, 0.35),
+        syllables=rng.uniform(2.2, 5.5),
+        legato=rng.uniform(0, 0.3),
         dip=rng.uniform(0, 1.5),
         manner=Manner(
             glide=rng.uniform(0.06, 0.28),
@@ -121,7 +124,7 @@ def _articulate(rng: np.random.Generator, singer: Singer, notes: list[Note], tim
     current = np.clip(np.searchsorted(onsets, times, side="right") - 1, 0, len(phones) - 1)
     held = np.array([phone.targets for phone in phones])[current]
     held[:, :3] = smooth(held[:, :3], int(0.025 * RATE))
-    held[:, 3:] = smooth(held[:, 3:], int(rng.uniform(0.05, 0.11) * RATE))
+    held[:, 3:] = smooth(held[:, 3:], int(rng.uniform(0.06, 0.15) * RATE))
     held[:, 5:] += 0.02 * np.stack([fluctuation(rng, times, 4) for _ in range(5)], axis=1)
     return held
 
@@ -145,7 +148,9 @@ def _dynamics(rng: np.random.Generator, singer: Singer, notes: list[Note], times
     begin = notes[0].start
     onsets = np.array([note.start - begin for note in notes])
     current = np.clip(np.searchsorted(onsets, times, side="right") - 1, 0, len(notes) - 1)
-    accents = smooth(decibels(rng.normal(0, 2, len(notes)))[current], int(0.06 * RATE))
+    into = (times - onsets[current]) / np.array([note.duration for note in notes])[current]
+    accents = decibels(rng.normal(0, 2.5, len(notes))[current] - rng.uniform(0, 9, len(notes))[current] * into**1.5)
+    accents = smooth(accents, int(0.05 * RATE))
     arc = decibels(2.0 * fluctuation(rng, times, 1.0))
     shimmer = 1 + singer.rough * fluctuation(rng, times, 70)
     release = np.clip((times[-1] - times) / rng.uniform(0.04, 0.25), 0, 1)

@@ -1,0 +1,210 @@
+"""The front end against the original program's numbers, a masked excerpt as sound, and what decoding refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from svdx.audio import FrontEnd, bin_gains, decode, masked_sound, mel_filterbank, overlap_add, resample
+from svdx.errors import AudioError, ConfigError
+
+GOLDEN = np.load(Path(__file__).parent / "data/frontend.npz")
+RATE = 22050
+
+
+def tone(frequency, seconds=1.0, rate=RATE, amplitude=0.5):
+    return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+
+
+def strength(samples, frequency, rate=RATE):
+    """Amplitude of a tone in the middle of a sound."""
+    middle = np.asarray(samples, float)[2048:-2048]
+    window = np.hanning(len(middle))
+    phase = np.exp(-2j * np.pi * frequency * np.arange(len(middle)) / rate)
+    return 2 * abs((middle * window * phase).sum()) / window.sum()
+
+
+def test_logmel_is_that_of_the_original_program(frontend):
+    logmel = frontend(torch.from_numpy(GOLDEN["samples"]).double())
+    torch.testing.assert_close(logmel, torch.from_numpy(GOLDEN["logmel"]).double(), atol=1e-5, rtol=0)
+
+
+def test_filterbank_is_that_of_the_original_program(frontend):
+    assert frontend.filterbank.shape == (513, 80)
+    np.testing.assert_allclose(frontend.filterbank.numpy(), GOLDEN["filterbank"], atol=1e-15, rtol=1e-12)
+
+
+def test_a_band_without_bins_is_refused():
+    with pytest.raises(ConfigError, match=r"band 0 holds no STFT bin"):
+        mel_filterbank(RATE, 256, 80, 27.5, 8000)
+
+
+@pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (1023, 0), (1024, 1), (1338, 1), (1339, 2), (22050, 67)])
+def test_only_whole_frames_are_counted(frontend, n_samples, n_frames):
+    assert frontend.n_frames(n_samples) == n_frames
+    assert frontend(torch.zeros(2, n_samples)).shape == (2, n_frames, 80)
+
+
+def test_n_samples_is_the_least_that_holds_the_frames(frontend):
+    for n_frames in (1, 2, 115):
+        assert frontend.n_frames(frontend.n_samples(n_frames)) == n_frames
+        assert frontend.n_frames(frontend.n_samples(n_frames) - 1) == n_frames - 1
+
+
+def test_a_batch_is_computed_as_its_items_are(frontend):
+    batch = torch.randn(2, 3, 3000, dtype=torch.float64)
+    one_by_one = torch.stack([torch.stack([frontend(item) for item in row]) for row in batch])
+    torch.testing.assert_close(frontend(batch), one_by_one, atol=1e-12, rtol=0)
+
+
+def test_silence_is_the_logarithm_of_the_floor(frontend):
+    assert frontend(torch.zeros(1024, dtype=torch.float64)).unique().tolist() == pytest.approx([np.log(1e-7)])
+
+
+def test_a_tone_is_loudest_in_the_band_of_its_frequency(frontend):
+    for band in (20, 40, 60):
+        frequency = frontend.band_frequencies()[band].item()
+        assert frontend(torch.from_numpy(tone(frequency, 0.1)))[0].argmax() == band
+
+
+def test_gains_of_bins_by_hand():
+    filterbank = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 3], [0, 0]])
+    gains = bin_gains(torch.tensor([[1.0, 0], [0, 1]]), filterbank)
+    torch.testing.assert_close(gains, torch.tensor([[1, 1, 0.5, 0, 0], [0, 0, 0.5, 1, 1]]))
+
+
+def test_bins_beyond_the_bands_follow_the_nearest_band(frontend):
+    hertz = torch.arange(513) * RATE / 1024
+    of_band = bin_gains(torch.eye(80, dtype=torch.float64), frontend.filterbank)
+    assert (of_band[0, hertz < 27.5] == 1).all()
+    assert (of_band[79, hertz > 8000] == 1).all()
+    assert of_band.min() >= 0
+    torch.testing.assert_close(of_band.sum(0), torch.ones(513).double())
+
+
+@pytest.mark.parametrize("n", [1024, 1024 + 314, 36934, 37000])
+def test_an_all_ones_mask_gives_the_samples_back(frontend, n):
+    samples = torch.rand(n) * 2 - 1
+    kept = masked_sound(samples, torch.ones(frontend.n_frames(n), 80), frontend)
+    assert kept.dtype == samples.dtype
+    torch.testing.assert_close(kept, samples, atol=1e-6, rtol=0)
+
+
+def test_salient_and_complement_sum_to_the_whole(frontend):
+    samples = torch.rand(7000) * 2 - 1
+    mask = (torch.rand(frontend.n_frames(7000), 80) > 0.5).float()
+    salient, complement = masked_sound(samples, mask, frontend), masked_sound(samples, 1 - mask, frontend)
+    assert min(salient.abs().max(), complement.abs().max()) > 0.1
+    torch.testing.assert_close(salient + complement, samples, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("low", "high", "split"), [(300, 3000, 1000), (3000, 10000, 7700)])
+def test_a_mask_of_low_bands_keeps_a_low_tone_and_removes_a_high_one(frontend, low, high, split):
+    samples = torch.from_numpy(tone(low) + tone(high))
+    bands = (frontend.band_frequencies() < split).float()
+    kept = masked_sound(samples, bands.expand(frontend.n_frames(len(samples)), -1), frontend)
+    assert strength(kept, low) == pytest.approx(0.5, rel=1e-3)
+    assert strength(kept, high) < 5e-4
+
+
+def test_a_mask_in_time_keeps_its_seconds(frontend):
+    samples = torch.ones(22050)
+    mask = torch.zeros(frontend.n_frames(22050), 80)
+    mask[35:] = 1  # frame 35 begins at 0.5 s
+    kept = masked_sound(samples, mask, frontend)
+    torch.testing.assert_close(kept[35 * 315 + 1024 :], samples[35 * 315 + 1024 :])
+    assert kept[: 35 * 315].abs().max() < 1e-6
+
+
+def test_a_mask_of_other_frames_than_the_sound_is_refused(frontend):
+    with pytest.raises(ValueError, match="114 frames of mask for 115"):
+        masked_sound(torch.zeros(frontend.n_samples(115)), torch.ones(114, 80), frontend)
+
+
+def test_overlap_add_by_hand():
+    assert overlap_add(torch.tensor([[1.0, 2, 3], [10, 20, 30]]), 2).tolist() == [1, 2, 13, 20, 30]
+
+
+def test_decoding_takes_the_mean_of_the_channels(tmp_path):
+    channels = np.random.default_rng(0).uniform(-1, 1, (500, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", channels, RATE, subtype="FLOAT")
+    samples = decode(tmp_path / "a.wav", RATE)
+    assert samples.dtype == torch.float32
+    np.testing.assert_allclose(samples.numpy(), channels.mean(axis=1), atol=1e-7)
+
+
+def test_files_longer_than_a_block_are_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("svdx.audio.BLOCK", 300)
+    sound = np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
+    assert np.array_equal(decode(tmp_path / "a.wav", RATE).numpy(), sound)
+
+
+@pytest.mark.parametrize("source_rate", [44100, 48000, 16000])
+def test_resampling_keeps_length_frequency_and_amplitude_of_a_tone(source_rate):
+    source = torch.from_numpy(tone(440, 1.001, source_rate)).float()
+    samples = resample(source, source_rate, RATE)
+    assert len(samples) == int(np.ceil(len(source) * RATE / source_rate))
+    expected = tone(440, 2)[: len(samples)]
+    np.testing.assert_allclose(samples[500:-500], expected[500:-500], atol=2e-3)
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
+def test_formats(tmp_path, extension):
+    path = tmp_path / f"tone.{extension}"
+    soundfile.write(path, tone(440, rate=44100), 44100)
+    samples = decode(path, RATE)
+    assert len(samples) == RATE
+    assert strength(samples, 440) == pytest.approx(0.5, rel=0.02)
+
+
+def refusal(path):
+    with pytest.raises(AudioError) as error:
+        decode(path, RATE)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_is_not_an_audio_file_is_refused(tmp_path):
+    assert "no such audio file" in refusal(tmp_path / "missing.wav")
+    assert "no such audio file" in refusal(tmp_path)
+    for name, content in {"empty.wav": b"", "text.mp3": b"la la la\n" * 50, "stump.wav": b"RIFF\x24\x00\x00"}.items():
+        (tmp_path / name).write_bytes(content)
+        assert "not readable as audio" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("sound", "reason"),
+    [([], "no samples"), ([0, 0, 0], "silent"), ([0, np.nan, 1], "not finite"), ([0, np.inf, 1], "not finite")],
+)
+def test_sound_that_is_none_is_refused(tmp_path, sound, reason):
+    soundfile.write(tmp_path / "a.wav", np.array(sound, np.float32), RATE, subtype="FLOAT")
+    assert reason in refusal(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
+def test_a_truncated_file_is_refused(tmp_path, extension):
+    path = tmp_path / f"half.{extension}"
+    soundfile.write(path, tone(440), RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refusal(path)
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac"])
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, extension):
+    path = tmp_path / f"promise.{extension}"
+    soundfile.write(path, tone(440), RATE)
+    content = bytearray(path.read_bytes())
+    # a wav's bytes of data; the end of the field in which a flac counts its samples
+    field, order = {"wav": (slice(40, 44), "little"), "flac": (slice(22, 26), "big")}[extension]
+    content[field] = (int.from_bytes(content[field], order) + 50_000).to_bytes(4, order)
+    path.write_bytes(content)
+    refusal(path)
+
+
+def test_constants_reach_the_front_end_unchanged(frontend):
+    assert FrontEnd(**frontend.settings).settings == frontend.settings
+    assert frontend.frame_rate == 70

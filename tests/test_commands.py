@@ -1,0 +1,197 @@
+"""The command lines, as a person types them: one tiny synthetic corpus, trained on once and used by all that follow."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from omegaconf import OmegaConf
+
+from svdx.audio import decode
+from svdx.evaluation.curve import read_curve
+
+ROOT = Path(__file__).parent.parent
+CORPUS = ("data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8")
+QUICK = ("classifier.excerpts.epoch_batches=4", "classifier.fit.max_epochs=1", "inverter.width=8")
+EACH_EPOCH, NEVER = ("++classifier.fit.check_val_every_n_epoch=" + n for n in ("1", "2"))  # is validated
+KEY = "synthetic-4-2-2x8s-seed0"
+PARTS = ("excerpts", "picture", "salience", "mask", "masked", "probability", "masked_probability", "decision")
+
+pytestmark = pytest.mark.slow
+
+
+class Shell:
+    """Runs entry points from the checkout's root, with a cache and results of its own."""
+
+    def __init__(self, place):
+        self.place, self.cache = place, place / "cache"
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+        self.environment |= {"SVDX_CACHE": str(self.cache), "OMP_NUM_THREADS": "2"}
+
+    def __call__(self, name, script, *words, status=0):
+        """Runs `python script words…` with its results in a directory `name`; gives that directory and the output."""
+        kind = "sweep" if "-m" in words else "run"
+        command = [sys.executable, script, *words, f"hydra.{kind}.dir={self.place / name}"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == status, done.stdout + done.stderr
+        return self.place / name, done
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    return Shell(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="module")
+def trained(shell):
+    """Three trainings: with nothing there; with a classifier there; the second one resumed."""
+    directory, first = shell("first", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1")
+    classifier = shell.cache / "models" / KEY / "classifier.safetensors"
+    left = {"first": first.stdout, "classifier": classifier.read_bytes(), "metrics": metrics(directory)}
+    left["checkpoint"] = epochs(directory)
+    _, second = shell("second", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1")
+    left |= {"second": second.stdout, "classifier after the second": classifier.read_bytes()}
+    _, resumed = shell("first", "train.py", *CORPUS, *QUICK, "inverter.fit.max_epochs=2", "resume=true")
+    return left | {"resumed": resumed.stdout}
+
+
+@pytest.fixture(scope="module")
+def curve(shell, trained):
+    return shell("evaluate", "evaluate.py", *CORPUS, "excerpts.n=40")[0]
+
+
+def metrics(directory):
+    with (directory / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def lines(directory):
+    return (directory / "curve.csv").read_text().splitlines()
+
+
+def epochs(directory):
+    return torch.load(directory / "checkpoints/last.ckpt", weights_only=True)["epoch"] + 1
+
+
+def assert_provenance(directory, *results):
+    summary = json.loads((directory / "summary.json").read_text())
+    assert {*results, "command", "commit", "python", "versions"} <= set(summary)
+    assert "${" not in (directory / "config.yaml").read_text()
+    assert OmegaConf.load(directory / "config.yaml").frontend.hop == 315
+
+
+def test_train_makes_what_is_missing_and_says_so(shell, trained):
+    assert f"no classifier is there for {KEY}: training one first" in trained["first"]
+    assert len(list((shell.cache / "corpora" / KEY.removeprefix("synthetic-") / "audio").iterdir())) == 8
+    for directory, what in ((shell.place / "first", "inverter"), (shell.place / "first/classifier", "classifier")):
+        assert_provenance(directory, "trained", "corpus", "weights")
+        assert json.loads((directory / "summary.json").read_text())["trained"] == what
+        assert (directory / "checkpoints/last.ckpt").is_file()
+    assert {"train/mse", "train/cost", "valid/mse", "valid/explanation_loss_percent"} <= set(trained["metrics"][0])
+    assert sorted(path.name for path in (shell.cache / "models" / KEY).iterdir()) == [
+        *("classifier.safetensors", "frontend.json", "inverter.safetensors")
+    ]
+
+
+def test_train_again_reuses_the_classifier_and_trains_the_inverter_again(shell, trained):
+    assert "training one first" not in trained["second"] and "detector epoch" not in trained["second"]
+    assert "inverter epoch 1/1" in trained["second"]
+    assert trained["classifier"] == trained["classifier after the second"]
+    assert not (shell.place / "second/classifier").exists()
+
+
+def test_the_same_seed_trains_the_same_inverter_whether_its_classifier_is_made_in_this_run_or_was_there(shell, trained):
+    assert metrics(shell.place / "second") == trained["metrics"]
+
+
+def test_resume_goes_on_where_the_run_ended(shell, trained):
+    assert trained["checkpoint"] == 1
+    assert "epoch 1/2" not in trained["resumed"] and "epoch 2/2" in trained["resumed"]
+    assert epochs(shell.place / "first") == 2
+
+
+def test_resume_keeps_the_numbers_of_the_epochs_before(shell, trained):
+    resumed = metrics(shell.place / "first")
+    assert {row["epoch"] for row in resumed} == {"0", "1"}
+
+
+def test_evaluate_writes_the_whole_curve(curve):
+    rows = read_curve(curve / "curve.csv")
+    assert [row["threshold"] for row in rows] == pytest.approx([i / 10 for i in range(12)])
+    assert {(row["n"], row["n_vocal"] + row["n_nonvocal"]) for row in rows} == {(40, 40)}
+    assert (rows[0]["flips"], rows[0]["relative_area_percent"]) == (0, 100)
+    assert rows[-1]["relative_area_percent"] == 0
+    areas = [row["relative_area_percent"] for row in rows]
+    assert areas == sorted(areas, reverse=True)
+    for row in rows:
+        assert row["explanation_loss_percent"] == pytest.approx(100 * row["flips"] / 40)
+        assert row["flips"] == row["flips_vocal"] + row["flips_nonvocal"]
+    assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert_provenance(curve, "classifier", "n_excerpts")
+    assert not list(curve.rglob("*.part"))
+
+
+def test_one_threshold_gives_one_row_that_is_the_curves(shell, curve):
+    directory, _ = shell("one", "evaluate.py", *CORPUS, "excerpts.n=40", "explainer.threshold=0.3")
+    assert lines(directory) == [lines(curve)[0], lines(curve)[1 + 3]]
+
+
+def test_a_multirun_over_thresholds_gives_the_curves_rows(shell, curve):
+    words = ("-m", *CORPUS, "excerpts.n=40", "explainer.threshold=0.2,0.6")
+    directory, _ = shell("sweep", "evaluate.py", *words)
+    assert lines(directory / "0") == [lines(curve)[0], lines(curve)[1 + 2]]
+    assert lines(directory / "1") == [lines(curve)[0], lines(curve)[1 + 6]]
+
+
+def test_explain_writes_pictures_arrays_sounds_and_a_page(shell, trained, tmp_path):
+    song = tmp_path / "My song. Live.flac"
+    song.write_bytes(next(shell.cache.rglob("test_0000.flac")).read_bytes())
+    directory, _ = shell("explain", "explain.py", *CORPUS, f"audio='{song}'", "start=2.5", "explainer.threshold=0.4")
+    with np.load(directory / "explanation.npz") as arrays:
+        assert set(arrays.files) == set(PARTS)
+        assert (arrays["mask"] == (arrays["salience"] >= np.float32(0.4))).all()
+        assert np.array_equal(arrays["masked"], arrays["excerpts"] * arrays["mask"])
+        assert arrays["mask"].shape == (1, 115, 80) and 0 < arrays["mask"].mean() < 1
+    (excerpt, rate), (kept, _) = (soundfile.read(directory / f"{name}.wav") for name in ("excerpt", "explanation"))
+    assert rate == 22050 and len(excerpt) == len(kept) == 114 * 315 + 1024
+    assert np.abs(excerpt - decode(song, 22050)[175 * 315 :][: len(excerpt)].numpy()).max() < 2 / 2**15
+    assert 0 < (kept**2).sum() < (excerpt**2).sum()
+    assert (directory / "explanation.png").read_bytes().startswith(b"\x89PNG")
+    assert "My song. Live.flac" in (directory / "report.html").read_text()
+    assert_provenance(directory, "excerpt", "explanation", "label", "area kept")
+
+
+@pytest.fixture(scope="module")
+def folder(shell, tiny_corpus):
+    words = ("model=svdnet", "data=folder", f"data.root={tiny_corpus.root}", "logger=wandb", *QUICK, NEVER)
+    return shell("folder", "train.py", *words)
+
+
+def test_the_classifier_of_a_folder_of_ones_own_with_wandb_offline(shell, tiny_corpus, folder):
+    directory, done = folder
+    assert "detector epoch 1/1" in done.stdout and "inverter" not in done.stdout
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["trained"] == "classifier" and 0 <= summary["test/auroc"] <= 1
+    assert Path(summary["weights"]) == shell.cache / "models" / tiny_corpus.key / "classifier.safetensors"
+    assert metrics(directory)
+    (run,) = (directory / "wandb").glob("offline-run-*")
+    assert list(run.glob("run-*.wandb"))
+
+
+def test_the_last_epoch_is_kept_even_where_it_is_not_validated(folder):
+    assert epochs(folder[0]) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="GPUs are there")
+def test_a_gpu_that_is_not_there_is_one_line(shell, trained):
+    directory, done = shell("gpu", "train.py", *CORPUS, "trainer.gpus=1", status=1)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("svdx: trainer.gpus=1: 0 GPU(s) found") and torch.__version__ in line
+    assert line.endswith("trainer.gpus=0 runs on the CPU")
+    assert {path.name for path in directory.iterdir()} <= {".hydra", "train.log"}

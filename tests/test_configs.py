@@ -1,0 +1,218 @@
+"""Every configuration that can be composed resolves, its targets exist, and the experiments hold the paper's values."""
+
+import inspect
+import itertools
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from svdx.audio import FrontEnd
+from svdx.explain import FeatureInversion
+from svdx.models import SVDNet, UpConv
+
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def options(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+ENTRIES = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")
+PRODUCT = [
+    (entry, {"data": data, "model": model, "logger": logger, "experiment": experiment})
+    for entry in ENTRIES
+    for data, logger, experiment in itertools.product(
+        options("data"), options("logger"), [None, *options("experiment")]
+    )
+    for model in (options("model") if entry == "train" else [None])
+]
+ALL = [  # half a minute, a fifth of it without the slow ones
+    pytest.param(
+        entry,
+        [f"{group}={choice}" for group, choice in choices.items() if choice],
+        id="-".join(filter(None, [entry, *choices.values()])),
+        marks=() if choices["experiment"] == "released_code" and choices["logger"] == "csv" else pytest.mark.slow,
+    )
+    for entry, choices in PRODUCT
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hydra():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(entry="train", *words):
+    """A composed configuration in which only what a command line must give is given."""
+    given = ["paths.run=run", *(["audio=song.mp3"] if entry == "explain" else [])]
+    return compose(entry, [*given, *words])
+
+
+def targets(node):
+    """Every node with a `_target_`, outermost first."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield node
+        yield from (found for value in node.values() for found in targets(value))
+    elif isinstance(node, ListConfig):
+        yield from (found for value in node for found in targets(value))
+
+
+def test_the_groups_are_those_of_the_contract():
+    assert ENTRIES == ["evaluate", "explain", "train"]
+    assert options("data") == ["folder", "jamendo", "rwc", "stems", "synthetic"]
+    assert options("logger") == ["csv", "wandb"]
+    assert options("model") == ["inverter", "svdnet"]
+    assert options("experiment") == ["eusipco2018", "released_code"]
+
+
+@pytest.mark.parametrize("entry, words", ALL)
+def test_everything_composes_resolves_and_points_at_what_exists(entry, words):
+    cfg = composed(entry, *words)
+    OmegaConf.resolve(cfg)
+    assert not OmegaConf.missing_keys(cfg)
+    assert f"data={cfg.data.name}" in words
+    for node in targets(cfg):
+        parameters = inspect.signature(get_object(node._target_)).parameters
+        keys = {key for key in node if key not in ("_target_", "_partial_")}
+        loose = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
+        assert loose or keys <= set(parameters), node._target_
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_defaults_are_those_of_the_contract(entry):
+    cfg = composed(entry)
+    assert cfg.data.name == "synthetic"
+    assert list(cfg.logger) == ["csv"]
+    assert (cfg.trainer.gpus, cfg.seed) == (0, 0)
+    assert (cfg.explainer.keep, cfg.explainer.fill) == ("salient", "mean")
+    assert cfg.explainer.threshold == (None if entry == "evaluate" else 0.6)
+    assert {cfg.classifier[key] for key in ("weights", "standardisation", "threshold")} == {None}
+    assert cfg.inverter.weights is None
+    assert (cfg.excerpts.sampling, cfg.excerpts.n, cfg.excerpts.seed) == ("random", 3000, 0)
+
+
+def test_the_curves_points_and_what_train_trains():
+    assert composed("evaluate").thresholds == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
+    assert composed("train").model == "inverter"
+    assert composed("train", "model=svdnet").model == "classifier"
+    assert composed("train").resume is False
+
+
+def test_the_front_ends_constants_stand_once():
+    constants = OmegaConf.load(CONF / "frontend/svdnet.yaml")
+    assert dict(constants) == dict(
+        _target_="svdx.audio.FrontEnd",
+        **dict(sample_rate=22050, frame_length=1024, hop=315, n_bands=80, f_min=27.5, f_max=8000.0, floor=1e-7),
+        excerpt_frames=115,
+    )
+    values = {str(value) for key, value in constants.items() if key != "_target_"} | {"8000", "1e-7", "513", "70"}
+    for path in CONF.rglob("*.yaml"):
+        if path.parent.name != "frontend":
+            words = {word for line in path.read_text().splitlines() for word in line.partition("#")[0].split()}
+            assert not {word.strip(",{}[]") for word in words} & values, path
+
+
+@pytest.mark.parametrize("frames, bands", [(115, 80), (100, 60)])
+def test_networks_take_their_size_from_the_front_end(frames, bands):
+    cfg = composed("train", f"frontend.excerpt_frames={frames}", f"frontend.n_bands={bands}")
+    assert isinstance(instantiate(cfg.frontend), FrontEnd)
+    classifier, inverter = instantiate(cfg.classifier.system.network), instantiate(cfg.inverter.system.network)
+    assert isinstance(classifier, SVDNet) and isinstance(inverter, UpConv)
+    excerpts = torch.zeros(2, frames, bands)
+    assert inverter.eval()(classifier.eval().features(excerpts)).shape == excerpts.shape
+
+
+def parameter():
+    return [torch.nn.Parameter(torch.zeros(1))]
+
+
+def schedule(section):
+    optimizer = instantiate(section.optimizer)(parameter())
+    return optimizer, instantiate(section.scheduler)(optimizer)
+
+
+def test_the_classifiers_training_is_that_of_2015():
+    section = composed("train", "experiment=eusipco2018").classifier
+    optimizer, scheduler = schedule(section.system)
+    assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
+    assert (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (0.01, 0.95)
+    assert isinstance(scheduler, torch.optim.lr_scheduler.ExponentialLR) and scheduler.gamma == 0.85
+    assert section.system.softening == 0.02
+    assert (section.excerpts.batch_size, section.excerpts.epoch_batches, section.fit.max_epochs) == (32, 2000, 20)
+    augment = section.excerpts.augment
+    assert (augment.max_stretch, augment.max_shift, augment.max_db) == (0.3, 0.3, 10)
+
+
+@pytest.mark.parametrize("data", options("data"))
+@pytest.mark.parametrize("experiment, width, trainable", [("eusipco2018", 16, 31117), ("released_code", 64, 130081)])
+def test_the_inverters_training_is_the_papers_and_the_programs_on_every_corpus(experiment, width, trainable, data):
+    cfg = composed("train", f"experiment={experiment}", f"data={data}")
+    section = cfg.inverter
+    network = instantiate(section.system.network)
+    assert (section.width, sum(p.numel() for p in network.parameters())) == (width, trainable)
+    optimizer, scheduler = schedule(section.system)
+    assert isinstance(optimizer, torch.optim.Adam) and optimizer.defaults["lr"] == 1e-3
+    assert optimizer.defaults["weight_decay"] == 0 and section.system.l2 == 1e-4
+    assert (section.excerpts.batch_size, section.excerpts.hop, section.fit.max_epochs) == (32, 10, 30)
+    assert section.excerpts.get("augment") is None and section.excerpts.get("epoch_batches") is None
+    assert scheduler.factor == 0.5
+    assert (cfg.explainer.fill, cfg.explainer.keep) == ("mean", "salient")
+    assert (cfg.classifier.excerpts.epoch_batches, cfg.classifier.fit.max_epochs) == (2000, 20)
+
+
+@pytest.mark.parametrize("experiment", ["", "experiment=eusipco2018", "experiment=released_code"])
+@pytest.mark.parametrize("data", options("data"))
+def test_the_last_epoch_is_validated_so_that_threshold_and_checkpoint_are_those_of_the_weights(data, experiment):
+    cfg = composed("train", f"data={data}", *filter(None, [experiment]))
+    for section in (cfg.classifier, cfg.inverter):
+        assert section.fit.max_epochs % section.fit.get("check_val_every_n_epoch", 1) == 0
+
+
+def test_the_papers_schedule_is_a_plateau_and_the_programs_a_repetition():
+    _, plateau = schedule(composed("train", "experiment=eusipco2018").inverter.system)
+    assert type(plateau) is torch.optim.lr_scheduler.ReduceLROnPlateau
+    assert (plateau.factor, plateau.patience, plateau.threshold, plateau.threshold_mode) == (0.5, 1, 0.01, "abs")
+    _, repeated = schedule(composed("train", "experiment=released_code").inverter.system)
+    assert type(repeated).__name__ == "HalveWhenRepeated"
+
+
+def test_released_code_differs_from_the_paper_in_nothing_but_width_schedule_and_sampling():
+    paper, program = (
+        OmegaConf.to_container(composed("evaluate", f"experiment={name}"), resolve=True)
+        for name in ("eusipco2018", "released_code")
+    )
+    for cfg in (paper, program):
+        cfg["inverter"]["system"].pop("scheduler")
+        cfg["inverter"]["system"]["network"].pop("width")
+        cfg["inverter"].pop("width")
+        cfg["excerpts"].pop("sampling")
+    assert paper == program
+
+
+@pytest.mark.parametrize("experiment, sampling", [("eusipco2018", "random"), ("released_code", "released")])
+def test_experiments_evaluate_the_excerpts_of_the_paper_and_of_the_program(experiment, sampling):
+    for data in ("jamendo", "synthetic"):
+        assert composed("evaluate", f"experiment={experiment}", f"data={data}").excerpts.sampling == sampling
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_explainer_and_the_trainer_are_made(entry, classifier):
+    cfg = composed(entry, "explainer.threshold=0.25", "explainer.keep=complement")
+    explainer = instantiate(cfg.explainer, _partial_=True)(classifier=classifier, inverter=UpConv(8))
+    assert isinstance(explainer, FeatureInversion)
+    assert (explainer.threshold, explainer.keep) == (0.25, "complement")
+    trainer = instantiate(cfg.trainer, logger=False)
+    assert isinstance(trainer, pl.Trainer) and trainer.num_devices == 1
+
+
+def test_wandb_is_offline_and_never_the_only_record():
+    cfg = composed("train", "logger=wandb")
+    assert set(cfg.logger) == {"csv", "wandb"}
+    assert cfg.logger.wandb.mode == "offline"

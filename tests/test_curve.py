@@ -1,0 +1,74 @@
+"""curve.csv on disk: the columns of the contract, and what is written is what is read."""
+
+import csv
+import math
+
+import pytest
+
+from svdx.errors import ConfigError
+from svdx.evaluation.curve import COLUMNS, read_curve, write_curve
+
+CONTRACT = (
+    "explainer,data,split,keep,fill,threshold,n,flips,explanation_loss_percent,relative_area_percent,"
+    "n_vocal,flips_vocal,n_nonvocal,flips_nonvocal,balanced_loss_percent,ci_low,ci_high"
+)
+
+
+def row(threshold, **changed):
+    numbers = dict(n=3, flips=1, n_vocal=2, flips_vocal=1, n_nonvocal=1, flips_nonvocal=0)
+    shares = dict(explanation_loss_percent=100 / 3, relative_area_percent=1e-7, balanced_loss_percent=25.0)
+    text = dict(explainer="inversion", data='my, "own"', split="valid+test", keep="salient", fill="mean")
+    return {"ci_high": 66.6, "ci_low": 0.1 + 0.2, **shares, **numbers, "threshold": threshold, **text, **changed}
+
+
+def test_the_first_line_is_the_contract_whatever_the_order_in_the_rows(tmp_path):
+    write_curve([row(0.1)], tmp_path / "curve.csv")
+    with (tmp_path / "curve.csv").open(newline="") as file:
+        assert next(csv.reader(file)) == CONTRACT.split(",") == list(COLUMNS)
+    assert (tmp_path / "curve.csv").read_text().splitlines()[0] == CONTRACT
+
+
+def test_rows_are_read_as_they_were_written_to_the_last_digit_and_of_the_same_types(tmp_path):
+    rows = [row(0.1), row(0.7, n=0, flips=0)]
+    write_curve(rows, tmp_path / "curve.csv")
+    found = read_curve(tmp_path / "curve.csv")
+    assert found == rows
+    assert [type(found[0][key]) for key in rows[0]] == [type(value) for value in rows[0].values()]
+
+
+def test_nan_stays_nan(tmp_path):
+    write_curve([row(0.0, balanced_loss_percent=float("nan"))], tmp_path / "curve.csv")
+    assert math.isnan(read_curve(tmp_path / "curve.csv")[0]["balanced_loss_percent"])
+
+
+def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
+    path = tmp_path / "curve.csv"
+    write_curve([row(0.1), row(0.2)], path)
+    write_curve([row(0.9)], path)
+    assert [point["threshold"] for point in read_curve(path)] == [0.9]
+    assert [file.name for file in tmp_path.iterdir()] == ["curve.csv"]
+
+
+@pytest.mark.parametrize("bad", [{"unknown": 1}, None])
+def test_an_older_curve_survives_rows_that_cannot_be_written(tmp_path, bad):
+    path = tmp_path / "curve.csv"
+    write_curve([row(0.1)], path)
+    with pytest.raises((ValueError, AttributeError)):
+        write_curve([row(0.2), bad], path)
+    assert [point["threshold"] for point in read_curve(path)] == [0.1]
+
+
+@pytest.mark.parametrize(
+    "text", [CONTRACT + "\ninversion,a,test,salient,mean,zero" + ",1" * 11 + "\n", CONTRACT + "\ninversion,a,test\n"]
+)
+def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, text):
+    path = tmp_path / "curve.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"curve\.csv: not a curve\.csv") as error:
+        read_curve(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_curve_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.csv"):
+        read_curve(tmp_path / "nowhere.csv")

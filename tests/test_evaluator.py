@@ -1,0 +1,202 @@
+"""The whole curve in one pass: a classifier that hears one bin, a picture given by the excerpt, results by hand."""
+
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from svdx.errors import ConfigError
+from svdx.evaluation.evaluator import Evaluator
+from svdx.explain import Explainer
+from svdx.models import SVDNet
+
+#                picture: 0 at the first bin … 1 at the last; the classifier hears the second bin of the first frame
+LOGMEL = torch.tensor(
+    [
+        [[0.0, 0.9], [2.0, 1.0]],  # sings while the second bin is kept: salience 0.45
+        [[0.0, 0.7], [0.1, 1.0]],  # sings; salience 0.7
+        [[0.0, 0.2], [0.4, 1.0]],  # does not sing; salience 0.2
+        [[0.0, 0.8], [0.5, 0.8]],  # sings; salience 1, the maximum
+        [[0.0, 0.5], [0.5, 5.0]],  # on the decision threshold: does not sing
+    ]
+)
+VOCAL = torch.tensor([True, False, False, True, False])
+TRACK = torch.tensor([0, 0, 1, 1, 1])
+THRESHOLDS = [0.0, 0.3, 0.6, 1.0, 1.1]
+FLIPS = [0, 0, 1, 2, 3]  # all of them of excerpts that were called singing, of which there are three
+# kept bins of the five excerpts at each threshold, of 4 each
+#   0.0: 4 4 4 4 4 · 0.3: 3 2 2 3 1 · 0.6: 1 2 1 3 1 · 1.0: 1 1 1 2 1 · 1.1: none
+AREAS = [100.0, 55.0, 40.0, 30.0, 0.0]
+
+
+class OneBin(nn.Module):
+    """p = the second bin of the first frame. Counts the excerpts that it was asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("threshold", torch.tensor(0.5))
+        self.asked = 0
+
+    def standardise(self, logmel):
+        return logmel
+
+    def forward(self, excerpts):
+        self.asked += len(excerpts)
+        return excerpts[:, 0, 1]
+
+
+class Itself(Explainer):
+    name = "itself"
+
+    def picture(self, excerpts):
+        return excerpts
+
+
+class Batches(pl.LightningDataModule):
+    def __init__(self, batch_size, n=5):
+        super().__init__()
+        self.batch_size, self.n = batch_size, n
+        self.test_set = SimpleNamespace(tracks=["first", "second"])
+
+    def test_dataloader(self):
+        batches = [
+            {"logmel": LOGMEL[i], "vocal": VOCAL[i], "track": TRACK[i]}
+            for i in (torch.arange(self.n).split(self.batch_size))
+        ]
+        return DataLoader(batches, batch_size=None)
+
+
+def evaluate(explainer, thresholds=THRESHOLDS, batch_size=2, n=5):
+    evaluator = Evaluator(explainer, thresholds, [explainer.classifier])
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    scores = trainer.test(evaluator, datamodule=Batches(batch_size, n), verbose=False)[0]
+    return evaluator.rows("toy", "test"), scores
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return evaluate(Itself(OneBin()))[0]
+
+
+def test_the_curve_by_hand(rows):
+    assert [row["threshold"] for row in rows] == THRESHOLDS
+    assert [row["flips"] for row in rows] == FLIPS
+    assert [row["flips_vocal"] for row in rows] == FLIPS
+    assert {(row["n"], row["n_vocal"], row["n_nonvocal"], row["flips_nonvocal"]) for row in rows} == {(5, 3, 2, 0)}
+    assert [row["explanation_loss_percent"] for row in rows] == pytest.approx([0, 0, 20, 40, 60])
+    assert [row["balanced_loss_percent"] for row in rows] == pytest.approx([0, 0, 50 / 3, 100 / 3, 50])
+    assert [row["relative_area_percent"] for row in rows] == pytest.approx(AREAS)
+
+
+def test_the_interval_is_over_the_tracks_that_the_batches_name(rows):
+    """At 1.0 track 0 loses 2 of 2 labels and track 1 none of 3; at 1.1 it is 2 of 2 and 1 of 3."""
+    assert (rows[3]["ci_low"], rows[3]["ci_high"]) == (0, 100)
+    assert (rows[4]["ci_low"], rows[4]["ci_high"]) == (pytest.approx(100 / 3), 100)
+
+
+def test_rows_say_what_was_evaluated(rows):
+    for row in rows:
+        assert [row[key] for key in ("explainer", "data", "split", "keep", "fill")] == [
+            *("itself", "toy", "test", "salient", "mean")
+        ]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 5])
+def test_the_curve_does_not_depend_on_the_batches(rows, batch_size):
+    assert evaluate(Itself(OneBin()), batch_size=batch_size)[0] == rows
+
+
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+@pytest.mark.parametrize("fill", ["mean", "zero"])
+def test_the_curve_is_what_one_call_of_the_explainer_for_each_threshold_gives(keep, fill):
+    classifier = OneBin()
+    classifier.register_buffer("mean", torch.tensor([0.0, -0.7]))  # fill=zero: 0.7 stands in a masked bin, singing
+    classifier.register_buffer("std", torch.ones(2))
+    for row in evaluate(Itself(classifier, keep=keep, fill=fill))[0]:
+        heard = Itself(classifier, row["threshold"], keep, fill)(LOGMEL)
+        assert row["flips"] == heard.flipped.sum()
+        assert row["flips_vocal"] == (heard.flipped & heard.vocal).sum()
+        assert row["relative_area_percent"] == pytest.approx(100 * float(heard.area.mean()))
+
+
+def test_one_threshold_gives_the_curves_row_at_it(rows):
+    for threshold, row in zip(THRESHOLDS, rows):
+        assert evaluate(Itself(OneBin()), [threshold])[0] == [row]
+
+
+def test_thresholds_in_any_order_give_the_same_rows(rows):
+    backwards = evaluate(Itself(OneBin()), THRESHOLDS[::-1])[0]
+    assert backwards[::-1] == rows
+
+
+@pytest.mark.parametrize(
+    "thresholds, masks",
+    [
+        ([0.0], 0),  # keeps all: nothing to ask anew
+        ([0.0, 0.0], 0),
+        ([0.6], 5),
+        ([0.6, 0.61, 0.6], 5),
+        ([0.3, 0.6], 5 + 2),  # at 0.6 the first and the third excerpt have a new mask
+        (THRESHOLDS, 5 + 2 + 2 + 5),  # at 1.0 the second and the fourth
+    ],
+)
+def test_the_classifier_is_asked_only_about_masks_that_are_new(thresholds, masks):
+    classifier = OneBin()
+    evaluate(Itself(classifier), thresholds)
+    assert classifier.asked == 5 + masks
+
+
+def test_scores_of_the_classifier_itself_by_hand():
+    """It says singing for 0, 1 and 3 of five; labels are singing for 0 and 3, whose p of .9 and .8 are the greatest."""
+    _, scores = evaluate(Itself(OneBin()))
+    by_hand = {"classifier/auroc": 1, "classifier/accuracy": 0.8, "classifier/called_singing": 0.6}
+    assert scores == pytest.approx(by_hand)
+
+
+def test_the_balanced_loss_is_nan_where_the_classifier_gives_one_label_only():
+    rows, _ = evaluate(Itself(OneBin()), n=2)
+    assert all(row["n_nonvocal"] == 0 and row["balanced_loss_percent"] != row["balanced_loss_percent"] for row in rows)
+
+
+def test_log_mels_are_standardised_by_the_classifier_before_anything_else():
+    class Shifted(OneBin):
+        def standardise(self, logmel):
+            return logmel - 1
+
+    shifted = evaluate(Itself(Shifted()))[0]
+    assert {row["n_vocal"] for row in shifted} == {0}
+    assert [row["relative_area_percent"] for row in shifted] == pytest.approx(AREAS)
+
+
+def test_the_networks_are_evaluated_without_dropout_and_left_as_they_were():
+    class Network(OneBin):
+        def forward(self, excerpts):
+            assert not self.training and not torch.is_grad_enabled()
+            return super().forward(excerpts)
+
+    network = Network().eval()
+    evaluate(Itself(network))
+    assert not network.training
+
+
+def test_modules_given_follow_the_evaluators_device():
+    network = SVDNet()
+    evaluator = Evaluator(Itself(network), [0.5], [network])
+    evaluator.to(torch.float64)
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float64}
+
+
+@pytest.mark.parametrize("thresholds", [[0.5, 1.2], [-0.1]])
+def test_a_threshold_outside_its_range_is_refused_before_anything_is_computed(thresholds):
+    with pytest.raises(ConfigError, match="outside"):
+        Evaluator(Itself(OneBin()), thresholds, [])

@@ -1,0 +1,129 @@
+"""From an audio file to an explanation of one of its excerpts."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from svdx.audio import decode
+from svdx.errors import AudioError, ConfigError, WeightsError
+from svdx.explain import FeatureInversion
+from svdx.listener import CLASSIFIER, FRONTEND, INVERTER, Listener, load
+from svdx.models import UpConv
+from svdx.models.weights import fingerprint, save
+
+RATE, HOP, NEEDED = 22050, 315, 114 * 315 + 1024  # samples a second, samples a frame, samples of an excerpt
+SPARE = 50  # excerpts that the track holds beside the first
+
+
+@pytest.fixture(scope="module")
+def track(tmp_path_factory):
+    path = tmp_path_factory.mktemp("a folder") / "My song. Live.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(5).standard_normal(NEEDED + SPARE * HOP + 7), RATE, "FLOAT")
+    return path
+
+
+@pytest.fixture
+def inverter(classifier):
+    network = UpConv(8).eval().requires_grad_(False)
+    network.inverts = fingerprint(classifier)
+    return network
+
+
+@pytest.fixture
+def listener(frontend, classifier, inverter):
+    return Listener(frontend, FeatureInversion(classifier, inverter, threshold=0.5))
+
+
+@pytest.mark.parametrize(
+    "start, frame",
+    [(0, 0), (0.3, 21), (21 / 70 + 0.007, 21), (21 / 70 + 0.0072, 22), (SPARE / 70, SPARE), (-0.003, 0)],
+)
+def test_samples_begin_at_the_frame_nearest_to_the_start(listener, track, start, frame):
+    samples = listener.samples(track, start)
+    assert torch.equal(samples, decode(track, RATE)[frame * HOP : frame * HOP + NEEDED])
+    assert len(samples) == NEEDED
+
+
+@pytest.mark.parametrize("start", [SPARE / 70 + 0.008, 1000, -0.01, -3, math.inf, math.nan])
+def test_a_start_outside_the_track_is_refused_with_the_range_that_is_allowed(listener, track, start):
+    with pytest.raises(AudioError) as error:
+        listener.samples(track, start)
+    assert str(error.value) == f"{track}: start={start} is outside the track; give 0 to {SPARE / 70:.2f} s"
+
+
+def test_the_greatest_start_that_the_message_names_is_accepted(listener, track):
+    assert len(listener.samples(track, float(f"{SPARE / 70:.2f}"))) == NEEDED
+
+
+def test_a_track_of_exactly_one_excerpt_is_enough_and_a_sample_less_is_too_short(listener, tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.full(NEEDED, 0.1), RATE)
+    assert len(listener.samples(path, 0)) == NEEDED
+    soundfile.write(path, np.full(NEEDED - 1, 0.1), RATE)
+    with pytest.raises(AudioError, match=r"short\.wav: 1\.67 s, an excerpt needs 1\.68 s"):
+        listener.samples(path, 0)
+
+
+def test_a_missing_file_is_refused(listener, tmp_path):
+    with pytest.raises(AudioError, match="no such audio file"):
+        listener.samples(tmp_path / "nowhere.mp3", 0)
+
+
+def test_the_excerpt_is_explained_as_the_classifier_hears_it(listener, track, frontend, classifier):
+    heard = listener.explain(track, 0.3)
+    logmel = frontend(decode(track, RATE).double()).float()[21 : 21 + 115]
+    excerpt = classifier.standardise(logmel)[None]
+    assert torch.allclose(heard.excerpts, excerpt, atol=1e-4)
+    assert torch.allclose(heard.probability, classifier(excerpt), atol=1e-5)
+    assert heard.mask.shape == (1, 115, 80)
+    assert heard.decision == pytest.approx(0.66)
+
+
+def test_threshold_0_gives_the_sound_back_and_1_1_silence(listener, track):
+    samples = listener.samples(track, 0.3)
+    listener.explainer.threshold = 0.0
+    assert torch.allclose(listener.kept_sound(samples, listener.listen(samples)), samples, atol=1e-5)
+    listener.explainer.threshold = 1.1
+    assert torch.equal(listener.kept_sound(samples, listener.listen(samples)), torch.zeros(NEEDED))
+
+
+@pytest.fixture
+def models(tmp_path, frontend, classifier, inverter):
+    """A directory of trained models as train.py leaves it."""
+    save(classifier, tmp_path / CLASSIFIER)
+    save(inverter, tmp_path / INVERTER)
+    (tmp_path / FRONTEND).write_text(json.dumps(frontend.settings))
+    return tmp_path
+
+
+def test_a_loaded_listener_hears_the_same(listener, models, track):
+    loaded, there = load(models, threshold=0.5).explain(track, 0.3), listener.explain(track, 0.3)
+    for name, array in there.arrays().items():
+        assert np.array_equal(array, loaded.arrays()[name]), name
+
+
+def test_options_of_load_are_the_explainers(models, track):
+    explainer = load(models, threshold=0.25, keep="complement", fill="zero").explainer
+    assert (explainer.threshold, explainer.keep, explainer.fill) == (0.25, "complement", "zero")
+    with pytest.raises(ConfigError):
+        load(models, threshold=1.2)
+
+
+@pytest.mark.parametrize("name", [CLASSIFIER, INVERTER, FRONTEND])
+def test_a_directory_that_lacks_a_part_is_refused_in_one_line(models, name):
+    (models / name).unlink()
+    with pytest.raises(WeightsError) as error:
+        load(models)
+    assert str(models) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"hop": 315}', "null"])
+def test_a_damaged_front_end_card_is_refused_in_one_line(models, text):
+    (models / FRONTEND).write_text(text)
+    with pytest.raises(WeightsError, match="not a directory of trained models") as error:
+        load(models)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,126 @@
+"""Log-mels are computed once, appear whole or not at all, and are renewed when what they come from changes."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from svdx.audio import FrontEnd, decode
+from svdx.corpora import Track
+from svdx.data import melstore
+from svdx.data.melstore import MelStore
+from svdx.errors import AudioError, CorpusError
+
+
+def write(path, n, seed=0):
+    soundfile.write(path, np.random.default_rng(seed).uniform(-1, 1, n), 22050)
+    return Track(path.stem, path, ())
+
+
+@pytest.fixture
+def store(tmp_path, frontend):
+    return MelStore(tmp_path / "mels", frontend, workers=2)
+
+
+@pytest.fixture
+def tracks(tmp_path, frontend):
+    return [write(tmp_path / f"{name}.wav", frontend.n_samples(120), seed) for seed, name in enumerate("ba")]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Names of the files that the store decodes."""
+    names = []
+    monkeypatch.setattr(melstore, "decode", lambda path, rate: names.append(path.name) or decode(path, rate))
+    return names
+
+
+def test_it_holds_the_logmel_computed_in_double_precision(store, tracks, frontend):
+    assert store.prepare(tracks) == tracks
+    for track in tracks:
+        logmel = store.logmel(track)
+        assert isinstance(logmel, np.memmap)
+        assert logmel.dtype == np.float32
+        assert np.array_equal(logmel, frontend(decode(track.audio, 22050).double()).float().numpy())
+
+
+def test_a_second_run_decodes_nothing(store, tracks, frontend, decoded):
+    store.prepare(tracks, samples=True)
+    assert sorted(decoded) == ["a.wav", "b.wav"]
+    again = MelStore(store.directory, frontend)
+    again.prepare(tracks, samples=True)
+    again.prepare(tracks)
+    assert len(decoded) == 2
+
+
+def test_samples_are_kept_where_they_are_asked_for(store, tracks, decoded):
+    store.prepare(tracks)
+    with pytest.raises(FileNotFoundError):
+        store.samples(tracks[0])
+    store.prepare(tracks, samples=True)
+    assert len(decoded) == 4
+    assert np.array_equal(store.samples(tracks[0]), decode(tracks[0].audio, 22050).numpy())
+
+
+def test_a_file_that_changes_is_computed_anew(store, tracks, frontend, decoded):
+    store.prepare(tracks)
+    before = np.array(store.logmel(tracks[0]))
+    write(tracks[0].audio, frontend.n_samples(120), seed=9)  # as long as before
+    os.utime(tracks[0].audio, ns=(0, 12345))
+    store.prepare(tracks)
+    assert sorted(decoded) == ["a.wav", "b.wav", "b.wav"]
+    assert np.abs(store.logmel(tracks[0]) - before).max() > 0.1
+
+
+def test_another_front_end_has_arrays_of_its_own(store, tracks, frontend, decoded):
+    store.prepare(tracks)
+    coarse = MelStore(store.directory, FrontEnd(**{**frontend.settings, "n_bands": 40}))
+    coarse.prepare(tracks)
+    assert len(decoded) == 4
+    assert store.logmel(tracks[0]).shape == (120, 80)
+    assert coarse.logmel(tracks[0]).shape == (120, 40)
+
+
+def test_a_track_shorter_than_an_excerpt_is_skipped_with_a_warning(store, tracks, frontend, tmp_path):
+    just = write(tmp_path / "just.wav", frontend.n_samples(115))
+    short = write(tmp_path / "short.wav", frontend.n_samples(115) - 1)
+    with pytest.warns(UserWarning, match=r"short\.wav: skipped, shorter than an excerpt of 115 frames") as warned:
+        kept = store.prepare([tracks[0], short, just, tracks[1]])
+    assert kept == [tracks[0], just, tracks[1]]
+    assert len(warned) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*skipped, shorter")
+def test_only_short_tracks_are_an_error(store, tmp_path):
+    for n in (22050, 100):
+        with pytest.raises(CorpusError, match=r"no track is as long as an excerpt \(1\.64 s\)"):
+            store.prepare([write(tmp_path / f"{n}.wav", n)])
+
+
+def test_a_missing_file_names_its_track(store, tracks, tmp_path):
+    gone = dataclasses.replace(tracks[0], name="the song", audio=tmp_path / "gone.wav")
+    with pytest.raises(CorpusError, match=r"gone\.wav: audio file of track 'the song' is missing"):
+        store.prepare([*tracks, gone])
+
+
+def test_a_damaged_file_leaves_nothing_behind(store, tracks):
+    tracks[0].audio.write_text("la la la")
+    with pytest.raises(AudioError, match=r"b\.wav"):
+        store.prepare(tracks[:1])
+    assert list(store.directory.iterdir()) == []
+
+
+def test_an_interrupted_write_leaves_nothing_behind(store, tracks, monkeypatch):
+    def disk_full(file, array):
+        file.write(b"half of it")
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(melstore.np, "save", disk_full)
+        with pytest.raises(OSError, match="No space left"):
+            store.prepare(tracks[:1])
+    assert list(store.directory.iterdir()) == []
+    store.prepare(tracks)
+    assert store.logmel(tracks[0]).shape == (120, 80)

@@ -1,0 +1,127 @@
+"""Figures hold the numbers they are given, on axes in seconds and Hz, and are never saved."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from svdx.explain import Explanation
+from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure
+
+
+def an_explanation(n=2):
+    generator = torch.Generator().manual_seed(4)
+    excerpts, picture = torch.randn(2, n, 115, 80, generator=generator)
+    salience = (picture - picture.amin()) / (picture.amax() - picture.amin())
+    mask = salience >= 0.5
+    p = torch.linspace(0.25, 0.75, n)
+    return Explanation(excerpts, picture, salience, mask, excerpts * mask, p, 1 - p, 0.5)
+
+
+@pytest.fixture
+def figure(frontend, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return explanation_figure(an_explanation(), frontend, number=1, title="song.mp3, from 10 s")
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.get_subplotspec() is not None and axes.get_title(loc="left")]
+
+
+def test_four_panels_hold_the_excerpt_that_was_asked_for(figure):
+    heard = an_explanation()
+    shown = [panel.images[0].get_array() for panel in panels(figure)]
+    expected = [getattr(heard, name)[1].numpy().T for name in ("excerpts", "salience", "mask", "masked")]
+    assert len(shown) == 4
+    for image, values in zip(shown, expected):
+        assert image.shape == (80, 115)
+        assert np.array_equal(image, values)
+
+
+def test_low_bands_are_at_the_bottom_and_time_goes_from_0_to_the_excerpts_length(figure):
+    for panel in panels(figure):
+        assert panel.images[0].origin == "lower"
+        left, right, bottom, top = panel.images[0].get_extent()
+        assert (left, right) == (0, pytest.approx(115 * 315 / 22050))
+        assert (bottom, top) == (-0.5, 79.5)  # the middle of band k is at k
+
+
+def test_hz_ticks_stand_at_the_bands_that_are_centred_there(figure, frontend):
+    centres = frontend.band_frequencies().numpy()
+    for panel in panels(figure)[::2]:
+        assert [int(label.get_text()) for label in panel.get_yticklabels()] == [100, 200, 500, 1000, 2000, 4000, 8000]
+    for panel in panels(figure):
+        positions = panel.get_yticks()
+        assert len(positions) == len(FREQUENCY_TICKS) and (np.diff(positions) > 0).all()
+        assert positions[-1] == 79  # 8 kHz is the upper end of the last band, whose centre is at 7.7 kHz
+        for hz, position in zip(FREQUENCY_TICKS[:-1], positions):
+            below, above = centres[int(position)], centres[int(position) + 1]
+            assert below <= hz <= above
+            assert below + (above - below) * (position % 1) == pytest.approx(hz, rel=1e-4)
+
+
+def test_the_outer_axes_say_what_they_measure(figure):
+    corners = [(panel.get_xlabel(), panel.get_ylabel()) for panel in panels(figure)]
+    assert corners == [("", "frequency (Hz)"), ("", ""), ("time (s)", "frequency (Hz)"), ("time (s)", "")]
+
+
+def test_titles_say_the_probabilities_and_the_area(figure):
+    a, _, c, d = (panel.get_title(loc="left") for panel in panels(figure))
+    assert "0.75" in a and "0.25" in d
+    assert f"{100 * an_explanation().mask[1].float().mean():.0f} % kept" in c
+    assert figure.get_suptitle() == "song.mp3, from 10 s"
+
+
+def test_input_and_explanation_share_their_colours_and_salience_its_range(figure):
+    limits = [panel.images[0].get_clim() for panel in panels(figure)]
+    assert limits[0] == limits[3]
+    assert limits[1] == limits[2] == (0, 1)
+
+
+ROWS = [
+    dict(threshold=t, explanation_loss_percent=e, relative_area_percent=a, ci_low=e - 5, ci_high=e + 7)
+    | dict(n=10, n_vocal=4, flips_vocal=v, n_nonvocal=6, flips_nonvocal=o)
+    | dict(explainer="inversion", data="synthetic", split="test", keep="salient", fill="mean")
+    for t, e, a, v, o in [(0.0, 10, 100.0, 0, 0), (0.5, 30, 42.0, 2, 1), (1.1, 60, 0.0, 4, 3)]
+]
+
+
+def lines(axes):
+    return [tuple(map(list, line.get_data())) for line in axes.lines]
+
+
+def test_the_curves_are_the_rows():
+    left, right = curve_figure(ROWS).axes
+    thresholds = [0.0, 0.5, 1.1]
+    assert lines(left) == [(thresholds, [10, 30, 60]), (thresholds, [0, 50, 100]), (thresholds, [0, 100 / 6, 50])]
+    assert lines(right) == [(thresholds, [100, 42, 0])]
+
+
+def test_the_band_is_the_interval():
+    left, _ = curve_figure(ROWS).axes
+    corners = {tuple(point) for point in left.collections[0].get_paths()[0].vertices}
+    assert {(0.0, 5), (0.0, 17), (0.5, 25), (0.5, 37), (1.1, 55), (1.1, 67)} <= corners
+
+
+def test_the_curve_figure_says_what_is_drawn():
+    figure = curve_figure(ROWS)
+    left, right = figure.axes
+    for word in ("inversion", "synthetic", "test", "keep=salient", "fill=mean", "n = 10"):
+        assert word in figure.get_suptitle()
+    assert [axes.get_xlabel() for axes in (left, right)] == ["threshold", "threshold"]
+    assert "%" in left.get_ylabel() and "%" in right.get_ylabel()
+    legend = [text.get_text() for text in left.get_legend().get_texts()]
+    assert any("vocal (n = 4)" in text for text in legend) and any("non-vocal (n = 6)" in text for text in legend)
+
+
+def test_one_row_and_an_absent_class_can_be_drawn():
+    left, _ = curve_figure([ROWS[1] | {"n_vocal": 0, "flips_vocal": 0}]).axes
+    assert np.isnan(lines(left)[1][1][0])
+
+
+def test_nothing_is_saved_shown_or_kept_open(figure, tmp_path):
+    import matplotlib.pyplot as plt
+
+    assert isinstance(curve_figure(ROWS), Figure)
+    assert list(tmp_path.iterdir()) == []
+    assert plt.get_fignums() == []
