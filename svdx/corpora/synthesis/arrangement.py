@@ -42,7 +42,7 @@ def _sing_sections(
     sung, breaths = np.zeros(total, np.float32), np.zeros(total, np.float32)
     phrases: list[tuple[float, float]] = []
     breathing, harmony, doubling = rng.random() < 0.7, rng.choice([0, 0, 0.3, 0.8]), rng.choice([0, 0, 0.5])
-    rests = (0.3, rng.uniform(0.8, 3))
+    rests = (rng.uniform(0.45, 0.9), 3.0)
     for section in sections:
         if not section.vocal:
             continue
@@ -87,10 +87,10 @@ def _play_leads(
     for section in sections:
         player = players[rng.integers(2)]
         if section.kind == "solo" or (section.kind == "instrumental" and rng.random() < 0.6):
-            for span in spans(rng, section.start, section.end, (0.2, 1.5)):
+            for span in spans(rng, section.start, section.end, (0.4, 1.5)):
                 add_at(out, player(rng, piece, span), int(span[0] * sample_rate))
         elif section.kind == "sung" and counter:
-            for span in spans(rng, section.start, section.end, (0.5, 4)):
+            for span in spans(rng, section.start, section.end, (1.5, 4)):
                 add_at(out, player(rng, piece, span) * decibels(rng.uniform(-14, -4)), int(span[0] * sample_rate))
     for before, after in pairwise(phrases):
         if 0.6 < after[0] - before[1] < 4 and rng.random() < 0.15:

@@ -20,13 +20,13 @@ def play_band(rng: np.random.Generator, piece: Piece, sections: list[Section], s
     for _ in range(layers):
         busy = plays & _present(rng, sections, middles)
         layer = _play_chords(rng, piece, busy, sample_rate)
-        if rng.random() < 0.75:
-            layer = chorus(rng, layer, int(rng.integers(1, 4)), rng.uniform(0.0005, 0.004), sample_rate)
+        if rng.random() < 0.7:
+            layer = chorus(rng, layer, int(rng.integers(1, 4)), rng.uniform(0.0007, 0.005), sample_rate)
         band += level(layer) * decibels(rng.uniform(-9, 0))
     if rng.random() < 0.92:
         busy = plays & _present(rng, sections, middles)
-        band += level(_play_bass(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-3, 6))
-    if rng.random() < 0.85:
+        band += level(_play_bass(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-1, 8))
+    if rng.random() < 0.7:
         busy = plays & _present(rng, sections, middles)
         band += level(drums.play_drums(rng, piece, busy, sample_rate)) * decibels(rng.uniform(-10, 4))
     return level(band)

@@ -10,7 +10,7 @@ from svdx.corpora.synthesis.score import Piece
 from svdx.corpora.synthesis.sound import Array
 
 KINDS = ("sung", "bare", "instrumental", "solo", "groove")
-SHARES = (0.63, 0.03, 0.24, 0.02, 0.08)
+SHARES = (0.68, 0.03, 0.19, 0.02, 0.08)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def plan(rng: np.random.Generator, piece: Piece) -> list[Section]:
         end = piece.seconds if piece.seconds - end < 2 else end
         shares = np.array(SHARES)
         if sections:  # singing and rest take turns more often than not
-            shares[:2] *= 0.6 if sections[-1].vocal else 1.8
+            shares[:2] *= 0.75 if sections[-1].vocal else 1.8
         sections.append(Section(now, end, str(rng.choice(KINDS, p=shares / shares.sum()))))
         now = end
     if not any(section.vocal for section in sections):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from svdx.corpora.synthesis.arrangement import Stems
-from svdx.corpora.synthesis.sound import Array, convolve, decibels, equalise, room
+from svdx.corpora.synthesis.sound import Array, convolve, decibels, equalise, grain, room
 
 CEILING = 0.97
 
@@ -21,17 +21,17 @@ def mix(rng: np.random.Generator, stems: Stems, sample_rate: int) -> tuple[Array
     leads = _compress(stems.leads, rng.choice([0, 0.4]), sample_rate)
     singing = _place(rng, _colour(rng, singing, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
     leads = _place(rng, _colour(rng, leads, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
-    band = _place(rng, _colour(rng, stems.band, sample_rate), sample_rate, wet=rng.uniform(-18, 0))
-    above = rng.uniform(0, 10)
+    band = _place(rng, _colour(rng, stems.band, sample_rate), sample_rate, wet=rng.uniform(-20, -1))
+    above = rng.uniform(-1, 9)
     accompaniment = band + leads * decibels(above + rng.uniform(-8, 0))
-    accompaniment += decibels(rng.uniform(-70, -38)) * rng.standard_normal(len(band)).astype(np.float32)
+    accompaniment += decibels(rng.uniform(-75, -40)) * rng.standard_normal(len(band)).astype(np.float32)
     return _master(rng, accompaniment, singing * decibels(above), sample_rate)
 
 
 def _colour(rng: np.random.Generator, signal: Array, sample_rate: int) -> Array:
     """A microphone and a mixing desk: gentle, random equalisation."""
     hertz = np.array([30, 80, 200, 500, 1200, 3000, 6000, 11000])
-    gains = rng.normal(0, 2.5, len(hertz)) + rng.normal(0, 1) * np.linspace(-3, 3, len(hertz))
+    gains = rng.normal(0, 2, len(hertz)) + rng.normal(0, 1) * np.linspace(-3, 3, len(hertz))
     gains[0] -= rng.uniform(0, 20)
     return equalise(signal, hertz, gains, sample_rate)
 
@@ -74,17 +74,19 @@ def _master(rng: np.random.Generator, accompaniment: Array, singing: Array, samp
     accompaniment, singing = (part * gain for part in both)
     whole = accompaniment + singing
     loud = np.sqrt(np.mean(np.square(whole)) + 1e-12)
-    level = decibels(rng.uniform(-26, -10)) / loud
+    level = decibels(rng.uniform(-21, -9)) / loud
     level = min(level, CEILING / (np.abs(whole).max() + 1e-9), CEILING / (np.abs(singing).max() + 1e-9))
     return (whole * level).astype(np.float32), (singing * level).astype(np.float32)
 
 
 def _limit_band(rng: np.random.Generator, signal: Array, sample_rate: int) -> Array:
-    """The whole record's tilt and, on a third of them, the dull top of a tape, a telephone or a 16 kHz file."""
+    """The whole record's tilt and, on a tenth of them, the dull top of a tape, a telephone or a 16 kHz file."""
     hertz = np.geomspace(30, 11000, 9)
-    gains = np.linspace(1, -1, 9) * rng.uniform(-4, 4) + rng.normal(0, 1.5, 9)
+    gains = np.linspace(1, -1, 9) * rng.uniform(-3, 3) + rng.normal(0, 1, 9)
     signal = equalise(signal, hertz, gains, sample_rate)
-    if rng.random() < 0.2:
+    if rng.random() < 0.4:
+        signal = grain(rng, signal, rng.uniform(1, 4), sample_rate)
+    if rng.random() < 0.1:
         top = np.exp(rng.uniform(np.log(4500), np.log(10000)))
         signal = equalise(signal, np.array([20, top, 1.1 * top, 12000]), np.array([0, 0, -60, -90]), sample_rate)
     return signal

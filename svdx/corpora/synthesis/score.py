@@ -82,13 +82,16 @@ def write_piece(rng: np.random.Generator, seconds: float) -> Piece:
 
 
 def spans(rng: np.random.Generator, start: float, end: float, rests: tuple[float, float]) -> list[tuple[float, float]]:
-    """Phrases of about 1 to 8 s with rests between them that fill [start, end), as (start, end) in seconds."""
+    """Phrases of about 1 to 8 s that fill [start, end), as (start, end) in seconds.
+
+    rests: the median and the longest of the rests between them, in seconds; half of real songs' are below 0.6 s.
+    """
     found = []
     now = start + rng.uniform(0, 0.6)
     while end - now > 0.8:
-        length = min(np.clip(rng.lognormal(1.0, 0.55), 0.9, 8), end - now)
+        length = min(np.clip(rng.lognormal(0.85, 0.55), 0.8, 8), end - now)
         found.append((now, now + length))
-        now += length + rng.uniform(*rests)
+        now += length + float(np.clip(rng.lognormal(np.log(rests[0]), 0.5), 0.3, rests[1]))
     return found
 
 
