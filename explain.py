@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from svdx.cli import command
 from svdx.corpora.corpus import Corpus
 from svdx.errors import ConfigError, CorpusError
-from svdx.listener import Listener
+from svdx.listener import Listener, cut_excerpt
 from svdx.pipeline import Pipeline
 from svdx.plots import explanation_figure
 from svdx.provenance import write_summary
@@ -32,12 +32,12 @@ def first_singing(corpus: Corpus) -> tuple[Path, float]:
 @hydra.main(version_base="1.3", config_path="conf", config_name="explain")
 @command
 def main(cfg: DictConfig) -> None:
-    if not isinstance(cfg.start, int | float):
+    if isinstance(cfg.start, bool) or not isinstance(cfg.start, int | float):
         raise ConfigError(f"start={cfg.start}: expected seconds")
     pipeline = Pipeline(cfg)
+    audio, start = (str(cfg.audio), cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
+    samples = cut_excerpt(audio, start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())
-    audio, start = (cfg.audio, cfg.start) if cfg.audio else first_singing(pipeline.corpus)
-    samples = listener.samples(audio, start)
     explanation = listener.listen(samples)
     kept = listener.kept_sound(samples, explanation)
     facts = explanation_facts(explanation)
@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> None:
         soundfile.write(pipeline.directory / f"{name}.wav", sound.numpy(), pipeline.frontend.sample_rate)
     page = explanation_page(title, facts, figure, sounds, pipeline.frontend.sample_rate)
     (pipeline.directory / "report.html").write_text(page, encoding="utf-8")
-    write_summary(pipeline.directory, cfg, facts)
+    write_summary(pipeline.directory, cfg, {**facts, **pipeline.models_used()})
     for name, value in facts.items():
         log.info(f"{name}: {value}")
     log.info(f"results in {pipeline.directory}")

@@ -11,10 +11,8 @@ from svdx.pipeline import Pipeline
 @command
 def main(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
-    if cfg.model == "classifier":
-        pipeline.train_classifier(pipeline.directory)
-    else:
-        pipeline.train_inverter(pipeline.directory)
+    train = {"svdnet": pipeline.train_classifier, "inverter": pipeline.train_inverter}[cfg.model]
+    train(pipeline.directory)
 
 
 if __name__ == "__main__":

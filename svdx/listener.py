@@ -16,6 +16,21 @@ from svdx.models.weights import load_classifier, load_inverter
 CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
 
 
+def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
+    """The excerpt that begins at the frame nearest to `start` seconds, [n] float32. Raises: AudioError."""
+    samples = decode(audio, frontend.sample_rate)
+    n_frames, needed = frontend.n_frames(len(samples)), frontend.excerpt_frames
+    last = (n_frames - needed) / frontend.frame_rate
+    if last < 0:
+        length = frontend.n_samples(needed) / frontend.sample_rate
+        raise AudioError(f"{audio}: {len(samples) / frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
+    frame = round(start * frontend.frame_rate) if math.isfinite(start) else -1
+    if not 0 <= frame <= n_frames - needed:
+        raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
+    first = frame * frontend.hop
+    return samples[first : first + frontend.n_samples(needed)]
+
+
 class Listener:
     """Hears an excerpt of an audio file as the explainer's classifier does, and explains it.
 
@@ -25,22 +40,6 @@ class Listener:
     def __init__(self, frontend: FrontEnd, explainer: Explainer) -> None:
         self.frontend, self.explainer = frontend, explainer
 
-    def samples(self, audio: str | Path, start: float) -> Tensor:
-        """The excerpt that begins at the frame nearest to `start` seconds, [n] float32. Raises: AudioError."""
-        samples = decode(audio, self.frontend.sample_rate)
-        n_frames, needed = self.frontend.n_frames(len(samples)), self.frontend.excerpt_frames
-        last = (n_frames - needed) / self.frontend.frame_rate
-        if last < 0:
-            length = self.frontend.n_samples(needed) / self.frontend.sample_rate
-            raise AudioError(
-                f"{audio}: {len(samples) / self.frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s"
-            )
-        frame = round(start * self.frontend.frame_rate) if math.isfinite(start) else -1
-        if not 0 <= frame <= n_frames - needed:
-            raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
-        first = frame * self.frontend.hop
-        return samples[first : first + self.frontend.n_samples(needed)]
-
     def listen(self, samples: Tensor) -> Explanation:
         """Explain one excerpt, samples [n]; the explanation's batch has one element."""
         logmel = self.frontend(samples.double()).float()
@@ -48,7 +47,7 @@ class Listener:
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
         """Explain the excerpt of an audio file that begins at `start` seconds."""
-        return self.listen(self.samples(audio, start))
+        return self.listen(cut_excerpt(audio, start, self.frontend))
 
     def kept_sound(self, samples: Tensor, explanation: Explanation) -> Tensor:
         """What the explanation's mask keeps of the excerpt's sound, [n]."""

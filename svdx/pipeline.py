@@ -5,6 +5,7 @@ The trained models of a corpus lie together in cache/models/<corpus>/, where `sv
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from functools import cached_property
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import wandb
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -24,7 +26,7 @@ from svdx.explain.explainer import Explainer
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
-from svdx.models.weights import is_inverter_of, load_classifier, load_inverter, save
+from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
 from svdx.provenance import write_summary
 from svdx.trainer import devices
 
@@ -40,6 +42,14 @@ def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there before anything is made."""
     if trainer.accelerator is None and trainer.devices is None:
         devices(OmegaConf.to_container(trainer)["gpus"])
+
+
+def first_device(trainer: DictConfig) -> dict[str, Any]:
+    """What makes the configured trainer use only the first of its devices."""
+    if trainer.accelerator is not None or trainer.devices is not None:
+        return {"devices": 1, "strategy": "auto"}
+    found = devices(OmegaConf.to_container(trainer)["gpus"])
+    return {"gpus": found["devices"][:1] if found["accelerator"] == "gpu" else 0}
 
 
 def keep_metrics(logger: CSVLogger) -> None:
@@ -60,6 +70,7 @@ class Pipeline:
 
     def __init__(self, cfg: DictConfig) -> None:
         self.cfg, self.directory = cfg, Path(cfg.paths.run)
+        self.used: dict[str, str] = {}
         check_devices(cfg.trainer)
         self._seed()
         self.frontend = build(cfg.frontend)
@@ -71,14 +82,12 @@ class Pipeline:
 
     @cached_property
     def models(self) -> Path:
-        """Where this corpus' trained models lie; emptied when they were trained with another front end."""
-        directory = Path(self.cfg.paths.cache) / "models" / self.corpus.key
+        """Where the models of this corpus and front end lie."""
+        settings = json.dumps(self.frontend.settings, indent=2)
+        heard = hashlib.sha256(settings.encode()).hexdigest()[:6]
+        directory = Path(self.cfg.paths.cache) / "models" / f"{self.corpus.key}-{heard}"
         directory.mkdir(parents=True, exist_ok=True)
-        settings, card = json.dumps(self.frontend.settings, indent=2), directory / FRONTEND
-        if not card.exists() or card.read_text() != settings:
-            (directory / CLASSIFIER).unlink(missing_ok=True)
-            (directory / INVERTER).unlink(missing_ok=True)
-            card.write_text(settings)
+        (directory / FRONTEND).write_text(settings)
         return directory
 
     @cached_property
@@ -91,7 +100,13 @@ class Pipeline:
             if not path.exists():
                 log.info(f"no classifier is there for {self.corpus.key}: training one first")
                 self.train_classifier(self.directory / "classifier")
-        return load_classifier(path, section.standardisation, section.threshold)
+        network = load_classifier(path, section.standardisation, section.threshold)
+        expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
+        if (network.frames, network.bands) != expected:
+            raise ConfigError(f"{path}: hears {network.frames} frames of {network.bands} bands, frontend: {expected}")
+        self.used["classifier"] = f"{path} ({fingerprint(network)})"
+        log.info(f"classifier: {self.used['classifier']}")
+        return network
 
     @cached_property
     def inverter(self) -> UpConv:
@@ -102,7 +117,14 @@ class Pipeline:
             if not is_inverter_of(self.classifier, path):
                 log.info("no inverter is there for this classifier: training one first")
                 path = self.train_inverter(self.directory / "inverter")
-        return load_inverter(path, self.classifier)
+        network = load_inverter(path, self.classifier)
+        self.used["inverter"] = f"{path} (width {network.width})"
+        log.info(f"inverter: {self.used['inverter']}")
+        return network
+
+    def models_used(self) -> dict[str, str]:
+        """Where the networks of this run came from, for its summary."""
+        return {"classifier": self.used["classifier"], "inverter": self.used["inverter"]}
 
     def _seed(self) -> None:
         """Each training begins from the seed, whatever ran before it."""
@@ -113,18 +135,18 @@ class Pipeline:
         return build(self.cfg.explainer, classifier=self.classifier, inverter=self.inverter, **options)
 
     def train_classifier(self, directory: Path) -> Path:
-        """Train, test and export a classifier; returns the exported file."""
+        """Train, export and test a classifier; returns the exported file."""
         section = self.cfg.classifier
         self._seed()
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
+        data.setup("test")  # what is wrong with the test split is said before the training
         system = build(section.system)
         trainer = self._fit(system, data, section.fit, directory, [])
+        path = self._export(trainer, system.network, self.models / CLASSIFIER)
         scores = trainer.test(system, datamodule=data, verbose=False)[0]
         log.info(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
-        path = self.models / CLASSIFIER
-        save(system.network, path)
         results = {**scores, "threshold": round(float(system.network.threshold), 2)}
-        self._summarise(directory, "classifier", path, results)
+        self._summarise(trainer, directory, "classifier", path, results)
         return path
 
     def train_inverter(self, directory: Path) -> Path:
@@ -136,10 +158,16 @@ class Pipeline:
         pictures = ExplainValidation(self.frontend, directory / "explanations")
         trainer = self._fit(system, data, section.fit, directory, [pictures])
         own = self.cfg.classifier.weights is None
-        path = (self.models if own else directory) / INVERTER
-        save(system.network, path)
+        path = self._export(trainer, system.network, (self.models if own else directory) / INVERTER)
         results = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self._summarise(directory, "inverter", path, results)
+        self._summarise(trainer, directory, "inverter", path, {**results, "classifier": self.used["classifier"]})
+        return path
+
+    def _export(self, trainer: pl.Trainer, network: SVDNet | UpConv, path: Path) -> Path:
+        """Write the weights once, whatever the number of processes, and let all of them wait for it."""
+        if trainer.is_global_zero:
+            save(network, path)
+        trainer.strategy.barrier()
         return path
 
     def _fit(
@@ -157,14 +185,19 @@ class Pipeline:
         return trainer
 
     def _resumed(self, checkpoint: Path) -> Path | None:
+        """The checkpoint to go on from, if there is one; the run's own must have at least one, of either training."""
         if not self.cfg.get("resume"):
             return None
-        if not checkpoint.is_file():
-            raise ConfigError(f"resume=true: {checkpoint} is missing; give hydra.run.dir of the run to go on with")
-        return checkpoint
+        if not any(self.directory.glob("**/checkpoints/last.ckpt")):
+            raise ConfigError(
+                f"resume=true: {self.directory} holds no checkpoints/last.ckpt; give that run's hydra.run.dir"
+            )
+        return checkpoint if checkpoint.is_file() else None
 
-    def trainer(self, directory: Path, **options: Any) -> pl.Trainer:
-        """The configured trainer, logging into `directory`."""
+    def trainer(self, directory: Path, one_device: bool = False, **options: Any) -> pl.Trainer:
+        """The configured trainer, logging into `directory`; on one device where every excerpt is to count once."""
+        if one_device:
+            options |= first_device(self.cfg.trainer)
         directory.mkdir(parents=True, exist_ok=True)
         loggers = [build(node, save_dir=str(directory)) for node in self.cfg.logger.values()]
         for logger in loggers:
@@ -174,8 +207,9 @@ class Pipeline:
                 keep_metrics(logger)
         return build(self.cfg.trainer, logger=loggers, default_root_dir=directory, **options)
 
-    def _summarise(self, directory: Path, what: str, weights: Path, results: dict[str, float]) -> None:
-        write_summary(
-            directory, self.cfg, {"trained": what, "corpus": self.corpus.key, **results, "weights": str(weights)}
-        )
-        log.info(f"{what}: {weights}, run in {directory}")
+    def _summarise(self, trainer: pl.Trainer, directory: Path, what: str, weights: Path, results: dict) -> None:
+        if trainer.is_global_zero:
+            results = {"trained": what, "corpus": self.corpus.key, **results, "weights": str(weights)}
+            write_summary(directory, self.cfg, results)
+            log.info(f"{what}: {weights}, run in {directory}")
+        wandb.finish()  # the next training is a run of its own

@@ -26,8 +26,10 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
     }
-    (directory / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     OmegaConf.save(cfg, directory / "config.yaml", resolve=True)
+    unfinished = directory / "summary.json.part"
+    unfinished.write_text(json.dumps(summary, indent=2) + "\n")
+    unfinished.replace(directory / "summary.json")
 
 
 def commit() -> str | None:

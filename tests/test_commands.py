@@ -18,7 +18,7 @@ from svdx.evaluation.curve import read_curve
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ("data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8")
-QUICK = ("classifier.excerpts.epoch_batches=4", "classifier.fit.max_epochs=1", "inverter.width=8")
+QUICK = ("classifier.fit.limit_train_batches=4", "classifier.fit.max_epochs=1", "inverter.width=8")
 EACH_EPOCH, NEVER = ("++classifier.fit.check_val_every_n_epoch=" + n for n in ("1", "2"))  # is validated
 KEY = "synthetic-4-2-2x8s-seed0"
 PARTS = ("excerpts", "picture", "salience", "mask", "masked", "probability", "masked_probability", "decision")
@@ -52,7 +52,7 @@ def shell(tmp_path_factory):
 def trained(shell):
     """Three trainings: with nothing there; with a classifier there; the second one resumed."""
     directory, first = shell("first", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1")
-    classifier = shell.cache / "models" / KEY / "classifier.safetensors"
+    (classifier,) = (shell.cache / "models").glob(f"{KEY}-*/classifier.safetensors")
     left = {"first": first.stdout, "classifier": classifier.read_bytes(), "metrics": metrics(directory)}
     left["checkpoint"] = epochs(directory)
     _, second = shell("second", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1")
@@ -87,14 +87,14 @@ def assert_provenance(directory, *results):
 
 
 def test_train_makes_what_is_missing_and_says_so(shell, trained):
-    assert f"no classifier is there for {KEY}: training one first" in trained["first"]
+    assert f"no classifier is there for {KEY}-" in trained["first"]
     assert len(list((shell.cache / "corpora" / KEY.removeprefix("synthetic-") / "audio").iterdir())) == 8
     for directory, what in ((shell.place / "first", "inverter"), (shell.place / "first/classifier", "classifier")):
         assert_provenance(directory, "trained", "corpus", "weights")
         assert json.loads((directory / "summary.json").read_text())["trained"] == what
         assert (directory / "checkpoints/last.ckpt").is_file()
     assert {"train/mse", "train/cost", "valid/mse", "valid/explanation_loss_percent"} <= set(trained["metrics"][0])
-    assert sorted(path.name for path in (shell.cache / "models" / KEY).iterdir()) == [
+    assert sorted(path.name for path in next((shell.cache / "models").glob(f"{KEY}-*")).iterdir()) == [
         *("classifier.safetensors", "frontend.json", "inverter.safetensors")
     ]
 

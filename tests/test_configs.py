@@ -145,7 +145,7 @@ def test_the_classifiers_training_is_that_of_2015():
     assert (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (0.01, 0.95)
     assert isinstance(scheduler, torch.optim.lr_scheduler.ExponentialLR) and scheduler.gamma == 0.85
     assert section.system.softening == 0.02
-    assert (section.excerpts.batch_size, section.excerpts.epoch_batches, section.fit.max_epochs) == (32, 2000, 20)
+    assert (section.excerpts.batch_size, section.fit.limit_train_batches, section.fit.max_epochs) == (32, 2000, 20)
     augment = section.excerpts.augment
     assert (augment.max_stretch, augment.max_shift, augment.max_db) == (0.3, 0.3, 10)
 
@@ -161,10 +161,10 @@ def test_the_inverters_training_is_the_papers_and_the_programs_on_every_corpus(e
     assert isinstance(optimizer, torch.optim.Adam) and optimizer.defaults["lr"] == 1e-3
     assert optimizer.defaults["weight_decay"] == 0 and section.system.l2 == 1e-4
     assert (section.excerpts.batch_size, section.excerpts.hop, section.fit.max_epochs) == (32, 10, 30)
-    assert section.excerpts.get("augment") is None and section.excerpts.get("epoch_batches") is None
+    assert section.excerpts.get("augment") is None and section.fit.get("limit_train_batches") is None
     assert scheduler.factor == 0.5
     assert (cfg.explainer.fill, cfg.explainer.keep) == ("mean", "salient")
-    assert (cfg.classifier.excerpts.epoch_batches, cfg.classifier.fit.max_epochs) == (2000, 20)
+    assert (cfg.classifier.fit.limit_train_batches, cfg.classifier.fit.max_epochs) == (2000, 20)
 
 
 @pytest.mark.parametrize("experiment", ["", "experiment=eusipco2018", "experiment=released_code"])

@@ -72,12 +72,12 @@ def test_training_drops_the_remainder_and_validation_does_not(data):
     assert [len(batch["vocal"]) for batch in module.val_dataloader()] == [4, 4, 4, 4, 1]
 
 
-def test_an_epoch_of_some_batches_draws_without_replacement_and_each_time_anew(data):
-    module = data(epoch_batches=5)
+def test_an_epoch_draws_without_replacement_and_each_time_anew(data):
+    module = data()
     loader = module.train_dataloader()
     first, second = ([identity(batch) for batch in loader] for _ in range(2))
-    assert len(first) == len(second) == 5
-    assert len({excerpt for batch in first for excerpt in batch}) == 20
+    assert len(first) == len(second) == 8
+    assert len({excerpt for batch in first for excerpt in batch}) == 32
     assert first != second
 
 

@@ -11,7 +11,7 @@ import torch
 from svdx.audio import decode
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import FeatureInversion
-from svdx.listener import CLASSIFIER, FRONTEND, INVERTER, Listener, load
+from svdx.listener import CLASSIFIER, FRONTEND, INVERTER, Listener, cut_excerpt, load
 from svdx.models import UpConv
 from svdx.models.weights import fingerprint, save
 
@@ -43,7 +43,7 @@ def listener(frontend, classifier, inverter):
     [(0, 0), (0.3, 21), (21 / 70 + 0.007, 21), (21 / 70 + 0.0072, 22), (SPARE / 70, SPARE), (-0.003, 0)],
 )
 def test_samples_begin_at_the_frame_nearest_to_the_start(listener, track, start, frame):
-    samples = listener.samples(track, start)
+    samples = cut_excerpt(track, start, listener.frontend)
     assert torch.equal(samples, decode(track, RATE)[frame * HOP : frame * HOP + NEEDED])
     assert len(samples) == NEEDED
 
@@ -51,26 +51,26 @@ def test_samples_begin_at_the_frame_nearest_to_the_start(listener, track, start,
 @pytest.mark.parametrize("start", [SPARE / 70 + 0.008, 1000, -0.01, -3, math.inf, math.nan])
 def test_a_start_outside_the_track_is_refused_with_the_range_that_is_allowed(listener, track, start):
     with pytest.raises(AudioError) as error:
-        listener.samples(track, start)
+        cut_excerpt(track, start, listener.frontend)
     assert str(error.value) == f"{track}: start={start} is outside the track; give 0 to {SPARE / 70:.2f} s"
 
 
 def test_the_greatest_start_that_the_message_names_is_accepted(listener, track):
-    assert len(listener.samples(track, float(f"{SPARE / 70:.2f}"))) == NEEDED
+    assert len(cut_excerpt(track, float(f"{SPARE / 70:.2f}"), listener.frontend)) == NEEDED
 
 
 def test_a_track_of_exactly_one_excerpt_is_enough_and_a_sample_less_is_too_short(listener, tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, np.full(NEEDED, 0.1), RATE)
-    assert len(listener.samples(path, 0)) == NEEDED
+    assert len(cut_excerpt(path, 0, listener.frontend)) == NEEDED
     soundfile.write(path, np.full(NEEDED - 1, 0.1), RATE)
     with pytest.raises(AudioError, match=r"short\.wav: 1\.67 s, an excerpt needs 1\.68 s"):
-        listener.samples(path, 0)
+        cut_excerpt(path, 0, listener.frontend)
 
 
 def test_a_missing_file_is_refused(listener, tmp_path):
     with pytest.raises(AudioError, match="no such audio file"):
-        listener.samples(tmp_path / "nowhere.mp3", 0)
+        cut_excerpt(tmp_path / "nowhere.mp3", 0, listener.frontend)
 
 
 def test_the_excerpt_is_explained_as_the_classifier_hears_it(listener, track, frontend, classifier):
@@ -84,7 +84,7 @@ def test_the_excerpt_is_explained_as_the_classifier_hears_it(listener, track, fr
 
 
 def test_threshold_0_gives_the_sound_back_and_1_1_silence(listener, track):
-    samples = listener.samples(track, 0.3)
+    samples = cut_excerpt(track, 0.3, listener.frontend)
     listener.explainer.threshold = 0.0
     assert torch.allclose(listener.kept_sound(samples, listener.listen(samples)), samples, atol=1e-5)
     listener.explainer.threshold = 1.1

@@ -35,8 +35,8 @@ class Corpus:
     @property
     def key(self) -> str:
         """A name for this corpus at this place, fit for a directory: `folder-music-1a2b3c`."""
-        place = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:6]
-        return f"{self.name}-{self.root.name}-{place}"
+        identity = hashlib.sha256(f"{self.root.resolve()} {self._choices()}".encode()).hexdigest()[:6]
+        return f"{self.name}-{self.root.name}-{identity}"
 
     def split(self, name: str) -> tuple[Track, ...]:
         """The tracks of the split "train", "valid" or "test"; one that is missing or empty is a CorpusError."""
@@ -48,6 +48,10 @@ class Corpus:
                 raise CorpusError(f"{self.root}: the split {name!r} of data={self.name} is empty: {self.cure}")
             self._read[name] = tracks
         return self._read[name]
+
+    def _choices(self) -> tuple:
+        """What beside the root decides which tracks are in which split."""
+        return ()
 
     def _tracks(self, split: str) -> tuple[Track, ...]:
         raise NotImplementedError

@@ -38,6 +38,9 @@ class Rwc(Corpus):
             raise CorpusError(f"data.n_test={n_test} and data.n_valid={n_valid} must not be negative")
         self.n_test, self.n_valid, self.seed = n_test, n_valid, seed
 
+    def _choices(self) -> tuple:
+        return self.n_test, self.n_valid, self.seed
+
     def _tracks(self, split: str) -> tuple[Track, ...]:
         pieces = self._pieces()
         return tuple(_track(number, *pieces[number]) for number in sorted(self._drawn(sorted(pieces))[split]))

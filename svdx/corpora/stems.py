@@ -57,6 +57,9 @@ class Stems(Corpus):
             raise CorpusError(f"data.n_valid={n_valid} must not be negative")
         self.n_valid, self.seed = n_valid, seed
 
+    def _choices(self) -> tuple:
+        return self.n_valid, self.seed
+
     def _tracks(self, split: str) -> tuple[Track, ...]:
         folders = self._folders("test" if split == "test" else "train")
         other = self.root / ("train" if split == "test" else "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import shutil
@@ -74,14 +75,15 @@ class Synthetic(Folder):
         workers: int = 2,
     ) -> None:
         if root:
-            recipe = Recipe(n_train, n_valid, n_test, float(seconds), seed, sample_rate)
-            make_corpus(Path(root).expanduser(), recipe, workers)
+            self.recipe = Recipe(n_train, n_valid, n_test, float(seconds), seed, sample_rate)
+            make_corpus(Path(root).expanduser(), self.recipe, workers)
         super().__init__(root)
 
     @property
     def key(self) -> str:
-        """The settings are in the root's name, so the place does not matter."""
-        return f"{self.name}-{self.root.name}"
+        """The same wherever the corpus lies: it depends on its recipe alone."""
+        recipe = hashlib.sha256(repr(self.recipe).encode()).hexdigest()[:6]
+        return f"{self.name}-{self.root.name}-{recipe}"
 
 
 def make_corpus(root: Path, recipe: Recipe, workers: int = 1) -> None:

@@ -7,6 +7,7 @@ the mel filterbank, they are matrices, and a shift and the filterbank become one
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -56,13 +57,16 @@ class Augment(nn.Module):
     max_stretch, max_shift: greatest relative change, 0.3 = ±30 %; the shift is drawn in steps of half a per cent, so
     that the shifted filterbanks are made once; max_db: greatest gain or loss of the filter
 
+    The spectra are computed in the samples' float32, where the stored log-mels are exact to float64.
+
     Shape:
         samples [B, frontend.n_samples(window)] → log-mel [B, excerpt_frames, bands]
     """
 
     def __init__(self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float) -> None:
         super().__init__()
-        self.frontend, self.max_stretch, self.max_db = frontend, max_stretch, max_db
+        self.frontend = copy.deepcopy(frontend)  # its own, since it follows the training device
+        self.max_stretch, self.max_db = max_stretch, max_db
         shifts = 1 + torch.linspace(-max_shift, max_shift, 2 * round(max_shift / SHIFT_STEP) + 1)
         filterbank = frontend.filterbank.float()
         self.register_buffer("filterbank", filterbank)
@@ -72,7 +76,7 @@ class Augment(nn.Module):
 
     @property
     def window(self) -> int:
-        """Frames that an excerpt is cut from, so that the fastest stretch still fills it."""
+        """Frames that an excerpt is cut from, so that the most compressed one still fills it."""
         return int(self.frontend.excerpt_frames / (1 - self.max_stretch))
 
     def forward(self, samples: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from rich.progress import track as progress
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader
 
 from svdx.audio import FrontEnd
 from svdx.corpora.corpus import Corpus
@@ -17,15 +18,15 @@ from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.excerpts import Excerpts, Index, every, sample
 from svdx.data.melstore import MelStore
-from svdx.errors import CorpusError
+from svdx.errors import ConfigError, CorpusError
 
 
 class ExcerptsData(pl.LightningDataModule):
     """Batches of excerpts; `Excerpts` says what a batch holds, and "logmel" is raw, not standardised.
 
     corpus: tracks in splits; store: their log-mels
-    batch_size, hop: of training, hop in frames; valid_hop: of validation, in frames
-    epoch_batches: batches of a training epoch (None: all; the remainder of the last is dropped)
+    batch_size, hop: of training, hop in frames, the remainder of the last batch dropped
+    valid_hop: of validation, in frames
     augment: front end → stages from samples to log-mel, for training only (None: log-mels as they are)
     features: cached (computed once, see `cache_features`) or live (the model computes them in each step)
     split: what is tested on: train, valid, test, or several as "valid+test"
@@ -40,7 +41,6 @@ class ExcerptsData(pl.LightningDataModule):
         batch_size: int = 32,
         hop: int = 10,
         valid_hop: int = 10,
-        epoch_batches: int | None = None,
         augment: Callable[[FrontEnd], Augment] | None = None,
         features: str = "live",
         split: str = "test",
@@ -51,9 +51,13 @@ class ExcerptsData(pl.LightningDataModule):
         both_classes: bool = False,
     ) -> None:
         super().__init__()
+        if features not in ("cached", "live"):
+            raise ConfigError(f"data.features={features}: expected cached or live")
+        if min(batch_size, hop, valid_hop, test_hop) < 1:
+            raise ConfigError("excerpts: batch_size and the hops must be at least 1")
         self.corpus, self.store = corpus, store
         self.augment = augment and augment(store.frontend)
-        self.batch_size, self.hop, self.valid_hop, self.epoch_batches = batch_size, hop, valid_hop, epoch_batches
+        self.batch_size, self.hop, self.valid_hop = batch_size, hop, valid_hop
         self.features, self.split, self.both_classes = features, split, both_classes
         self.sampling = dict(sampling=sampling, n=n, seed=seed, hop=test_hop)
 
@@ -88,6 +92,8 @@ class ExcerptsData(pl.LightningDataModule):
     ) -> Excerpts:
         window = window or self.store.frontend.excerpt_frames
         lengths = [max(0, len(self.store.logmel(track)) - window + 1) for track in tracks]
+        for track in (track for track, length in zip(tracks, lengths) if not length):
+            warnings.warn(f"{track.audio}: skipped, shorter than the {window} frames that are cut", stacklevel=2)
         excerpts = Excerpts(self.store, tracks, index(lengths), window, samples)
         if not len(excerpts):
             raise CorpusError(f"{self.corpus.root}: split {split!r} gives no excerpt; its tracks are too short")
@@ -129,8 +135,7 @@ class ExcerptsData(pl.LightningDataModule):
         return DataLoader(excerpts, self.batch_size, collate_fn=_as_fetched, **options)
 
     def train_dataloader(self) -> DataLoader:
-        n = self.epoch_batches * self.batch_size if self.epoch_batches else None
-        return self._loader(self.train_set, sampler=RandomSampler(self.train_set, num_samples=n), drop_last=True)
+        return self._loader(self.train_set, shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.valid_set)

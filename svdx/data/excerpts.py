@@ -17,6 +17,8 @@ RELEASED_START = (5, 20)  # seconds: where in a track the released program may b
 RELEASED_STEP, RELEASED_SPAN = 0.5, 200  # seconds
 RELEASED_BATCH = 32  # it stops at a track where fewer excerpts than a batch follow
 
+MOST_OPEN = 256  # arrays at a time: each holds a file descriptor, of which many systems allow 1024
+
 Index = tuple[np.ndarray, np.ndarray]  # track number [N] and first frame [N] of every excerpt
 
 
@@ -106,6 +108,8 @@ class Excerpts(Dataset):
 
     def _array(self, track: int) -> np.ndarray:
         if track not in self._arrays:
+            if len(self._arrays) == MOST_OPEN:
+                self._arrays.pop(next(iter(self._arrays)))
             read = self.store.samples if self.cut_samples else self.store.logmel
             self._arrays[track] = read(self.tracks[track])
         return self._arrays[track]

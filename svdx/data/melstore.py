@@ -12,11 +12,16 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.progress import track as progress
+from torch import Tensor
 
 from svdx.audio import FrontEnd, decode
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
+
+VERSION = 1  # raised when the same audio and settings would give other arrays
+BLOCK = 2048  # frames
 
 
 class MelStore:
@@ -34,7 +39,7 @@ class MelStore:
 
     @cached_property
     def _settings(self) -> str:
-        return json.dumps(self.frontend.settings, sort_keys=True)
+        return json.dumps({"version": VERSION, **self.frontend.settings}, sort_keys=True)
 
     def _path(self, track: Track, kind: str) -> Path:
         try:
@@ -67,7 +72,7 @@ class MelStore:
 
     def _compute(self, track: Track, kinds: Sequence[str]) -> None:
         samples = decode(track.audio, self.frontend.sample_rate)
-        arrays = {"samples": samples.numpy(), "logmel": self.frontend(samples.double()).float().numpy()}
+        arrays = {"samples": samples.numpy(), "logmel": self._transform(samples)}
         for kind in kinds:
             path = self._path(track, kind)
             unfinished = path.with_suffix(f".{os.getpid()}.part")
@@ -77,6 +82,16 @@ class MelStore:
                 unfinished.replace(path)
             finally:
                 unfinished.unlink(missing_ok=True)
+
+    def _transform(self, samples: Tensor) -> np.ndarray:
+        """Log-mel in float64, a block of frames at a time so that memory stays small. [n] → [frames, bands] float32."""
+        n_frames = self.frontend.n_frames(len(samples))
+        logmels = [torch.empty(0, self.frontend.n_bands)]
+        for first in range(0, n_frames, BLOCK):
+            start = first * self.frontend.hop
+            block = samples[start : start + self.frontend.n_samples(min(BLOCK, n_frames - first))]
+            logmels.append(self.frontend(block.double()).float())
+        return torch.cat(logmels).numpy()
 
     def logmel(self, track: Track) -> np.ndarray:
         """Memory-mapped log-mel of a prepared track, [frames, bands]."""

@@ -13,7 +13,7 @@ from torchmetrics.classification import BinaryAccuracy, BinaryF1Score, BinaryPre
 from torchmetrics.functional.classification import binary_auroc
 
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import describe
+from svdx.models.weights import check_resumed, describe
 
 CANDIDATES = 101  # decision thresholds tried: 0.00, 0.01, … 1.00, the precision of the original's 0.66
 
@@ -73,7 +73,9 @@ class Detector(pl.LightningModule):
         logits = self.network.logits(self.network.standardise(batch["logmel"]))
         targets = batch["vocal"].float() * (1 - 2 * self.softening) + self.softening
         loss = binary_cross_entropy_with_logits(logits, targets)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(logits))
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(logits)
+        )
         return loss
 
     def _listen(self, batch: dict[str, Tensor]) -> None:
@@ -108,6 +110,9 @@ class Detector(pl.LightningModule):
         self.log_dict({f"test/{name}": value for name, value in scores.items()})
         self.log("test/vocal_share", vocal.float().mean())
         self.decisions.reset()
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        check_resumed(self.network, checkpoint)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["svdx"] = describe(self.network)

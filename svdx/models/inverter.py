@@ -13,7 +13,7 @@ from torch.nn.functional import mse_loss
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from svdx.models.upconv import UpConv
-from svdx.models.weights import describe, fingerprint
+from svdx.models.weights import check_resumed, describe, fingerprint
 
 CLASSIFIER = "classifier."
 
@@ -71,6 +71,12 @@ class Inverter(pl.LightningModule):
         scheduler = {"scheduler": self.scheduler(optimizer), "monitor": "train/cost"}
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
+    def lr_scheduler_step(self, scheduler: ReduceLROnPlateau, metric: float | None) -> None:
+        """Nothing: Lightning's turn comes after the checkpoint is written, which would lose this epoch's step."""
+
+    def on_train_epoch_end(self) -> None:
+        self.lr_schedulers().step(self.trainer.callback_metrics["train/cost"])
+
     @torch.no_grad()
     def features(self, logmel: Tensor) -> Tensor:
         """log-mel [B, 115, 80] → the classifier's features [B, 64]."""
@@ -87,15 +93,20 @@ class Inverter(pl.LightningModule):
         error = self._error(batch)
         cost = error + self.l2 * self.network.l2()
         scores = {"train/mse": error.detach(), "train/cost": cost.detach()}
-        self.log_dict(scores, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["logmel"]))
+        self.log_dict(
+            scores, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(batch["logmel"])
+        )
         return cost
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
-        self.log("valid/mse", self._error(batch), prog_bar=True, batch_size=len(batch["logmel"]))
+        self.log("valid/mse", self._error(batch), prog_bar=True, sync_dist=True, batch_size=len(batch["logmel"]))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if not name.startswith(CLASSIFIER)}
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        check_resumed(self.network, checkpoint)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["svdx"] = describe(self.network)

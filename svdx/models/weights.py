@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
+import os
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +18,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from svdx.errors import WeightsError
+from svdx.errors import ConfigError, WeightsError
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import EPSILON, UpConv
+
+log = logging.getLogger(__name__)
 
 FLIP = (-2, -1)  # Theano convolves, PyTorch correlates: kernels are mirrored in both spatial axes
 
 
 def fingerprint(classifier: nn.Module) -> str:
-    """Sixteen hex digits that name a classifier by its weights and standardisation, not by its decision threshold."""
+    """Sixteen hex digits that name a classifier by its weights; standardisation and threshold may be exchanged."""
     digest = hashlib.sha256()
-    for name, value in sorted(classifier.state_dict().items()):
-        if name != "threshold":
-            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    for name, value in sorted(classifier.named_parameters()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -39,11 +43,18 @@ def describe(network: SVDNet | UpConv) -> dict[str, str]:
     return {"network": "upconv", **size, "width": str(network.width), "inverts": network.inverts}
 
 
+def check_resumed(network: SVDNet | UpConv, checkpoint: dict) -> None:
+    """Refuse to go on from a checkpoint of another network, or of the inverter of another classifier."""
+    found, expected = checkpoint.get("svdx"), describe(network)
+    if found != expected:
+        raise WeightsError(f"resume=true: the checkpoint holds {found}, this training is of {expected}")
+
+
 def save(network: SVDNet | UpConv, path: str | Path) -> None:
     """Write a .safetensors file, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(state, unfinished, metadata=describe(network))
     unfinished.replace(path)
@@ -63,6 +74,10 @@ def load_classifier(
         network = _svdnet_from_arrays(_npz_arrays(path), path)
         if standardisation is None:
             raise WeightsError(f"{path}: holds no standardisation; give classifier.standardisation=FILE (.csv or .npz)")
+        if threshold is None:
+            log.warning(
+                f"{path} holds no decision threshold: p > 0.5 is used; classifier.threshold=0.66 was the authors'"
+            )
     else:
         state, description = _read(path)
         _expect("svdnet", description, path)
@@ -73,6 +88,8 @@ def load_classifier(
         network.mean.copy_(mean)
         network.std.copy_(std)
     if threshold is not None:
+        if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+            raise ConfigError(f"classifier.threshold={threshold}: expected a probability")
         network.threshold.fill_(threshold)
     return network.eval().requires_grad_(False)
 
