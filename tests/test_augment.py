@@ -22,6 +22,12 @@ def noise(frontend, frames, n=1):
     return torch.rand(n, frontend.n_samples(frames)) - 0.5
 
 
+def logmel(augment, samples):
+    """Of an augmentation of excerpts in which nobody sings."""
+    n_frames = augment.frontend.n_frames(samples.shape[1])
+    return augment(samples, torch.zeros(len(samples), n_frames, dtype=torch.bool))[0]
+
+
 def test_interpolation_by_hand():
     weights = interpolation(torch.tensor([[0.0, 1.25, 2.0, -0.5, 2.75, 9.0]]), 3)
     by_hand = [[1, 0, 0], [0, 0.75, 0.25], [0, 0, 1], [0.5, 0, 0], [0, 0, 0.25], [0, 0, 0]]
@@ -32,7 +38,9 @@ def test_interpolation_by_hand():
 def test_without_strength_it_gives_the_plain_logmel_of_the_middle(frontend, neutral, frames):
     samples = noise(frontend, frames, n=2)
     skipped = (frames - 115) // 2
-    torch.testing.assert_close(neutral(samples), frontend(samples)[:, skipped : skipped + 115], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        logmel(neutral, samples), frontend(samples)[:, skipped : skipped + 115], atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize("shift", [0.7, 1.0, 1.2])
@@ -67,10 +75,10 @@ def test_stretching_is_about_the_middle():
 def test_stretching_moves_an_onset_away_from_the_middle(frontend, monkeypatch, drawn, stretch):
     augment = Augment(frontend, max_stretch=0.3, max_shift=0.0, max_db=0.0)
     samples = noise(frontend, augment.window)
-    onset = 62  # of 164 frames: 20 before the middle
-    samples[:, : onset * frontend.hop + frontend.frame_length // 2] = 0
+    onset = 62.5  # of 165 frames: 20 before the middle
+    samples[:, : int(onset * frontend.hop) + frontend.frame_length // 2] = 0
     monkeypatch.setattr(torch, "rand", lambda n, device: torch.full((n,), drawn))
-    loud = augment(samples)[0].mean(1) > -5
+    loud = logmel(augment, samples)[0].mean(1) > -5
     heard = int(loud.int().argmax())
     assert loud[heard:].all()
     assert heard == pytest.approx(57.5 - 20 * stretch, abs=2.5)  # a frame is three hops long
@@ -90,7 +98,7 @@ def test_the_filter_is_a_bell_in_decibels():
 def test_the_random_filter_stays_within_its_decibels(frontend):
     augment = Augment(frontend, max_stretch=0.0, max_shift=0.0, max_db=10.0)
     samples = noise(frontend, 115).expand(64, -1)
-    decibels = (augment(samples) - frontend(samples)) * 20 / math.log(10)
+    decibels = (logmel(augment, samples) - frontend(samples)) * 20 / math.log(10)
     assert decibels.abs().max() < 10.01
     assert decibels.max() > 5
     assert decibels.min() < -5
@@ -98,20 +106,36 @@ def test_the_random_filter_stays_within_its_decibels(frontend):
 
 
 def test_the_window_feeds_the_fastest_stretch(augment):
-    assert augment.window == 164
+    assert augment.window == 165
     slowest = stretched_frames(torch.tensor([0.7]), augment.window, 115)
-    assert slowest.min() > -0.5
-    assert slowest.max() < augment.window - 0.5
+    assert slowest.min() >= 0
+    assert slowest.max() <= augment.window - 1
 
 
 def test_drawn_for_each_excerpt_and_repeatable(frontend, augment):
     samples = noise(frontend, augment.window).expand(2, -1)
-    first = augment(samples)
+    first = logmel(augment, samples)
     assert first.shape == (2, 115, 80)
     assert first.isfinite().all()
     assert (first[0] - first[1]).abs().mean() > 0.01
     torch.manual_seed(5)
-    second = augment(samples)
+    second = logmel(augment, samples)
     torch.manual_seed(5)
-    assert torch.equal(augment(samples), second)
+    assert torch.equal(logmel(augment, samples), second)
     assert not torch.equal(first, second)
+
+
+def test_the_label_is_that_of_the_frame_heard_in_the_middle(frontend, neutral):
+    vocal = torch.arange(115)[None] == torch.tensor([[57], [56], [58]])
+    assert neutral(noise(frontend, 115, n=3), vocal)[1].tolist() == [[True], [False], [False]]
+
+
+def test_a_strip_is_labelled_at_the_middle_of_each_of_its_excerpts(frontend, monkeypatch):
+    augment = Augment(frontend, max_stretch=0.3, max_shift=0.0, max_db=0.0, strip=3)
+    assert (augment.frames, augment.window) == (133, 190)
+    singing = torch.arange(augment.window) >= 95  # from the middle on, which is frame 66.5 of the strip
+    for drawn in (0.0, 0.5, 1.0):
+        monkeypatch.setattr(torch, "rand", lambda n, device, drawn=drawn: torch.full((n,), drawn))
+        heard, vocal = augment(noise(frontend, augment.window), singing[None])
+        assert heard.shape == (1, 133, 80)
+        assert vocal.tolist() == [[False, False, True]]  # the excerpts' middles are frames 57, 66 and 75

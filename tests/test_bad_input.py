@@ -103,7 +103,7 @@ CASES = {
     "fewer than no excerpts": (f"{EVALUATE} excerpts.n=-4", "excerpts.n=-4"),
     "resume without a checkpoint": (
         f"train.py {FOLDER} classifier.weights={{classifier.safetensors}} resume=true",
-        "checkpoints/last.ckpt is missing; give hydra.run.dir of the run to go on with",
+        "holds no checkpoints/last.ckpt; give that run's hydra.run.dir",
     ),
     "an inverter of a width that cannot be halved": (
         f"train.py {FOLDER} classifier.weights={{classifier.safetensors}} inverter.width=12",

@@ -101,7 +101,7 @@ def test_the_defaults_are_those_of_the_contract(entry):
 def test_the_curves_points_and_what_train_trains():
     assert composed("evaluate").thresholds == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
     assert composed("train").model == "inverter"
-    assert composed("train", "model=svdnet").model == "classifier"
+    assert composed("train", "model=svdnet").model == "svdnet"
     assert composed("train").resume is False
 
 

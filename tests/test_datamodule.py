@@ -120,11 +120,12 @@ def test_random_sampling_evaluates_n_excerpts_of_its_seed(data):
 
 def test_augmentation_is_for_training_only(data, tiny_corpus, frontend, tmp_path):
     module = data(augment=lambda frontend: Augment(frontend, max_stretch=0.3, max_shift=0.3, max_db=10.0))
-    assert len(module.train_set) == 2 * len(range(0, 277 - 164 + 1, 10))
+    assert len(module.train_set) == 2 * len(range(0, 277 - 165 + 1, 10))
     batch = next(iter(module.train_dataloader()))
-    assert batch["samples"].shape == (4, frontend.n_samples(164))
+    assert batch["samples"].shape == (4, frontend.n_samples(165))
     batch = module.on_after_batch_transfer(batch, 0)
     assert batch["logmel"].shape == (4, 115, 80)
+    assert batch["vocal"].shape == (4, 1)
     assert "samples" not in batch
     untouched = next(iter(module.val_dataloader()))
     assert module.on_after_batch_transfer(untouched, 0) is untouched

@@ -97,3 +97,9 @@ def test_standardising_is_per_band(classifier):
 def test_initial_weights_are_orthogonal():
     weight = SVDNet().fc8.weight.detach()  # 64 rows in 256 dimensions
     torch.testing.assert_close(weight @ weight.T, torch.eye(64), atol=1e-5, rtol=0)
+
+
+def test_a_strip_gives_the_log_odds_of_its_excerpts(classifier):
+    strips = torch.randn(2, 115 + 9 * 3, 80)
+    one_by_one = [classifier.logits(strips[:, start : start + 115]) for start in (0, 9, 18, 27)]
+    torch.testing.assert_close(classifier.strip_logits(strips), torch.stack(one_by_one, dim=1))

@@ -103,7 +103,7 @@ def test_about_half_of_the_time_is_sung() -> None:
 
 def test_songs_differ_in_level_and_none_is_clipped_or_silent(songs: list[Song]) -> None:
     levels = [20 * np.log10(np.sqrt(np.mean(np.square(song.audio)))) for song in songs]
-    assert max(levels) - min(levels) > 5 and min(levels) > -60
+    assert max(levels) - min(levels) > 2 and min(levels) > -40
     assert all(np.abs(part).max() < 1 and part.any() for song in songs for part in (song.audio, song.vocals))
 
 

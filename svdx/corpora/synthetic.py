@@ -17,14 +17,16 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from filelock import FileLock
-from tqdm import tqdm
+from rich.progress import track as progress
 
 from svdx.corpora.corpus import SPLITS
 from svdx.corpora.folder import Folder
+from svdx.corpora.labels import write_lab
 from svdx.corpora.synthesis.song import Song, compose
+from svdx.corpora.track import Segment
 from svdx.errors import CorpusError
 
-GENERATOR = 1  # raised whenever the same seed would sound different
+GENERATOR = 2  # raised whenever the same seed would sound different
 SHORTEST = 4.0  # seconds of a track
 SLOWEST = 16_000  # Hz: the front end hears up to 8 kHz
 CARD = "corpus.json"
@@ -153,7 +155,7 @@ def _scratch(root: Path) -> Iterator[Path]:
 def _make_tracks(folder: Path, recipe: Recipe, workers: int) -> None:
     tracks = list(recipe.tracks())
     make = partial(_make_track, folder, recipe)
-    bar = partial(tqdm, total=len(tracks), desc="synthetic corpus", unit="track")
+    bar = partial(progress, description=f"synthetic corpus of {len(tracks)} tracks", total=len(tracks))
     if workers <= 1:
         list(bar(map(make, tracks)))
         return
@@ -165,11 +167,10 @@ def _make_track(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
     song, name = make_song(recipe, *track), track_name(*track)
     for part, samples in (("audio", song.audio), ("vocals", song.vocals)):
         soundfile.write(folder / part / f"{name}.flac", samples, recipe.sample_rate, subtype="PCM_16")
-    (folder / "labels" / f"{name}.lab").write_text(_lab(song, recipe.seconds), encoding="utf-8")
+    write_lab(folder / "labels" / f"{name}.lab", _segments(song, recipe.seconds))
 
 
-def _lab(song: Song, seconds: float) -> str:
-    """The whole track as lines `start end sing|nosing`, in seconds."""
-    edges = [0.0, *(edge for phrase in song.singing for edge in phrase), seconds]
-    rows = [(start, end, "sing" if index % 2 else "nosing") for index, (start, end) in enumerate(pairwise(edges))]
-    return "".join(f"{start:.3f} {end:.3f} {label}\n" for start, end, label in rows if end - start > 0.0005)
+def _segments(song: Song, seconds: float) -> list[Segment]:
+    """The whole track, singing and not in turn, to the millisecond."""
+    edges = [0.0, *(round(edge, 3) for phrase in song.singing for edge in phrase), seconds]
+    return [Segment(start, end, bool(i % 2)) for i, (start, end) in enumerate(pairwise(edges)) if end > start]

@@ -56,15 +56,21 @@ class Augment(nn.Module):
 
     max_stretch, max_shift: greatest relative change, 0.3 = ±30 %; the shift is drawn in steps of half a per cent, so
     that the shifted filterbanks are made once; max_db: greatest gain or loss of the filter
+    strip, hop: excerpts that are cut as one, and frames between them, for a classifier that shares their convolutions
 
     The spectra are computed in the samples' float32, where the stored log-mels are exact to float64.
 
     Shape:
-        samples [B, frontend.n_samples(window)] → log-mel [B, excerpt_frames, bands]
+        samples [B, frontend.n_samples(window)], labels of their frames [B, window]
+        → log-mel [B, excerpt_frames + (strip - 1) hop, bands], labels of the excerpts' middle frames [B, strip]
     """
 
-    def __init__(self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float) -> None:
+    def __init__(
+        self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float, strip: int = 1, hop: int = 9
+    ) -> None:
         super().__init__()
+        self.frames = frontend.excerpt_frames + (strip - 1) * hop
+        self.centres = frontend.excerpt_frames // 2 + hop * torch.arange(strip)
         self.frontend = copy.deepcopy(frontend)  # its own, since it follows the training device
         self.max_stretch, self.max_db = max_stretch, max_db
         shifts = 1 + torch.linspace(-max_shift, max_shift, 2 * round(max_shift / SHIFT_STEP) + 1)
@@ -77,16 +83,17 @@ class Augment(nn.Module):
     @property
     def window(self) -> int:
         """Frames that an excerpt is cut from, so that the most compressed one still fills it."""
-        return int(self.frontend.excerpt_frames / (1 - self.max_stretch))
+        return math.ceil(self.frames / (1 - self.max_stretch))
 
-    def forward(self, samples: Tensor) -> Tensor:
+    def forward(self, samples: Tensor, vocal: Tensor) -> tuple[Tensor, Tensor]:
         n, device = len(samples), samples.device
         spectrum = self.frontend.spectrum(samples)
         shifted = self.shifted[torch.randint(len(self.shifted), (n,), device=device)]
         stretch = 1 + self.max_stretch * (torch.rand(n, device=device) * 2 - 1)
-        frames = stretched_frames(stretch, spectrum.shape[1], self.frontend.excerpt_frames)
+        frames = stretched_frames(stretch, spectrum.shape[1], self.frames)
         mel = interpolation(frames, spectrum.shape[1]) @ (spectrum @ shifted)
-        return self.frontend.log(mel) + self._random_filter(n)[:, None]
+        middles = frames[:, self.centres].round().long()
+        return self.frontend.log(mel) + self._random_filter(n)[:, None], vocal.gather(1, middles)
 
     def _random_filter(self, n: int) -> Tensor:
         """What to add to the log-mels of n excerpts, [n, bands]."""

@@ -146,7 +146,7 @@ class ExcerptsData(pl.LightningDataModule):
     def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
         if "samples" in batch:
             self.augment.to(batch["samples"].device)
-            batch["logmel"] = self.augment(batch.pop("samples"))
+            batch["logmel"], batch["vocal"] = self.augment(batch.pop("samples"), batch["vocal"])
         return batch
 
 

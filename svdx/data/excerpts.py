@@ -83,7 +83,8 @@ class Excerpts(Dataset):
     """Windows of prepared tracks, fetched as whole batches by index.
 
     A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B] int64} and, where
-    `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame. Arrays are opened
+    `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame; with samples
+    there is one for each of its frames, [B, window]. Arrays are opened
     when first read, and not carried along to worker processes.
 
     window: frames cut; samples: cut the samples under them instead of the log-mel
@@ -94,11 +95,10 @@ class Excerpts(Dataset):
         self.track_of, self.start_of = index
         self.features: Tensor | None = None
         self._arrays: dict[int, np.ndarray] = {}
-        self.vocal = np.zeros(len(self.start_of), bool)
-        for number, track in enumerate(self.tracks):
-            labels = frame_labels(track.segments, len(store.logmel(track)), store.frontend.frame_rate)
-            here = self.track_of == number
-            self.vocal[here] = labels[self.start_of[here] + window // 2]
+        rate = store.frontend.frame_rate
+        self.labels = [frame_labels(track.segments, len(store.logmel(track)), rate) for track in self.tracks]
+        middles = self.start_of + window // 2
+        self.vocal = np.array([self.labels[track][middle] for track, middle in zip(self.track_of, middles)], bool)
 
     def __len__(self) -> int:
         return len(self.start_of)
@@ -120,11 +120,17 @@ class Excerpts(Dataset):
             start, length = start * self.store.frontend.hop, self.store.frontend.n_samples(length)
         return array[start : start + length]
 
+    def _labels(self, numbers: Sequence[int]) -> np.ndarray:
+        if not self.cut_samples:
+            return self.vocal[numbers]
+        starts = self.start_of[numbers]
+        return np.stack([self.labels[t][s : s + self.window] for t, s in zip(self.track_of[numbers], starts)])
+
     def __getitems__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
         cuts = torch.from_numpy(np.stack([self._cut(number) for number in numbers]))
         batch = {
             "samples" if self.cut_samples else "logmel": cuts,
-            "vocal": torch.from_numpy(self.vocal[numbers]),
+            "vocal": torch.from_numpy(self._labels(numbers)),
             "track": torch.from_numpy(self.track_of[numbers]),
         }
         if self.features is not None:

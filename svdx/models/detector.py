@@ -30,7 +30,8 @@ def best_threshold(probabilities: Tensor, vocal: Tensor) -> float:
 
 
 class Detector(pl.LightningModule):
-    """Trains an SVDNet on batches {"logmel": [B, 115, 80], "vocal": [B] bool}.
+    """Trains an SVDNet on batches {"logmel": [B, 115, 80], "vocal": [B] bool}, or on strips of k + 1 excerpts,
+    {"logmel": [B, 115 + 9 k, 80], "vocal": [B, k + 1] bool}.
 
     Binary cross-entropy towards softened targets. Before the fit the training split's standardisation is taken from
     the data module; at the end of each validation the decision threshold is tuned for accuracy. Both are buffers of
@@ -70,8 +71,8 @@ class Detector(pl.LightningModule):
         self.network.std.copy_(std)
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
-        logits = self.network.logits(self.network.standardise(batch["logmel"]))
-        targets = batch["vocal"].float() * (1 - 2 * self.softening) + self.softening
+        logits = self.network.strip_logits(self.network.standardise(batch["logmel"]))
+        targets = batch["vocal"].view_as(logits).float() * (1 - 2 * self.softening) + self.softening
         loss = binary_cross_entropy_with_logits(logits, targets)
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(logits)

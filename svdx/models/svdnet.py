@@ -24,14 +24,15 @@ class SVDNet(nn.Module):
     """
 
     n_features = 64
+    stride = 9  # frames between excerpts that share their convolutions: two poolings by 3
 
     def __init__(self, frames: int = 115, bands: int = 80) -> None:
         super().__init__()
         self.frames, self.bands = frames, bands
         self.conv1, self.conv2 = nn.Conv2d(1, 64, 3), nn.Conv2d(64, 32, 3)
         self.conv4, self.conv5 = nn.Conv2d(32, 128, 3), nn.Conv2d(128, 64, 3)
-        pooled = [((size - 4) // 3 - 4) // 3 for size in (frames, bands)]
-        self.fc7 = nn.Linear(64 * pooled[0] * pooled[1], 256)
+        self.rows, columns = (((size - 4) // 3 - 4) // 3 for size in (frames, bands))
+        self.fc7 = nn.Linear(64 * self.rows * columns, 256)
         self.fc8 = nn.Linear(256, self.n_features)
         self.fc9 = nn.Linear(self.n_features, 1)
         self.register_buffer("mean", torch.zeros(bands))
@@ -62,13 +63,25 @@ class SVDNet(nn.Module):
 
     def features(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands] → FC8 after its non-linearity [B, 64]."""
-        x = F.dropout(self.pooled(excerpts).flatten(1), 0.5, self.training)
+        return self._describe(self.pooled(excerpts).flatten(1))
+
+    def _describe(self, pooled: Tensor) -> Tensor:
+        x = F.dropout(pooled, 0.5, self.training)
         x = F.dropout(F.leaky_relu(self.fc7(x), LEAK), 0.5, self.training)
         return F.leaky_relu(self.fc8(x), LEAK)
 
     def logits(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands] → log-odds of singing [B]."""
-        return self.fc9(F.dropout(self.features(excerpts), 0.5, self.training)).squeeze(1)
+        return self.strip_logits(excerpts).squeeze(1)
+
+    def strip_logits(self, strips: Tensor) -> Tensor:
+        """strips [B, frames + 9 k, bands] → log-odds of singing [B, k + 1] for the excerpts from frames 0, 9, … 9 k.
+
+        The same as excerpt by excerpt, but overlapping excerpts share their convolutions.
+        """
+        excerpts = self.pooled(strips).unfold(2, self.rows, 1)
+        features = self._describe(excerpts.permute(0, 2, 1, 4, 3).flatten(2))
+        return self.fc9(F.dropout(features, 0.5, self.training)).squeeze(2)
 
     def forward(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands] → probability of singing [B]."""

@@ -20,7 +20,7 @@ def play_band(rng: np.random.Generator, piece: Piece, sections: list[Section], s
     for _ in range(layers):
         busy = plays & _present(rng, sections, middles)
         layer = _play_chords(rng, piece, busy, sample_rate)
-        if rng.random() < 0.7:
+        if rng.random() < 0.5:
             layer = chorus(rng, layer, int(rng.integers(1, 4)), rng.uniform(0.0007, 0.005), sample_rate)
         band += level(layer) * decibels(rng.uniform(-9, 0))
     if rng.random() < 0.92:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from svdx.corpora.synthesis.arrangement import Stems
-from svdx.corpora.synthesis.sound import Array, convolve, decibels, equalise, grain, room
+from svdx.corpora.synthesis.sound import Array, convolve, decibels, equalise, room
 
 CEILING = 0.97
 
@@ -22,7 +22,7 @@ def mix(rng: np.random.Generator, stems: Stems, sample_rate: int) -> tuple[Array
     singing = _place(rng, _colour(rng, singing, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
     leads = _place(rng, _colour(rng, leads, sample_rate), sample_rate, wet=rng.uniform(-30, -7))
     band = _place(rng, _colour(rng, stems.band, sample_rate), sample_rate, wet=rng.uniform(-20, -1))
-    above = rng.uniform(-1, 9)
+    above = rng.uniform(0, 10)
     accompaniment = band + leads * decibels(above + rng.uniform(-8, 0))
     accompaniment += decibels(rng.uniform(-75, -40)) * rng.standard_normal(len(band)).astype(np.float32)
     return _master(rng, accompaniment, singing * decibels(above), sample_rate)
@@ -80,12 +80,10 @@ def _master(rng: np.random.Generator, accompaniment: Array, singing: Array, samp
 
 
 def _limit_band(rng: np.random.Generator, signal: Array, sample_rate: int) -> Array:
-    """The whole record's tilt and, on a tenth of them, the dull top of a tape, a telephone or a 16 kHz file."""
+    """The whole record's tilt and, on a tenth of them, the dull top of a tape or of a 16 kHz file."""
     hertz = np.geomspace(30, 11000, 9)
     gains = np.linspace(1, -1, 9) * rng.uniform(-3, 3) + rng.normal(0, 1, 9)
     signal = equalise(signal, hertz, gains, sample_rate)
-    if rng.random() < 0.4:
-        signal = grain(rng, signal, rng.uniform(1, 4), sample_rate)
     if rng.random() < 0.1:
         top = np.exp(rng.uniform(np.log(4500), np.log(10000)))
         signal = equalise(signal, np.array([20, top, 1.1 * top, 12000]), np.array([0, 0, -60, -90]), sample_rate)

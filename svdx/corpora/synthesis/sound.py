@@ -133,13 +133,6 @@ def chorus(rng: np.random.Generator, signal: Array, copies: int, depth: float, s
     return out
 
 
-def grain(rng: np.random.Generator, signal: Array, depth: float, sample_rate: int) -> Array:
-    """The signal with the level of each short-time bin shaken by `depth` dB, as lossy coding shakes it."""
-    frames = len(frame_times(len(signal), sample_rate))
-    shaken = rng.standard_normal((frames, WINDOW // 2 + 1), dtype=np.float32)
-    return shape(signal, np.exp(np.float32(depth * np.log(10) / 20) * shaken))
-
-
 def add_at(target: Array, signal: Array, start: int) -> None:
     """Adds a signal into a longer one from sample `start`, cutting what sticks out."""
     first = max(0, -start)
