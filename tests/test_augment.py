@@ -133,9 +133,10 @@ def test_the_label_is_that_of_the_frame_heard_in_the_middle(frontend, neutral):
 def test_a_strip_is_labelled_at_the_middle_of_each_of_its_excerpts(frontend, monkeypatch):
     augment = Augment(frontend, max_stretch=0.3, max_shift=0.0, max_db=0.0, strip=3)
     assert (augment.frames, augment.window) == (133, 190)
-    singing = torch.arange(augment.window) >= 95  # from the middle on, which is frame 66.5 of the strip
+    samples = noise(frontend, augment.window)
+    singing = torch.arange(augment.window) >= 96  # the middle, 95, is frame 66.5 of the strip
     for drawn in (0.0, 0.5, 1.0):
         monkeypatch.setattr(torch, "rand", lambda n, device, drawn=drawn: torch.full((n,), drawn))
-        heard, vocal = augment(noise(frontend, augment.window), singing[None])
+        heard, vocal = augment(samples, singing[None])
         assert heard.shape == (1, 133, 80)
         assert vocal.tolist() == [[False, False, True]]  # the excerpts' middles are frames 57, 66 and 75

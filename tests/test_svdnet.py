@@ -82,7 +82,7 @@ def test_dropout_is_at_work_in_training_and_off_in_eval(classifier):
 
 def test_dropout_stands_before_each_dense_layer_and_keeps_half(classifier, monkeypatch):
     seen = []
-    monkeypatch.setattr(F, "dropout", lambda x, p, training: seen.append((x.shape[1], p, training)) or x)
+    monkeypatch.setattr(F, "dropout", lambda x, p, training: seen.append((x.shape[-1], p, training)) or x)
     classifier.train()(torch.randn(1, 115, 80))
     assert seen == [(4928, 0.5, True), (256, 0.5, True), (64, 0.5, True)]
 
