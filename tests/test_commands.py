@@ -51,13 +51,14 @@ def shell(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(shell):
     """Three trainings: with nothing there; with a classifier there; the second one resumed."""
-    directory, first = shell("first", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1")
+    each = "inverter.fit.check_val_every_n_epoch=1"
+    directory, first = shell("first", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1", each)
     (classifier,) = (shell.cache / "models").glob(f"{KEY}-*/classifier.safetensors")
     left = {"first": first.stdout, "classifier": classifier.read_bytes(), "metrics": metrics(directory)}
     left["checkpoint"] = epochs(directory)
-    _, second = shell("second", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1")
+    _, second = shell("second", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1", each)
     left |= {"second": second.stdout, "classifier after the second": classifier.read_bytes()}
-    _, resumed = shell("first", "train.py", *CORPUS, *QUICK, "inverter.fit.max_epochs=2", "resume=true")
+    _, resumed = shell("first", "train.py", *CORPUS, *QUICK, "inverter.fit.max_epochs=2", each, "resume=true")
     return left | {"resumed": resumed.stdout}
 
 
