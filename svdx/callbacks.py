@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from svdx.audio import FrontEnd
+from svdx.explain.explainer import Explanation
 from svdx.explain.inversion import FeatureInversion
 from svdx.plots import explanation_figure
 
@@ -44,7 +45,7 @@ class ExplainValidation(pl.Callback):
         if trainer.is_global_zero:
             self._draw(trainer, explanation)
 
-    def _draw(self, trainer: pl.Trainer, explanation) -> None:
+    def _draw(self, trainer: pl.Trainer, explanation: Explanation) -> None:
         title = f"validation excerpt after epoch {trainer.current_epoch + 1}, threshold {self.threshold}"
         figure = explanation_figure(explanation, self.frontend, title=title)
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -84,8 +84,8 @@ class Excerpts(Dataset):
 
     A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B] int64} and, where
     `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame; with samples
-    there is one for each of its frames, [B, window]. Arrays are opened
-    when first read, and not carried along to worker processes.
+    there is one for each of its frames, [B, window]. Arrays are opened when first read, and not carried along to
+    worker processes.
 
     window: frames cut; samples: cut the samples under them instead of the log-mel
     """
