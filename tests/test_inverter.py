@@ -67,6 +67,18 @@ def test_the_classifier_is_frozen_before_during_and_after_a_fit(classifier, data
     assert not any(torch.equal(value, weights[name]) for name, value in inverter.network.state_dict().items())
 
 
+def test_a_classifier_that_knows_excerpts_only_describes_a_track_too(classifier):
+    class Other(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features, self.standardise = classifier.features, classifier.standardise
+            self.register_buffer("weight", torch.zeros(1))
+
+    track, starts = torch.randn(200, 80), torch.tensor([0, 13, 85])
+    expected = make_inverter(classifier).features_at(track, starts)
+    torch.testing.assert_close(make_inverter(Other()).features_at(track, starts), expected, atol=1e-5, rtol=0)
+
+
 def test_training_lowers_the_cost(classifier, data, make_trainer):
     watch = Watch()
     data.hop = 10

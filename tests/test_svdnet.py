@@ -53,6 +53,15 @@ def test_every_stage_is_that_of_the_original_program(exact):
     torch.testing.assert_close(network(x).float(), probability, atol=0, rtol=10 * tolerance)  # it is small: 0.0034
 
 
+@pytest.mark.parametrize("starts", [range(0, 90), range(0, 90, 10), range(0, 90, 18), [88, 3, 3, 40]], ids=str)
+@pytest.mark.parametrize("block", [1, 7, 50, 1024])
+def test_a_whole_track_gives_the_features_of_its_excerpts(classifier, monkeypatch, starts, block):
+    monkeypatch.setattr("svdx.models.svdnet.BLOCK", block)
+    track, starts = torch.randn(204, 80), torch.tensor(list(starts))
+    one_by_one = classifier.features(torch.stack([track[start : start + 115] for start in starts]))
+    torch.testing.assert_close(classifier.features_at(track, starts), one_by_one, atol=1e-5, rtol=0)
+
+
 def test_it_has_the_parameters_of_the_original():
     assert sum(parameter.numel() for parameter in SVDNet().parameters()) == 1_408_225
 

@@ -116,20 +116,24 @@ class ExcerptsData(pl.LightningDataModule):
         std[std < 1e-6] = 1
         return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
-    def cache_features(self, features_of: Callable[[Tensor], Tensor], device: torch.device) -> None:
+    def cache_features(self, features_at: Callable[[Tensor, Tensor], Tensor], device: torch.device) -> None:
         """Compute the features of all training and validation excerpts once, unless features=live.
 
-        features_of: log-mel [B, frames, bands] → features [B, n_features]
+        features_at: log-mel of a track [T, bands], excerpts' first frames [N] → their features [N, n_features]
         """
         if self.features == "live":
             return
         for excerpts, name in ((self.train_set, "training"), (self.valid_set, "validation")):
-            batches = torch.arange(len(excerpts)).split(self.batch_size)
+            numbers = [(excerpts.track_of == number).nonzero()[0] for number in range(len(excerpts.tracks))]
             described = [
-                features_of(excerpts.__getitems__(batch.numpy())["logmel"].to(device)).cpu()
-                for batch in progress(batches, f"features of {len(excerpts)} {name} excerpts")
+                features_at(
+                    torch.from_numpy(self.store.logmel(track)[:]).to(device), torch.from_numpy(excerpts.start_of[mine])
+                ).cpu()
+                for track, mine in progress(
+                    list(zip(excerpts.tracks, numbers)), f"features of {len(excerpts)} {name} excerpts"
+                )
             ]
-            excerpts.features = torch.cat(described)
+            excerpts.features = torch.cat(described)[torch.from_numpy(np.argsort(np.concatenate(numbers)))]
 
     def _loader(self, excerpts: Excerpts, **options) -> DataLoader:
         return DataLoader(excerpts, self.batch_size, collate_fn=_as_fetched, **options)

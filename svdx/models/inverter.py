@@ -82,8 +82,16 @@ class Inverter(pl.LightningModule):
         """log-mel [B, 115, 80] → the classifier's features [B, 64]."""
         return self.classifier.features(self.classifier.standardise(logmel))
 
+    @torch.no_grad()
+    def features_at(self, track: Tensor, starts: Tensor) -> Tensor:
+        """log-mel of a track [T, bands], first frames of excerpts [N] → the classifier's features [N, 64]."""
+        if hasattr(self.classifier, "features_at"):
+            return self.classifier.features_at(self.classifier.standardise(track), starts)
+        excerpts = track.unfold(0, self.network.frames, 1).mT
+        return torch.cat([self.features(excerpts[some]) for some in starts.split(64)])
+
     def on_fit_start(self) -> None:
-        self.trainer.datamodule.cache_features(self.features, self.device)
+        self.trainer.datamodule.cache_features(self.features_at, self.device)
 
     def _error(self, batch: dict[str, Tensor]) -> Tensor:
         features = batch["features"] if "features" in batch else self.features(batch["logmel"])

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LEAK = 0.01
+BLOCK = 1024  # frames of a track that go through the convolutions at once
 
 
 class SVDNet(nn.Module):
@@ -56,14 +57,47 @@ class SVDNet(nn.Module):
 
         Pooling comes before the non-linearity: it is monotone, so the result is the same at a ninth of the work.
         """
-        x = F.leaky_relu_(self.conv1(excerpts[:, None]), LEAK)
-        x = F.leaky_relu_(F.max_pool2d(self.conv2(x), 3), LEAK)
-        x = F.leaky_relu_(self.conv4(x), LEAK)
-        return F.leaky_relu_(F.max_pool2d(self.conv5(x), 3), LEAK)
+        return self._pool(self._upper(self._pool(self._lower(excerpts))))
+
+    def _lower(self, excerpts: Tensor) -> Tensor:
+        return self.conv2(F.leaky_relu_(self.conv1(excerpts[:, None]), LEAK))
+
+    def _upper(self, pooled: Tensor) -> Tensor:
+        return self.conv5(F.leaky_relu_(self.conv4(pooled), LEAK))
+
+    def _pool(self, maps: Tensor) -> Tensor:
+        return F.leaky_relu_(F.max_pool2d(maps, 3), LEAK)
 
     def features(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands] → FC8 after its non-linearity [B, 64]."""
         return self._describe(self.pooled(excerpts).flatten(1))
+
+    def features_at(self, track: Tensor, starts: Tensor) -> Tensor:
+        """track [T, bands] → FC8 [N, 64] of its excerpts that begin at frames `starts` [N].
+
+        The same as excerpt by excerpt, but overlapping excerpts share their convolutions: excerpts whose first frames
+        are equal modulo 3 share them up to the second pooling, modulo 9 altogether.
+        """
+        features = track.new_empty(len(starts), self.n_features)
+        block = torch.div(starts, BLOCK, rounding_mode="floor")
+        for number in block.unique():
+            here = (block == number).nonzero()[:, 0]
+            first = number * BLOCK
+            piece = track[first : first + BLOCK + self.frames - 1]
+            features[here] = self._features_of_block(piece, starts[here] - first)
+        return features
+
+    def _features_of_block(self, block: Tensor, starts: Tensor) -> Tensor:
+        features = block.new_empty(len(starts), self.n_features)
+        lower = self._lower(block[None])
+        for third in (starts % 3).unique():
+            upper = self._upper(self._pool(lower[:, :, third:]))
+            for ninth in torch.arange(third, 9, 3):
+                here = (starts % 9 == ninth).nonzero()[:, 0]
+                if len(here):
+                    rows = self._pool(upper[:, :, ninth // 3 :])[0].unfold(1, self.rows, 1)[:, starts[here] // 9]
+                    features[here] = self._describe(rows.permute(1, 0, 3, 2).flatten(1))
+        return features
 
     def _describe(self, pooled: Tensor) -> Tensor:
         x = F.dropout(pooled, 0.5, self.training)
