@@ -1,6 +1,7 @@
 """Explanation loss against relative area over the thresholds: curve.csv and curve.png."""
 
 import logging
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, ListConfig
@@ -8,12 +9,14 @@ from omegaconf import DictConfig, ListConfig
 from svdx.callbacks import log_curve
 from svdx.cli import command
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import write_curve
+from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
+from svdx.explain.controls import make_controls
 from svdx.explain.masks import check_threshold
 from svdx.pipeline import Pipeline, build
 from svdx.plots import curve_figure
 from svdx.provenance import write_summary
+from svdx.sweep import gather, is_done
 
 log = logging.getLogger(__name__)
 
@@ -27,34 +30,47 @@ def points(cfg: DictConfig) -> list[float]:
     return list(cfg.thresholds)
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
-@command
-def main(cfg: DictConfig) -> None:
-    pipeline = Pipeline(cfg)
-    thresholds = points(cfg)
+def evaluate(cfg: DictConfig) -> None:
+    """Measure the curve."""
+    thresholds, controls = points(cfg), make_controls(cfg.controls, cfg.seed)
     for threshold in thresholds:
         check_threshold(threshold)
+    pipeline = Pipeline(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     explainer = pipeline.explainer(threshold=thresholds[0])
-    evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter])
-    trainer = pipeline.trainer(pipeline.directory, one_device=True)
-    detection = trainer.test(evaluator, datamodule=data, verbose=False)[0]
+    evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter], controls, cfg.agreement)
+    trainer = pipeline.trainer(pipeline.directory)
+    scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
     rows = evaluator.rows(cfg.data.name, cfg.excerpts.split)
     write_curve(rows, pipeline.directory / "curve.csv")
+    if cfg.agreement:
+        write_table(evaluator.agreement_rows(), pipeline.directory / "agreement.csv")
     curve_figure(rows).savefig(pipeline.directory / "curve.png", dpi=150)
     log_curve(trainer.loggers, rows, pipeline.directory / "curve.png")
-    write_summary(
-        pipeline.directory, cfg, {"detection": detection, "n_excerpts": rows[0]["n"], **pipeline.models_used()}
-    )
-    for row in rows:
-        log.info(
-            "threshold {threshold:g}: explanation loss {explanation_loss_percent:5.1f} % "
-            "[{ci_low:.1f}, {ci_high:.1f}], balanced {balanced_loss_percent:5.1f} %, "
-            "area {relative_area_percent:5.1f} %".format(**row)
-        )
-    log.info(", ".join(f"{name} {value:.3f}" for name, value in detection.items()))
+    write_summary(pipeline.directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
+    for line in curve_lines(rows):
+        log.info(line)
+    log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     log.info(f"results in {pipeline.directory}")
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+@command
+def main(cfg: DictConfig) -> None:
+    directory = Path(cfg.paths.run)
+    if cfg.plot:
+        picture = Path(cfg.plot).with_suffix(".png")
+        curve_figure(read_curve(cfg.plot)).savefig(picture, dpi=150)
+        log.info(f"drawn: {picture}")
+    elif cfg.gather:
+        gather(cfg.gather)
+    elif is_done(cfg, directory):
+        log.info(f"{directory}: the result is there, with the same configuration")
+    else:
+        evaluate(cfg)
 
 
 if __name__ == "__main__":

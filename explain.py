@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> None:
         soundfile.write(pipeline.directory / f"{name}.wav", sound.numpy(), pipeline.frontend.sample_rate)
     page = explanation_page(title, facts, figure, sounds, pipeline.frontend.sample_rate)
     (pipeline.directory / "report.html").write_text(page, encoding="utf-8")
-    write_summary(pipeline.directory, cfg, {**facts, **pipeline.models_used()})
+    write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
     for name, value in facts.items():
         log.info(f"{name}: {value}")
     log.info(f"results in {pipeline.directory}")

@@ -70,7 +70,7 @@ class Pipeline:
 
     def __init__(self, cfg: DictConfig) -> None:
         self.cfg, self.directory = cfg, Path(cfg.paths.run)
-        self.used: dict[str, str] = {}
+        self.used: dict[str, str] = {}  # where the networks came from, for the summary
         check_devices(cfg.trainer)
         self._seed()
         self.frontend = build(cfg.frontend)
@@ -121,10 +121,6 @@ class Pipeline:
         self.used["inverter"] = f"{path} (width {network.width})"
         log.info(f"inverter: {self.used['inverter']}")
         return network
-
-    def models_used(self) -> dict[str, str]:
-        """Where the networks of this run came from, for its summary."""
-        return {"classifier": self.used["classifier"], "inverter": self.used["inverter"]}
 
     def _seed(self) -> None:
         """Each training begins from the seed, whatever ran before it."""

@@ -12,8 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svdx.audio import FrontEnd
+from svdx.evaluation.curve import group
+from svdx.evaluation.published import NAMES, published
+from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explanation
 
+LOSS, AREA = "explanation_loss_percent", "relative_area_percent"
+PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
 
 
@@ -60,30 +65,68 @@ def _label_axes(axes: Axes, frontend: FrontEnd) -> None:
 
 
 def curve_figure(rows: Sequence[dict]) -> Figure:
-    """The paper's Figure 5: explanation loss and relative area over the threshold, from the rows of one curve.csv."""
-    threshold, loss, area, low, high = (
-        np.array([row[key] for row in rows])
-        for key in ("threshold", "explanation_loss_percent", "relative_area_percent", "ci_low", "ci_high")
-    )
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    """The paper's Figure 5: explanation loss and relative area over the threshold, from the rows of one curve.csv.
+
+    One curve is drawn with its interval, its classes, its controls and what the authors published for the same corpus
+    and masking; of several (a gathered sweep) each is a line.
+    """
+    curves = group(rows)
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.fill_between(threshold, low, high, alpha=0.2, label="95 % interval over tracks")
-    left.plot(threshold, loss, "o-", label="all excerpts")
-    for name, style in (("vocal", "--"), ("nonvocal", ":")):
-        per_class = [100 * row[f"flips_{name}"] / row[f"n_{name}"] if row[f"n_{name}"] else np.nan for row in rows]
-        left.plot(
-            threshold, per_class, style, label=f"predicted {name.replace('non', 'non-')} (n = {rows[0][f'n_{name}']})"
-        )
     left.set(ylabel="explanation loss (%)", title="labels flipped when only the region is kept")
-    left.legend(fontsize="small")
-    right.plot(threshold, area, "o-")
     right.set(ylabel="relative area (%)", title="size of the region")
+    explained = {name: points for name, points in curves.items() if points[0]["explainer"] not in CONTROLS}
+    if len(explained) == 1:
+        _draw_one(left, right, curves)
+    else:
+        _draw_several(left, right, explained)
     for axes in (left, right):
         axes.set(xlabel="threshold", ylim=(-3, 103))
         axes.grid(alpha=0.3)
-    first = rows[0]
-    figure.suptitle(
-        f"{first['explainer']} on {first['data']}, {first['split']} split, keep={first['keep']}, fill={first['fill']}, "
-        f"n = {first['n']}"
-    )
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize="x-small")
+    figure.suptitle(_what_is_shown(next(iter(explained.values()), rows)[0], rows))
     return figure
+
+
+def _what_is_shown(main: dict, rows: Sequence[dict]) -> str:
+    shared = [key for key in ("data", "split", "keep", "fill", "n") if len({row[key] for row in rows}) == 1]
+    words = {
+        "data": "on {data}",
+        "split": "{split} split",
+        "keep": "keep={keep}",
+        "fill": "fill={fill}",
+        "n": "n = {n}",
+    }
+    return ", ".join([main["explainer"], *(words[key].format(**main) for key in shared)])
+
+
+def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
+    main = next(points for points in curves.values() if points[0]["explainer"] not in CONTROLS)
+    threshold, low, high = (column(main, name) for name in ("threshold", "ci_low", "ci_high"))
+    (line,) = left.plot(threshold, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
+    left.fill_between(threshold, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
+    for name, style in (("vocal", "--"), ("nonvocal", ":")):
+        with np.errstate(invalid="ignore"):
+            per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")
+        label = f"predicted {name.replace('non', 'non-')} (n = {main[0][f'n_{name}']})"
+        left.plot(threshold, per_class, style, color=line.get_color(), label=label)
+    right.plot(threshold, column(main, AREA), "o-", label=main[0]["explainer"])
+    for points in curves.values():
+        if points is not main:
+            label = f"{points[0]['explainer'].replace('_', ' ')}, same area"
+            left.plot(column(points, "threshold"), column(points, LOSS), ".-", lw=1, label=label)
+    for name, points in published(*(main[0][key] for key in ("data", "keep", "fill"))).items():
+        for axes, what in ((left, LOSS), (right, AREA)):
+            axes.plot(column(points, "threshold"), column(points, what), "x--", lw=1, color=PUBLISHED[name], label=name)
+
+
+def _draw_several(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
+    for name, points in curves.items():
+        for axes, what in ((left, LOSS), (right, AREA)):
+            axes.plot(column(points, "threshold"), column(points, what), "o-", ms=3, label=name)
+
+
+def column(points: Sequence[dict], name: str) -> np.ndarray:
+    """One column of a curve's rows, [T] float."""
+    return np.array([point[name] for point in points], dtype=float)

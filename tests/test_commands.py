@@ -14,7 +14,7 @@ import torch
 from omegaconf import OmegaConf
 
 from svdx.audio import decode
-from svdx.evaluation.curve import read_curve
+from svdx.evaluation.curve import group, read_curve
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ("data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8")
@@ -122,32 +122,92 @@ def test_resume_keeps_the_numbers_of_the_epochs_before(shell, trained):
     assert {row["epoch"] for row in resumed} == {"0", "1"}
 
 
-def test_evaluate_writes_the_whole_curve(curve):
-    rows = read_curve(curve / "curve.csv")
-    assert [row["threshold"] for row in rows] == pytest.approx([i / 10 for i in range(12)])
-    assert {(row["n"], row["n_vocal"] + row["n_nonvocal"]) for row in rows} == {(40, 40)}
-    assert (rows[0]["flips"], rows[0]["relative_area_percent"]) == (0, 100)
-    assert rows[-1]["relative_area_percent"] == 0
-    areas = [row["relative_area_percent"] for row in rows]
+def test_evaluate_writes_the_whole_curve_and_those_of_the_controls(curve):
+    curves = group(read_curve(curve / "curve.csv"))
+    assert list(curves) == ["inversion", "random", "random_blocks", "energy"]
+    areas = [row["relative_area_percent"] for row in curves["inversion"]]
     assert areas == sorted(areas, reverse=True)
-    for row in rows:
-        assert row["explanation_loss_percent"] == pytest.approx(100 * row["flips"] / 40)
-        assert row["flips"] == row["flips_vocal"] + row["flips_nonvocal"]
+    for rows in curves.values():
+        assert [row["threshold"] for row in rows] == pytest.approx([i / 10 for i in range(12)])
+        assert {(row["n"], row["n_vocal"] + row["n_nonvocal"]) for row in rows} == {(40, 40)}
+        assert (rows[0]["flips"], rows[0]["relative_area_percent"]) == (0, 100)
+        assert rows[-1]["relative_area_percent"] == 0
+        assert [row["relative_area_percent"] for row in rows] == areas
+        for row in rows:
+            assert row["explanation_loss_percent"] == pytest.approx(100 * row["flips"] / 40)
+            assert row["flips"] == row["flips_vocal"] + row["flips_nonvocal"]
     assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
-    assert_provenance(curve, "classifier", "n_excerpts")
+    assert_provenance(curve, "classifier", "n_excerpts", "reconstruction_error/input")
     assert not list(curve.rglob("*.part"))
 
 
-def test_one_threshold_gives_one_row_that_is_the_curves(shell, curve):
+def of(lines, *thresholds):
+    """The lines of a curve.csv at these thresholds, below its first line."""
+    head, *rows = lines
+    column = head.split(",").index("threshold")
+    return [head, *(row for row in rows if float(row.split(",")[column]) in thresholds)]
+
+
+def test_one_threshold_gives_one_row_of_each_curve(shell, curve):
     directory, _ = shell("one", "evaluate.py", *CORPUS, "excerpts.n=40", "explainer.threshold=0.3")
-    assert lines(directory) == [lines(curve)[0], lines(curve)[1 + 3]]
+    assert lines(directory) == of(lines(curve), 0.3)
 
 
-def test_a_multirun_over_thresholds_gives_the_curves_rows(shell, curve):
+def test_two_processes_count_every_excerpt_once(shell, curve):
+    two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
+    directory, _ = shell("two", "evaluate.py", *CORPUS, "excerpts.n=39", *two)
+    alone, _ = shell("alone", "evaluate.py", *CORPUS, "excerpts.n=39")
+    assert lines(directory) == lines(alone)
+
+
+@pytest.fixture(scope="module")
+def sweep(shell, trained):
     words = ("-m", *CORPUS, "excerpts.n=40", "explainer.threshold=0.2,0.6")
-    directory, _ = shell("sweep", "evaluate.py", *words)
-    assert lines(directory / "0") == [lines(curve)[0], lines(curve)[1 + 2]]
-    assert lines(directory / "1") == [lines(curve)[0], lines(curve)[1 + 6]]
+    return shell("sweep", "evaluate.py", *words)[0], words
+
+
+def test_a_multirun_over_thresholds_gives_the_curves_rows_and_gathers_them(sweep, curve):
+    directory, _ = sweep
+    assert lines(directory / "0") == of(lines(curve), 0.2)
+    assert lines(directory) == of(lines(curve), 0.2, 0.6)
+    assert (directory / "curve.png").is_file()
+
+
+def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is_not(shell, sweep):
+    directory, words = sweep
+    before = {number: (directory / number / "summary.json").read_bytes() for number in ("0", "1")}
+    whole = lines(directory)
+    (directory / "1" / "curve.csv").unlink()
+    _, done = shell("sweep", "evaluate.py", *words)
+    assert "the result is there" in done.stdout
+    assert (directory / "0" / "summary.json").read_bytes() == before["0"]
+    assert lines(directory) == whole
+    shell("sweep", "evaluate.py", *words, "seed=1")
+    assert (directory / "0" / "summary.json").read_bytes() != before["0"]
+
+
+def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shell, curve):
+    words = (*CORPUS, "excerpts.n=40", "explainer.threshold=0.2,1.7")
+    directory, _ = shell("failed", "evaluate.py", "-m", *words, status=1)
+    assert not (directory / "curve.csv").exists()
+    _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
+    assert "no result of job 1" in done.stdout and "explainer.threshold=1.7" in done.stdout
+    assert lines(directory) == of(lines(curve), 0.2)
+
+
+def test_a_curve_is_drawn_again_from_its_file_alone(shell, curve):
+    (curve / "curve.png").unlink()
+    shell("drawn", "evaluate.py", f"plot={curve / 'curve.csv'}")
+    assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_agreement_on_request(shell, trained):
+    words = ("agreement=true", "controls=[]", "thresholds=[0.3,1.1]", "explainer.fill=excerpt-mean")
+    directory, _ = shell("agreement", "evaluate.py", *CORPUS, "excerpts.n=8", *words)
+    with (directory / "agreement.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["threshold"] for row in rows] == ["0.3", "1.1"]
+    assert float(rows[1]["faithfulness"]) == pytest.approx(0, abs=1e-6)  # nothing kept: what is taken away is nothing
 
 
 def test_explain_writes_pictures_arrays_sounds_and_a_page(shell, trained, tmp_path):

@@ -145,7 +145,7 @@ def test_the_classifiers_training_is_that_of_2015():
     assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
     assert (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (0.01, 0.95)
     assert isinstance(scheduler, torch.optim.lr_scheduler.ExponentialLR) and scheduler.gamma == 0.85
-    assert section.system.softening == 0.02
+    assert (section.system.interval, section.system.softening) == ("epoch", 0.02)
     assert (section.excerpts.batch_size, section.fit.limit_train_batches, section.fit.max_epochs) == (32, 2000, 20)
     augment = section.excerpts.augment
     assert augment.strip == 1

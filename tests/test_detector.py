@@ -15,7 +15,8 @@ from svdx.models.weights import describe, fingerprint
 
 def make_detector(network):
     optimizer = partial(torch.optim.SGD, lr=0.01, momentum=0.95, nesterov=True)
-    return Detector(network, optimizer, partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.85), softening=0.02)
+    scheduler = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.85)
+    return Detector(network, optimizer, scheduler, interval="epoch", softening=0.02)
 
 
 class Recorder(pl.Callback):
@@ -105,6 +106,22 @@ def test_training_lowers_the_loss(fitted):
 
 def test_the_learning_rate_decays_each_epoch(fitted):
     assert fitted[-1].rates == pytest.approx([0.01 * 0.85**epoch for epoch in range(1, EPOCHS + 1)])
+
+
+def test_one_cycle_spans_the_whole_training(tiny_corpus, tiny_store, make_trainer):
+    rates = []
+
+    class Rates(pl.Callback):
+        def on_train_batch_start(self, trainer, *_):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    scheduler = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01, pct_start=0.5, cycle_momentum=False)
+    detector = Detector(SVDNet(), torch.optim.Adam, scheduler, interval="step", softening=0.02)
+    data = ExcerptsData(tiny_corpus, tiny_store, batch_size=4, hop=54, valid_hop=200)
+    make_trainer(max_epochs=2, limit_val_batches=0, callbacks=[Rates()]).fit(detector, data)
+    first, second, third, last = rates  # two epochs of two batches: up to the middle, and down again
+    assert first == pytest.approx(0.01 / 25) and last == pytest.approx(first / 1e4)
+    assert second == pytest.approx(0.01) and last < third < second
 
 
 def test_standardisation_is_that_of_the_training_split(fitted):

@@ -1,6 +1,6 @@
 """The whole curve in one pass: a classifier that hears one bin, a picture given by the excerpt, results by hand."""
 
-from types import SimpleNamespace
+from itertools import pairwise
 
 import pytest
 import pytorch_lightning as pl
@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader
 
 from svdx.errors import ConfigError
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import Explainer
-from svdx.models import SVDNet
+from svdx.explain import Explainer, FeatureInversion
+from svdx.explain.controls import Control, Loudest
+from svdx.models import SVDNet, UpConv
 
 #                picture: 0 at the first bin … 1 at the last; the classifier hears the second bin of the first frame
 LOGMEL = torch.tensor(
@@ -55,22 +56,29 @@ class Itself(Explainer):
         return excerpts
 
 
+class Numbers(list):
+    tracks = ("first", "second")
+
+    def __init__(self, n):
+        super().__init__(range(n))
+
+
 class Batches(pl.LightningDataModule):
     def __init__(self, batch_size, n=5):
         super().__init__()
         self.batch_size, self.n = batch_size, n
-        self.test_set = SimpleNamespace(tracks=["first", "second"])
+        self.test_set = Numbers(n)
 
     def test_dataloader(self):
         batches = [
-            {"logmel": LOGMEL[i], "vocal": VOCAL[i], "track": TRACK[i]}
+            {"logmel": LOGMEL[i], "vocal": VOCAL[i], "track": TRACK[i], "number": i}
             for i in (torch.arange(self.n).split(self.batch_size))
         ]
         return DataLoader(batches, batch_size=None)
 
 
-def evaluate(explainer, thresholds=THRESHOLDS, batch_size=2, n=5):
-    evaluator = Evaluator(explainer, thresholds, [explainer.classifier])
+def run(explainer, thresholds=THRESHOLDS, data=None, **options):
+    evaluator = Evaluator(explainer, thresholds, [explainer.classifier], **options)
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=1,
@@ -79,7 +87,12 @@ def evaluate(explainer, thresholds=THRESHOLDS, batch_size=2, n=5):
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    scores = trainer.test(evaluator, datamodule=Batches(batch_size, n), verbose=False)[0]
+    scores = trainer.test(evaluator, datamodule=data or Batches(2), verbose=False)[0]
+    return evaluator, scores
+
+
+def evaluate(explainer, thresholds=THRESHOLDS, batch_size=2, n=5, **options):
+    evaluator, scores = run(explainer, thresholds, Batches(batch_size, n), **options)
     return evaluator.rows("toy", "test"), scores
 
 
@@ -153,14 +166,16 @@ def test_thresholds_in_any_order_give_the_same_rows(rows):
 def test_the_classifier_is_asked_only_about_masks_that_are_new(thresholds, masks):
     classifier = OneBin()
     evaluate(Itself(classifier), thresholds)
-    assert classifier.asked == 5 + masks
+    batches = 3  # in each of which the empty mask is asked about once
+    assert classifier.asked == 5 + masks + batches
 
 
 def test_scores_of_the_classifier_itself_by_hand():
     """It says singing for 0, 1 and 3 of five; labels are singing for 0 and 3, whose p of .9 and .8 are the greatest."""
     _, scores = evaluate(Itself(OneBin()))
     by_hand = {"classifier/auroc": 1, "classifier/accuracy": 0.8, "classifier/called_singing": 0.6}
-    assert scores == pytest.approx(by_hand)
+    empty = {"empty_mask/explanation_loss_percent": 60, "empty_mask/balanced_loss_percent": 50}
+    assert scores == pytest.approx(by_hand | empty)
 
 
 def test_the_balanced_loss_is_nan_where_the_classifier_gives_one_label_only():
@@ -200,3 +215,95 @@ def test_modules_given_follow_the_evaluators_device():
 def test_a_threshold_outside_its_range_is_refused_before_anything_is_computed(thresholds):
     with pytest.raises(ConfigError, match="outside"):
         Evaluator(Itself(OneBin()), thresholds, [])
+
+
+class Reversed(Control):
+    """Keeps the bins of least score."""
+
+    name = "reversed"
+
+    def score(self, excerpts):
+        return -excerpts
+
+
+def test_a_control_is_measured_at_the_area_of_the_explanation():
+    rows, _ = evaluate(Itself(OneBin()), controls=[Reversed()])
+    main, control = rows[: len(THRESHOLDS)], rows[len(THRESHOLDS) :]
+    assert main == evaluate(Itself(OneBin()))[0]
+    assert [row["explainer"] for row in control] == ["reversed"] * len(THRESHOLDS)
+    assert [row["relative_area_percent"] for row in control] == pytest.approx(AREAS)
+    # the second bin is the second lowest of the first excerpt and is kept with two; with one, only the lowest
+    assert [row["flips"] for row in control] == [0, flips_of_the_lowest(0.3), flips_of_the_lowest(0.6), 3, 3]
+
+
+def flips_of_the_lowest(threshold):
+    """Counted bin by bin: how many of the three singing excerpts lose their second bin."""
+    flips = 0
+    for excerpt in LOGMEL[[0, 1, 3]]:
+        values = excerpt.flatten().tolist()
+        low, high = min(values), max(values)
+        kept = sum((value - low) / (high - low) >= threshold for value in values)
+        lowest = sorted(range(4), key=lambda i: values[i])[:kept]
+        flips += 1 not in lowest
+    return flips
+
+
+def test_a_control_with_the_masks_of_the_explanation_is_not_heard_again():
+    classifier, twice = OneBin(), OneBin()
+    evaluate(Itself(classifier))
+    rows, _ = evaluate(Itself(twice), controls=[Loudest()])
+    assert twice.asked == classifier.asked  # the picture is the excerpt: its loudest bins are the explanation
+    assert [row["flips"] for row in rows] == FLIPS * 2
+
+
+def test_agreement_by_hand():
+    """At 0.6 the first excerpt goes from 0.9 to 0 and the second stays at 0.7; the third, called non-vocal with 0.8,
+    rises to 1; the fourth stays at 0.8; the fifth, at 0.5, rises to 1."""
+    evaluator, _ = run(Itself(OneBin()), [0.6], agreement=True)
+    (row,) = evaluator.agreement_rows()
+    assert row["threshold"] == 0.6
+    assert row["average_drop_percent"] == pytest.approx(100 / 5)
+    assert row["average_increase_percent"] == pytest.approx(2 * 100 / 5)
+    assert row["average_gain_percent"] == pytest.approx(2 * 100 / 5)
+    # without the explanation: 0.9 is still there, 0.7 and 0.8 go to 0, 0.2 is still there, 0.5 is still there
+    assert row["faithfulness"] == pytest.approx((0 + 0.7 + 0 + 0.8 + 0) / 5)
+    assert 0 < row["insertion_auc"] < 1
+
+
+def test_insertion_and_deletion_agree_with_bins_moved_one_by_one():
+    evaluator, _ = run(Itself(OneBin()), [0.6], agreement=True)
+    areas = {"insertion_auc": [], "deletion_auc": []}
+    for excerpt in LOGMEL:
+        values, steps = excerpt.flatten(), 20
+        order = values.argsort(descending=True, stable=True)
+        vocal = values[1] > 0.5
+        for name in areas:
+            heard = []
+            for step in range(steps + 1):
+                moved = 1 in order[: round(4 * step / steps)].tolist()
+                p = values[1].item() if moved == (name == "insertion_auc") else 0.0
+                heard.append(p if vocal else 1 - p)
+            areas[name].append(sum((a + b) / 2 for a, b in pairwise(heard)) / steps)
+    (row,) = evaluator.agreement_rows()
+    for name, found in areas.items():
+        assert row[name] == pytest.approx(sum(found) / 5)
+
+
+def test_the_reconstruction_error_is_that_of_the_inverted_features(classifier):
+    inverter = UpConv(8).eval()
+    excerpts = torch.randn(5, 115, 80)
+
+    class Whole(Batches):
+        def test_dataloader(self):
+            batch = {"logmel": excerpts * classifier.std + classifier.mean, "vocal": VOCAL, "track": TRACK}
+            return DataLoader([batch | {"number": torch.arange(5)}], batch_size=None)
+
+    _, scores = run(FeatureInversion(classifier, inverter), [0.5], data=Whole(5))
+    pictures = inverter(classifier.features(excerpts))
+    for name, found, original in (
+        ("input", pictures, excerpts),
+        ("features", classifier.features(pictures), classifier.features(excerpts)),
+    ):
+        missed = (found - original).flatten(1).norm(dim=1).mean()
+        apart = torch.pdist(original.flatten(1)).mean()
+        assert scores[f"reconstruction_error/{name}"] == pytest.approx((missed / apart).item(), rel=1e-3)

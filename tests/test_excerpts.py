@@ -107,7 +107,7 @@ def test_batches_are_slices_of_the_logmel(excerpts, tracks, tiny_store):
     batch = excerpts.__getitems__([0, 300, 90])
     assert batch["track"].tolist() == [0, 1, 0]
     assert batch["vocal"].tolist() == [False, True, True]
-    assert set(batch) == {"logmel", "vocal", "track"}
+    assert set(batch) == {"logmel", "vocal", "track", "number"}
     for cut, track, start in zip(batch["logmel"], [0, 1, 0], [0, 137, 90], strict=True):
         assert np.array_equal(cut.numpy(), tiny_store.logmel(tracks[track])[start : start + 115])
 

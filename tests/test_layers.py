@@ -22,12 +22,13 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "report": {"audio", "explain", "evaluation"},
     "listener": {"audio", "explain", "models"},
     "callbacks": {"audio", "explain", "evaluation", "plots", "report"},
+    "sweep": {"evaluation", "plots"},
     "trainer": set(),
     "provenance": set(),
     "cli": set(),
 }
-MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli"}
-HYDRA = {"svdx/cli.py", "svdx/pipeline.py", *(path.name for path in ENTRY_POINTS)}
+MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep"}
+HYDRA = {"svdx/cli.py", "svdx/pipeline.py", "svdx/sweep.py", *(path.name for path in ENTRY_POINTS)}
 
 
 def imports(path, nodes=ast.walk):

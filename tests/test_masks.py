@@ -1,5 +1,6 @@
 """The mask: normalise, threshold, fill, area, with numbers small enough to check by eye."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,15 @@ import pytest
 import torch
 
 from svdx.errors import ConfigError
-from svdx.explain.masks import apply_mask, check_threshold, fill_value, normalise, relative_area, threshold_mask
+from svdx.explain.masks import (
+    apply_mask,
+    check_threshold,
+    fill_value,
+    largest_mask,
+    normalise,
+    relative_area,
+    threshold_mask,
+)
 
 SALIENCE = torch.tensor([[[0.0, 0.25], [0.5, 1.0]], [[1.0, 0.0], [1.0, 0.1]]])
 KEPT = {  # threshold → the bins of SALIENCE that it keeps
@@ -82,11 +91,23 @@ def test_where_the_mask_is_1_the_excerpt_stands_and_elsewhere_the_fill():
     assert apply_mask(excerpts, mask, fill).tolist() == [[[1.0, -20.0], [-10.0, 4.0]]]
 
 
-def test_fill_mean_is_zero_and_fill_zero_is_raw_zero_standardised():
-    mean, std = torch.tensor([2.0, -3.0, 0.0]), torch.tensor([4.0, 0.5, 7.0])
-    assert fill_value("mean", mean, std).tolist() == [0, 0, 0]
-    raw_zero = (torch.zeros(3) - mean) / std
-    assert fill_value("zero", mean, std).tolist() == [-0.5, 6.0, 0.0] == raw_zero.tolist()
+def test_what_each_fill_puts_into_a_masked_bin():
+    mean, std = torch.tensor([2.0, -3.0, 0.0]), torch.tensor([4.0, 0.5, 8.0])
+    excerpts = torch.tensor([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [[0.0, 0.0, 4.0], [0.0, 2.0, 0.0]]])
+
+    def value(fill):
+        return fill_value(fill, excerpts, mean, std, floor=math.exp(-16)).tolist()
+
+    assert value("mean") == [0, 0, 0]
+    assert value("zero") == [-0.5, 6, 0]
+    assert value("floor") == pytest.approx([-4.5, -26, -2])
+    assert value("excerpt-mean") == [[[2, 2, 2]], [[0, 1, 2]]]
+
+
+def test_the_largest_bins_are_as_many_as_asked_for_and_the_first_of_equal_ones():
+    score = torch.tensor([[[0.5, 0.9], [0.9, 0.1]], [[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [3.0, 4.0]]])
+    found = largest_mask(score, torch.tensor([1, 3, 0]))
+    assert found.int().tolist() == [[[0, 1], [0, 0]], [[1, 1], [1, 0]], [[0, 0], [0, 0]]]
 
 
 def test_area_is_the_share_of_kept_bins_of_each_excerpt():
@@ -115,5 +136,5 @@ def test_an_unknown_keep_is_refused_and_the_known_ones_are_named(keep):
 
 @pytest.mark.parametrize("fill", ["noise", "", None])
 def test_an_unknown_fill_is_refused_and_the_known_ones_are_named(fill):
-    with pytest.raises(ConfigError, match=r"explainer\.fill=.*mean or zero"):
-        fill_value(fill, torch.zeros(2), torch.ones(2))
+    with pytest.raises(ConfigError, match=r"explainer\.fill=.*mean, zero, floor or excerpt-mean"):
+        fill_value(fill, torch.zeros(1, 3, 2), torch.zeros(2), torch.ones(2), floor=1e-7)

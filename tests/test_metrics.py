@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from svdx.evaluation.metrics import ExplanationLoss, RelativeArea, percent
+from svdx.evaluation.metrics import ExplanationLoss, ReconstructionError, RelativeArea, percent
 
 #        track:  0  0  0  1  1  2  2  2
 BEFORE = torch.tensor([1, 1, 0, 1, 0, 0, 0, 1]).bool()
@@ -128,3 +128,25 @@ def test_the_area_over_nothing_is_0():
 def test_percent_of_nothing_is_nan():
     assert percent(1, 8) == 12.5
     assert math.isnan(percent(0, 0))
+
+
+def test_the_reconstruction_error_by_hand():
+    """Originals at 0, 3 and 6 on a line are 4 apart in the mean; reconstructions miss them by 1, 2 and 0."""
+    error = ReconstructionError()
+    error.update(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
+    error.update(torch.tensor([[3.0, 0.0], [6.0, 0.0]]), torch.tensor([[1.0, 0.0], [6.0, 0.0]]))
+    assert error.compute() == pytest.approx(1 / 4)
+
+
+def test_another_excerpt_instead_of_the_original_has_an_error_of_1():
+    originals = torch.randn(200, 11, 8)
+    error = ReconstructionError()
+    error.update(originals, originals.roll(1, 0))
+    assert error.compute() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("originals", [torch.zeros(1, 2), torch.zeros(3, 2)], ids=["one", "equal ones"])
+def test_the_reconstruction_error_is_nan_without_two_different_originals(originals):
+    error = ReconstructionError()
+    error.update(originals, originals + 1)
+    assert math.isnan(error.compute())

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -145,7 +146,12 @@ class ExcerptsData(pl.LightningDataModule):
         return self._loader(self.valid_set)
 
     def test_dataloader(self) -> DataLoader:
-        return self._loader(self.test_set)
+        """Every excerpt once: processes share them without Lightning's padding, which would count some twice."""
+        trainer, shared = self.trainer, None
+        if trainer and trainer.world_size > 1:
+            ranks = dict(num_replicas=trainer.world_size, rank=trainer.global_rank)
+            shared = UnrepeatedDistributedSampler(self.test_set, **ranks, shuffle=False)
+        return self._loader(self.test_set, sampler=shared)
 
     def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
         if "samples" in batch:

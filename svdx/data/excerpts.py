@@ -82,8 +82,8 @@ def frame_labels(segments: Sequence[Segment], n_frames: int, frame_rate: float) 
 class Excerpts(Dataset):
     """Windows of prepared tracks, fetched as whole batches by index.
 
-    A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B] int64} and, where
-    `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame; with samples
+    A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B], "number": [B]} and,
+    where `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame; with samples
     there is one for each of its frames, [B, window]. Arrays are opened when first read, and not carried along to
     worker processes.
 
@@ -132,6 +132,7 @@ class Excerpts(Dataset):
             "samples" if self.cut_samples else "logmel": cuts,
             "vocal": torch.from_numpy(self._labels(numbers)),
             "track": torch.from_numpy(self.track_of[numbers]),
+            "number": torch.as_tensor(numbers),
         }
         if self.features is not None:
             batch["features"] = self.features[torch.as_tensor(numbers)]

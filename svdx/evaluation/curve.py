@@ -8,10 +8,11 @@ from pathlib import Path
 
 from svdx.errors import ConfigError
 
-TEXT = ("explainer", "data", "split", "keep", "fill")
+RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
+TEXT = ("explainer", "data", "split", "keep", "fill", RUN)
 COUNTS = ("n", "flips", "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal")
 COLUMNS = (
-    *TEXT,
+    *TEXT[:-1],
     "threshold",
     "n",
     "flips",
@@ -28,11 +29,16 @@ COLUMNS = (
 
 
 def write_curve(rows: Sequence[dict], path: str | Path) -> None:
-    """Write rows with the columns `COLUMNS`, whole or not at all."""
+    """Write rows with the columns `COLUMNS`, and RUN where they have it; whole or not at all."""
+    write_table(rows, path, (*COLUMNS, RUN) if RUN in rows[0] else COLUMNS)
+
+
+def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] | None = None) -> None:
+    """Write rows as CSV, whole or not at all; columns: their order (None: the first row's)."""
     path = Path(path)
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns or list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     unfinished.replace(path)
@@ -51,3 +57,27 @@ def _parse(column: str, value: str) -> str | int | float:
     if column in TEXT:
         return value
     return int(value) if column in COUNTS else float(value)
+
+
+def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
+    """Rows by curve, in order of threshold, under a name of what tells the curves apart."""
+    keys = [key for key in TEXT if len({row.get(key) for row in rows}) > 1] or ["explainer"]
+    curves: dict[str, list[dict]] = {}
+    for row in sorted(rows, key=lambda row: row["threshold"]):
+        curves.setdefault(", ".join(str(row[key]) for key in keys), []).append(row)
+    first = {name: rows.index(points[0]) for name, points in curves.items()}
+    return dict(sorted(curves.items(), key=lambda item: first[item[0]]))
+
+
+def curve_lines(rows: Sequence[dict]) -> list[str]:
+    """The curve in words: never a pooled loss without its interval, its classes and what an empty mask would give."""
+    lines = []
+    for row in rows:
+        line = (
+            "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
+            "[{ci_low:.1f}, {ci_high:.1f}] of {n} (singing {flips_vocal}/{n_vocal}, no singing "
+            "{flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
+            "area {relative_area_percent:.1f} %"
+        )
+        lines.append(line.format(**row))
+    return lines

@@ -10,50 +10,130 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
-from svdx.evaluation.metrics import ExplanationLoss, RelativeArea
+from svdx.evaluation.agreement import Agreement
+from svdx.evaluation.metrics import ExplanationLoss, ReconstructionError, RelativeArea
+from svdx.explain.controls import Control
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import check_threshold, normalise, relative_area
+from svdx.explain.inversion import FeatureInversion
+from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area
+
+CHUNK = 64  # masked excerpts that the classifier hears at once
+STEPS = 20  # of the deletion and insertion curves
+MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error
 
 
 class Evaluator(pl.LightningModule):
-    """Test-only module: one picture per excerpt, then one masked forward per threshold whose mask is a new one.
+    """Test-only module: one picture per excerpt, then one masked forward for each of its masks that is a new one.
 
     explainer: what is evaluated, with its keep and fill; thresholds: the points of the curve
     modules: the networks the explainer uses, so that they follow the trainer's device
+    controls: regions of the same area to compare with
+    agreement: also measure how the classifier's confidence follows the explanations (six times the work)
     """
 
-    def __init__(self, explainer: Explainer, thresholds: Sequence[float], modules: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        explainer: Explainer,
+        thresholds: Sequence[float],
+        modules: Sequence[nn.Module],
+        controls: Sequence[Control] = (),
+        agreement: bool = False,
+    ) -> None:
         super().__init__()
         for threshold in thresholds:
             check_threshold(threshold)
-        self.explainer, self.thresholds = explainer, [float(t) for t in thresholds]
+        self.explainer, self.thresholds, self.controls = explainer, [float(t) for t in thresholds], list(controls)
         self.networks = nn.ModuleList(modules)
         self.auroc, self.accuracy, self.called_singing = BinaryAUROC(), BinaryAccuracy(), MeanMetric()
+        self.measures_agreement = agreement
 
     def setup(self, stage: str) -> None:
-        n_tracks = len(self.trainer.datamodule.test_set.tracks)
-        self.losses = nn.ModuleList(ExplanationLoss(n_tracks) for _ in self.thresholds)
-        self.areas = nn.ModuleList(RelativeArea() for _ in self.thresholds)
+        tested = self.trainer.datamodule.test_set
+        names = [self.explainer.name, *(control.name for control in self.controls)]
+        self.curves = nn.ModuleDict({name: Curve(len(tested.tracks), len(self.thresholds)) for name in names})
+        self.empty = ExplanationLoss(len(tested.tracks))
+        self.agreement = Agreement(len(self.thresholds)) if self.measures_agreement else None
+        self.compared = -(-len(tested) // MOST_COMPARED)  # every so many-th excerpt
+        inverts = isinstance(self.explainer, FeatureInversion)
+        names = ("input", "features") if inverts else ()
+        self.reconstruction = nn.ModuleDict({name: ReconstructionError() for name in names})
 
     def test_step(self, batch: dict[str, Tensor]) -> None:
         classifier = self.explainer.classifier
         excerpts = classifier.standardise(batch["logmel"])
-        salience = normalise(self.explainer.picture(excerpts))
-        probability = classifier(excerpts)
-        before = probability > self.explainer.decision
-        self._compare_with_labels(probability, before, batch["vocal"])
-        previous, after = torch.ones_like(salience, dtype=torch.bool), before.clone()
-        for threshold, loss, area in zip(self.thresholds, self.losses, self.areas, strict=True):
-            mask = self.explainer.mask(salience, threshold)
-            changed = (mask != previous).flatten(1).any(1)
-            if changed.any():
-                masked = self.explainer.apply(excerpts[changed], mask[changed])
-                after[changed] = classifier(masked) > self.explainer.decision
-            loss.update(before, after, batch["track"])
-            area.update(relative_area(mask))
-            previous = mask
+        picture, probability = self.explainer.look(excerpts)
+        self._compare_with_labels(probability, batch["vocal"])
+        salience = normalise(picture)
+        masks = torch.stack([self.explainer.mask(salience, threshold) for threshold in self.thresholds])
+        heard = self._hear(excerpts, masks, torch.ones_like(masks[:1]), probability[None])
+        self._count(self.explainer.name, probability, heard, masks, batch["track"])
+        self._hear_nothing(excerpts, probability, batch["track"])
+        for control in self.controls:
+            same_area = control(excerpts, masks)
+            heard_control = self._hear(excerpts, same_area, masks, heard)
+            self._count(control.name, probability, heard_control, same_area, batch["track"])
+        if self.agreement is not None:
+            self._agree(excerpts, salience, probability, masks, heard)
+        if self.reconstruction:
+            self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, picture)))
 
-    def _compare_with_labels(self, probability: Tensor, called: Tensor, vocal: Tensor) -> None:
+    def _hear(self, excerpts: Tensor, masks: Tensor, known: Tensor, answers: Tensor) -> Tensor:
+        """Probabilities of the masked excerpts, [T, B].
+
+        Masks that equal the one before them, or one of `known` [T or 1, B, ...] whose `answers` are there, are not
+        heard again.
+        """
+        same = (masks == known).flatten(2).all(2)
+        repeated = torch.zeros_like(same)
+        repeated[1:] = (masks[1:] == masks[:-1]).flatten(2).all(2) & ~same[1:]
+        heard = answers.expand(same.shape).clone()
+        for points in (~same & ~repeated).nonzero().split(CHUNK):
+            threshold, number = points.T
+            masked = self.explainer.apply(excerpts[number], masks[threshold, number])
+            heard[threshold, number] = self.explainer.classifier(masked)
+        for now in range(1, len(masks)):
+            heard[now] = torch.where(repeated[now], heard[now - 1], heard[now])
+        return heard
+
+    def _hear_nothing(self, excerpts: Tensor, probability: Tensor, track: Tensor) -> None:
+        """The label of the empty mask, which is the same for all excerpts unless the fill is the excerpt's own."""
+        different = excerpts if self.explainer.fill == "excerpt-mean" else excerpts[:1]
+        nothing = self.explainer.apply(different, torch.zeros_like(different, dtype=torch.bool))
+        decision = self.explainer.decision
+        after = (self.explainer.classifier(nothing) > decision).expand(len(excerpts))
+        self.empty.update(probability > decision, after, track)
+
+    def _count(self, name: str, probability: Tensor, heard: Tensor, masks: Tensor, track: Tensor) -> None:
+        before, after = probability > self.explainer.decision, heard > self.explainer.decision
+        for number, (loss, area) in enumerate(zip(self.curves[name].losses, self.curves[name].areas, strict=True)):
+            loss.update(before, after[number], track)
+            area.update(relative_area(masks[number]))
+
+    def _agree(self, excerpts: Tensor, salience: Tensor, probability: Tensor, masks: Tensor, heard: Tensor) -> None:
+        vocal = probability > self.explainer.decision
+
+        def of_class(p: Tensor) -> Tensor:
+            return torch.where(vocal, p, 1 - p)
+
+        nothing = torch.zeros_like(masks[:1])
+        removed = self._hear(excerpts, ~masks, ~nothing, probability[None])
+        shares = torch.linspace(0, 1, STEPS + 1, device=salience.device)
+        counts = (shares * salience[0].numel()).round().long()
+        order = salience if self.explainer.keep == "salient" else -salience
+        first = torch.stack([largest_mask(order, count.expand(len(excerpts))) for count in counts])
+        insertion = self._hear(excerpts, first, ~nothing, probability[None])
+        deletion = self._hear(excerpts, ~first, ~nothing, probability[None])
+        curves = (of_class(curve).T for curve in (insertion, deletion))
+        self.agreement.update(of_class(probability), of_class(heard), of_class(removed), *curves)
+
+    def _reconstruct(self, excerpts: Tensor, picture: Tensor) -> None:
+        if len(excerpts):
+            features = self.explainer.classifier.features
+            self.reconstruction["input"].update(excerpts, picture)
+            self.reconstruction["features"].update(features(excerpts), features(picture))
+
+    def _compare_with_labels(self, probability: Tensor, vocal: Tensor) -> None:
+        called = probability > self.explainer.decision
         self.auroc.update(probability, vocal.int())
         self.accuracy.update(called.int(), vocal.int())
         self.called_singing.update(called.float())
@@ -63,12 +143,39 @@ class Evaluator(pl.LightningModule):
         self.log("classifier/auroc", self.auroc.compute())
         self.log("classifier/accuracy", self.accuracy.compute())
         self.log("classifier/called_singing", self.called_singing.compute())
+        for name, error in self.reconstruction.items():
+            self.log(f"reconstruction_error/{name}", error.compute())
+        empty = self.empty.compute()
+        self.log("empty_mask/explanation_loss_percent", empty["explanation_loss_percent"])
+        self.log("empty_mask/balanced_loss_percent", empty["balanced_loss_percent"])
+        self.points = {name: curve.compute() for name, curve in self.curves.items()}
+        self.agreements = self.agreement.compute() if self.agreement is not None else []
 
     def rows(self, data: str, split: str) -> list[dict]:
-        """The curve, a row a threshold, in the columns of curve.csv."""
-        head = {"explainer": self.explainer.name, "data": data, "split": split}
-        head |= {"keep": self.explainer.keep, "fill": self.explainer.fill}
+        """The curves, a row an explainer or control and a threshold, in the columns of curve.csv."""
+        head = {"data": data, "split": split, "keep": self.explainer.keep, "fill": self.explainer.fill}
         return [
-            {**head, "threshold": threshold, **loss.compute(), "relative_area_percent": area.compute()}
-            for threshold, loss, area in zip(self.thresholds, self.losses, self.areas, strict=True)
+            {"explainer": name, **head, "threshold": threshold, **point}
+            for name, points in self.points.items()
+            for threshold, point in zip(self.thresholds, points, strict=True)
+        ]
+
+    def agreement_rows(self) -> list[dict]:
+        """A row a threshold: what `svdx.evaluation.agreement` defines, with the areas under the two curves."""
+        return [{"threshold": t, **row} for t, row in zip(self.thresholds, self.agreements, strict=False)]
+
+
+class Curve(nn.Module):
+    """The two metrics at every threshold."""
+
+    def __init__(self, n_tracks: int, n_thresholds: int) -> None:
+        super().__init__()
+        self.losses = nn.ModuleList(ExplanationLoss(n_tracks) for _ in range(n_thresholds))
+        self.areas = nn.ModuleList(RelativeArea() for _ in range(n_thresholds))
+
+    def compute(self) -> list[dict[str, float | int]]:
+        """Counts, losses and area at every threshold, whatever the number of processes that updated them."""
+        return [
+            {**loss.compute(), "relative_area_percent": area.compute()}
+            for loss, area in zip(self.losses, self.areas, strict=True)
         ]

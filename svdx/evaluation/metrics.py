@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 REPETITIONS = 1000  # of the bootstrap
 CONFIDENCE = 95  # per cent
@@ -75,6 +76,31 @@ class RelativeArea(Metric):
 
     def compute(self) -> float:
         return 100 * float(self.total) / max(int(self.n), 1)
+
+
+class ReconstructionError(Metric):
+    """Mean distance of what is reconstructed from its original, over the mean distance of two different originals
+    (Mishra, Sturm and Dixon, ISMIR 2018): 0 is perfect, 1 no better than another excerpt. Euclidean; keeps all of the
+    originals, to compare every pair.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
+        self.add_state("originals", [], dist_reduce_fx="cat")
+
+    def update(self, original: Tensor, reconstructed: Tensor) -> None:
+        """original, reconstructed: [B, ...]"""
+        self.total += (original - reconstructed).flatten(1).norm(dim=1).double().sum()
+        self.originals.append(original.flatten(1))
+
+    def compute(self) -> float:
+        """The ratio; NaN of less than two originals or of equal ones."""
+        originals = dim_zero_cat(self.originals)
+        distances = torch.cdist(originals, originals).fill_diagonal_(0).double()
+        pairs = len(originals) * (len(originals) - 1)
+        between = float(distances.sum()) / pairs if pairs else 0.0
+        return float(self.total) / len(originals) / between if between else float("nan")
 
 
 def percent(part: int, whole: int) -> float:

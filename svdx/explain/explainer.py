@@ -74,21 +74,32 @@ class Explainer(ABC):
 
     classifier: any module with `features(x)` and `forward(x)` → probability [B]; its buffers `mean` and `std`
         (per band) are used where the fill asks for them, and `threshold` is its decision threshold (0.5 without)
-    threshold: of the salience, in [0, 1.1]; keep: salient or complement; fill: see `masks.fill_value`
+    threshold: of the salience, in [0, 1.1]; keep: salient or complement; fill, floor: see `masks.fill_value`
     """
 
     name: str
 
-    def __init__(self, classifier: nn.Module, threshold: float = 0.6, keep: str = "salient", fill: str = "mean"):
+    def __init__(
+        self,
+        classifier: nn.Module,
+        threshold: float = 0.6,
+        keep: str = "salient",
+        fill: str = "mean",
+        floor: float = 1e-7,
+    ) -> None:
         check_threshold(threshold)
         check_choice("keep", keep, KEEPS)
         check_choice("fill", fill, FILLS)
-        self.classifier, self.threshold, self.keep, self.fill = classifier, threshold, keep, fill
+        self.classifier, self.threshold, self.keep, self.fill, self.floor = classifier, threshold, keep, fill, floor
         self.decision = float(getattr(classifier, "threshold", 0.5))
 
     @abstractmethod
     def picture(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands], standardised → score of every bin, the same shape."""
+
+    def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
+        """The excerpts' pictures and the classifier's probabilities [B]; a child may save a forward here."""
+        return self.picture(excerpts), self.classifier(excerpts)
 
     def mask(self, salience: Tensor, threshold: float | None = None) -> Tensor:
         """salience [B, frames, bands] in [0, 1] → kept bins, bool, at `threshold` or at the explainer's own."""
@@ -98,14 +109,15 @@ class Explainer(ABC):
         """Keep the excerpts' masked bins, fill the others."""
         bands = excerpts.new_zeros(excerpts.shape[-1])
         mean, std = getattr(self.classifier, "mean", bands), getattr(self.classifier, "std", bands + 1)
-        return apply_mask(excerpts, mask, fill_value(self.fill, mean, std))
+        return apply_mask(excerpts, mask, fill_value(self.fill, excerpts, mean, std, self.floor))
 
     @torch.no_grad()
     def __call__(self, excerpts: Tensor) -> Explanation:
         """Explain standardised excerpts, [B, frames, bands]."""
-        picture = self.picture(excerpts)
+        picture, probability = self.look(excerpts)
         salience = normalise(picture)
         mask = self.mask(salience)
         masked = self.apply(excerpts, mask)
-        before, after = self.classifier(excerpts), self.classifier(masked)
-        return Explanation(excerpts, picture, salience, mask, masked, before, after, self.decision)
+        return Explanation(
+            excerpts, picture, salience, mask, masked, probability, self.classifier(masked), self.decision
+        )

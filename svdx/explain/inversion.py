@@ -21,3 +21,9 @@ class FeatureInversion(Explainer):
 
     def picture(self, excerpts: Tensor) -> Tensor:
         return self.inverter(self.classifier.features(excerpts))
+
+    def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
+        if not hasattr(self.classifier, "decide"):
+            return super().look(excerpts)
+        features = self.classifier.features(excerpts)
+        return self.inverter(features), self.classifier.decide(features)

@@ -5,6 +5,7 @@ A mask is 1 where the input is **kept**. Excerpts and masks are [B, frames, band
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from svdx.errors import ConfigError
 
-FILLS = ("mean", "zero")
+FILLS = ("mean", "zero", "floor", "excerpt-mean")
 KEEPS = ("salient", "complement")
 LARGEST_THRESHOLD = 1.1  # keeps nothing; the published curves end there
 
@@ -47,23 +48,38 @@ def check_threshold(threshold: float) -> None:
 def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises ConfigError unless value is one of the choices for explainer.key."""
     if value not in choices:
-        raise ConfigError(f"explainer.{key}={value}: expected {' or '.join(choices)}")
+        raise ConfigError(f"explainer.{key}={value}: expected {', '.join(choices[:-1])} or {choices[-1]}")
 
 
-def fill_value(fill: str, mean: Tensor, std: Tensor) -> Tensor:
-    """What stands in a masked bin of a standardised excerpt, [bands].
+def fill_value(fill: str, excerpts: Tensor, mean: Tensor, std: Tensor, floor: float) -> Tensor:
+    """What stands in the masked bins of standardised excerpts [B, frames, bands], [bands] or [B, 1, bands].
 
-    mean: the training mean (0 when standardised), the paper's M1; zero: 0 in raw log-mel, the paper's M2.
+    mean: the training mean (0 when standardised), the paper's M1; zero: 0 in raw log-mel, the paper's M2;
+    floor: silence, the logarithm of the least magnitude, `floor`; excerpt-mean: the excerpt's own mean in each band.
     """
     check_choice("fill", fill, FILLS)
     if fill == "mean":
         return torch.zeros_like(mean)
-    return -mean / std
+    if fill == "excerpt-mean":
+        return excerpts.mean(1, keepdim=True)
+    raw = math.log(floor) if fill == "floor" else 0.0
+    return (raw - mean) / std
 
 
 def apply_mask(excerpts: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
-    """Keep the excerpts where the mask is 1 and put `fill` [bands] elsewhere: equation 4 for fill = 0."""
+    """Keep the excerpts where the mask is 1 and put `fill` elsewhere: equation 4 for fill = 0."""
     return torch.where(mask, excerpts, fill)
+
+
+def largest_mask(score: Tensor, n_kept: Tensor) -> Tensor:
+    """The n_kept [B] bins of greatest score of every excerpt, bool; of equal scores the first.
+
+    >>> largest_mask(torch.tensor([[[3.0, 1.0], [2.0, 2.0]]]), torch.tensor([2])).int()
+    tensor([[[1, 0],
+             [1, 0]]], dtype=torch.int32)
+    """
+    rank = score.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return (rank < n_kept[:, None]).view_as(score)
 
 
 def relative_area(mask: Tensor) -> Tensor:

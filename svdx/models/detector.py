@@ -37,7 +37,9 @@ class Detector(pl.LightningModule):
     the data module; at the end of each validation the decision threshold is tuned for accuracy. Both are buffers of
     the network.
 
-    optimizer: parameters → optimizer; scheduler: optimizer → scheduler, stepped once an epoch
+    optimizer: parameters → optimizer
+    scheduler, interval: optimizer → scheduler, stepped after each "epoch"; or optimizer and total_steps → scheduler,
+        stepped after each "step"
     softening: targets are softening and 1 - softening instead of 0 and 1
     """
 
@@ -46,10 +48,12 @@ class Detector(pl.LightningModule):
         network: SVDNet,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler],
+        interval: str,
         softening: float,
     ) -> None:
         super().__init__()
-        self.network, self.optimizer, self.scheduler, self.softening = network, optimizer, scheduler, softening
+        self.network, self.softening = network, softening
+        self.optimizer, self.scheduler, self.interval = optimizer, scheduler, interval
         self.probabilities, self.vocal = CatMetric(), CatMetric()
         self.decisions = MetricCollection(
             {
@@ -63,7 +67,9 @@ class Detector(pl.LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = self.optimizer(self.network.parameters())
-        return {"optimizer": optimizer, "lr_scheduler": self.scheduler(optimizer)}
+        length = {"total_steps": self.trainer.estimated_stepping_batches} if self.interval == "step" else {}
+        scheduler = self.scheduler(optimizer, **length)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
 
     def on_fit_start(self) -> None:
         mean, std = self.trainer.datamodule.standardisation()

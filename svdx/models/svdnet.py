@@ -25,7 +25,6 @@ class SVDNet(nn.Module):
     """
 
     n_features = 64
-    stride = 9  # frames between excerpts that share their convolutions: two poolings by 3
 
     def __init__(self, frames: int = 115, bands: int = 80) -> None:
         super().__init__()
@@ -116,6 +115,10 @@ class SVDNet(nn.Module):
         excerpts = self.pooled(strips).unfold(2, self.rows, 1)
         features = self._describe(excerpts.permute(0, 2, 1, 4, 3).flatten(2))
         return self.fc9(F.dropout(features, 0.5, self.training)).squeeze(2)
+
+    def decide(self, features: Tensor) -> Tensor:
+        """FC8 [B, 64] → probability of singing [B]."""
+        return torch.sigmoid(self.fc9(F.dropout(features, 0.5, self.training)).squeeze(1))
 
     def forward(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands] → probability of singing [B]."""
