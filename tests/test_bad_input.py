@@ -93,7 +93,13 @@ CASES = {
     "one number as thresholds": (f"{EVALUATE} thresholds=0.5", "thresholds"),
     "no thresholds": (f"{EVALUATE} thresholds=[]", "thresholds"),
     "an unknown keep": (f"{EVALUATE} explainer.keep=most", "explainer.keep=most: expected salient or complement"),
-    "an unknown fill": (f"{EVALUATE} explainer.fill=noise", "explainer.fill=noise: expected mean or zero"),
+    "an unknown fill": (
+        f"{EVALUATE} explainer.fill=noise",
+        "explainer.fill=noise: expected mean, zero, floor or excerpt-mean",
+    ),
+    "an unknown control": (f"{EVALUATE} controls=[noise]", "controls=['noise']: expected some of random"),
+    "a curve that is not there": ("evaluate.py plot={no.csv}", "{no.csv}: not a curve.csv"),
+    "a sweep that is not there": ("evaluate.py gather={nowhere}", "{nowhere} holds no multirun.yaml"),
     "an unknown sampling": (
         f"{EVALUATE} excerpts.sampling=some",
         "excerpts.sampling=some: expected random, released or",
