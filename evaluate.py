@@ -50,6 +50,8 @@ def evaluate(cfg: DictConfig) -> None:
         write_table(evaluator.agreement_rows(), pipeline.directory / "agreement.csv")
     curve_figure(rows).savefig(pipeline.directory / "curve.png", dpi=150)
     log_curve(trainer.loggers, rows, pipeline.directory / "curve.png")
+    if cfg.detection:
+        scores |= {f"detection/{name}": value for name, value in pipeline.detection().items()}
     write_summary(pipeline.directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
     for line in curve_lines(rows):
         log.info(line)

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 import wandb
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from rich.progress import track as progress
 
 from svdx.callbacks import EpochLines, ExplainValidation
 from svdx.corpora.corpus import Corpus
+from svdx.data.excerpts import frame_labels
 from svdx.errors import ConfigError
+from svdx.evaluation.detection import Detection
 from svdx.explain.explainer import Explainer
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
 from svdx.models.svdnet import SVDNet
@@ -42,14 +46,6 @@ def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there before anything is made."""
     if trainer.accelerator is None and trainer.devices is None:
         devices(OmegaConf.to_container(trainer)["gpus"])
-
-
-def first_device(trainer: DictConfig) -> dict[str, Any]:
-    """What makes the configured trainer use only the first of its devices."""
-    if trainer.accelerator is not None or trainer.devices is not None:
-        return {"devices": 1, "strategy": "auto"}
-    found = devices(OmegaConf.to_container(trainer)["gpus"])
-    return {"gpus": found["devices"][:1] if found["accelerator"] == "gpu" else 0}
 
 
 def keep_metrics(logger: CSVLogger) -> None:
@@ -159,6 +155,24 @@ class Pipeline:
         self._summarise(trainer, directory, "inverter", path, {**results, "classifier": self.used["classifier"]})
         return path
 
+    @torch.inference_mode()
+    def detection(self) -> dict[str, float]:
+        """The classifier's scores on the test split by the protocol of 2015, its threshold tuned on the validation
+        split; see `svdx.evaluation.detection`."""
+        valid, test = (self._heard(split) for split in ("valid", "test"))
+        threshold = valid.tuned_threshold()
+        return {"threshold": threshold, **test.compute(threshold)}
+
+    def _heard(self, split: str) -> Detection:
+        tracks, classifier, detection = self.store.prepare(self.corpus.split(split)), self.classifier, Detection()
+        for track in progress(tracks, f"every frame of {len(tracks)} tracks, {split}"):
+            logmel = torch.from_numpy(self.store.logmel(track)[:])
+            starts = torch.arange(len(logmel) - classifier.frames + 1)
+            vocal = frame_labels(track.segments, len(logmel), self.frontend.frame_rate)
+            features = classifier.features_at(classifier.standardise(logmel), starts)
+            detection.update(classifier.decide(features), torch.from_numpy(vocal)[starts + classifier.frames // 2])
+        return detection
+
     def _export(self, trainer: pl.Trainer, network: SVDNet | UpConv, path: Path) -> Path:
         """Write the weights once, whatever the number of processes, and let all of them wait for it."""
         if trainer.is_global_zero:
@@ -190,10 +204,8 @@ class Pipeline:
             )
         return checkpoint if checkpoint.is_file() else None
 
-    def trainer(self, directory: Path, one_device: bool = False, **options: Any) -> pl.Trainer:
-        """The configured trainer, logging into `directory`; on one device where every excerpt is to count once."""
-        if one_device:
-            options |= first_device(self.cfg.trainer)
+    def trainer(self, directory: Path, **options: Any) -> pl.Trainer:
+        """The configured trainer, logging into `directory`."""
         directory.mkdir(parents=True, exist_ok=True)
         loggers = [build(node, save_dir=str(directory)) for node in self.cfg.logger.values()]
         for logger in loggers:

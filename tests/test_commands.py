@@ -201,12 +201,14 @@ def test_a_curve_is_drawn_again_from_its_file_alone(shell, curve):
     assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_agreement_on_request(shell, trained):
-    words = ("agreement=true", "controls=[]", "thresholds=[0.3,1.1]", "explainer.fill=excerpt-mean")
+def test_agreement_and_detection_on_request(shell, trained):
+    words = ("detection=true", "agreement=true", "controls=[]", "thresholds=[0.3,1.1]", "explainer.fill=excerpt-mean")
     directory, _ = shell("agreement", "evaluate.py", *CORPUS, "excerpts.n=8", *words)
     with (directory / "agreement.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["threshold"] for row in rows] == ["0.3", "1.1"]
+    scores = json.loads((directory / "summary.json").read_text())
+    assert 0 <= scores["detection/accuracy"] <= 1 and 0 < scores["detection/threshold"] < 1
     assert float(rows[1]["faithfulness"]) == pytest.approx(0, abs=1e-6)  # nothing kept: what is taken away is nothing
 
 
