@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from svdx.errors import SvdxError
 
@@ -30,7 +31,8 @@ EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
 def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
     """Decorate an entry point, inside `hydra.main`.
 
-    An `SvdxError` ends the program with exit code 1 and its line on standard error; in a multirun it is left to Hydra.
+    An `SvdxError`, or a value missing from the config, ends the program with exit code 1 and one line on standard
+    error; in a multirun it is left to Hydra.
     """
 
     @functools.wraps(main)
@@ -42,13 +44,13 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
         try:
             main(cfg)
             failed = 0
-        except (SvdxError, InstantiationException) as error:
-            cause = error if isinstance(error, SvdxError) else error.__cause__
-            if not isinstance(cause, SvdxError):
+        except (SvdxError, InstantiationException, OmegaConfBaseException) as error:
+            cause = error.__cause__ if isinstance(error, InstantiationException) else error
+            if not isinstance(cause, SvdxError | OmegaConfBaseException):
                 raise
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise cause from None
-            sys.exit(f"svdx: {cause}")
+            sys.exit(f"svdx: {str(cause).splitlines()[0]}")
         finally:
             if wandb.run is not None:
                 wandb.finish(exit_code=failed)

@@ -15,6 +15,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import wandb
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -24,6 +26,7 @@ from rich.progress import track as progress
 from svdx.callbacks import EpochLines, ExplainValidation
 from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
+from svdx.data.melstore import statistics
 from svdx.errors import ConfigError
 from svdx.evaluation.detection import Detection
 from svdx.explain.explainer import Explainer
@@ -43,9 +46,13 @@ def build(node: DictConfig, *live: Any, **more: Any) -> Any:
 
 
 def check_devices(trainer: DictConfig) -> None:
-    """Refuse GPUs that are not there before anything is made."""
-    if trainer.accelerator is None and trainer.devices is None:
-        devices(OmegaConf.to_container(trainer)["gpus"])
+    """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
+    used = trainer.devices
+    if trainer.accelerator is None and used is None:
+        used = devices(OmegaConf.to_container(trainer)["gpus"])["devices"]
+    one = used in (None, 1, "1", "auto") or (not isinstance(used, int | str) and len(used) == 1)
+    if not one and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
 def keep_metrics(logger: CSVLogger) -> None:
@@ -96,13 +103,20 @@ class Pipeline:
             if not path.exists():
                 log.info(f"no classifier is there for {self.corpus.key}: training one first")
                 self.train_classifier(self.directory / "classifier")
-        network = load_classifier(path, section.standardisation, section.threshold)
+        network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
         if (network.frames, network.bands) != expected:
             raise ConfigError(f"{path}: hears {network.frames} frames of {network.bands} bands, frontend: {expected}")
         self.used["classifier"] = f"{path} ({fingerprint(network)})"
         log.info(f"classifier: {self.used['classifier']}")
         return network
+
+    def _standardisation(self) -> str | tuple[torch.Tensor, torch.Tensor] | None:
+        """What the config asks for, in the words of `load_classifier`."""
+        asked = self.cfg.classifier.standardisation
+        if asked != "target":
+            return asked
+        return statistics(self.store.logmel(track) for track in self.store.prepare(self.corpus.split("train")))
 
     @cached_property
     def inverter(self) -> UpConv:

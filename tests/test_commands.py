@@ -195,10 +195,25 @@ def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shel
     assert lines(directory) == of(lines(curve), 0.2)
 
 
+def test_several_processes_in_a_multirun_are_refused(shell, curve):
+    two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
+    _, done = shell("ddp", "evaluate.py", "-m", *CORPUS, "excerpts.n=8", "explainer.threshold=0.2", *two, status=1)
+    assert "several devices in a multirun" in done.stderr
+
+
 def test_a_curve_is_drawn_again_from_its_file_alone(shell, curve):
     (curve / "curve.png").unlink()
     shell("drawn", "evaluate.py", f"plot={curve / 'curve.csv'}")
     assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_trained_models_are_taken_to_another_corpus_with_its_statistics(shell, trained, tiny_corpus):
+    (models,) = (shell.cache / "models").glob(f"{KEY}-*")
+    other = ("experiment=cross_dataset", f"models='{models}'", "data=folder", f"data.root='{tiny_corpus.root}'")
+    few = ("excerpts.n=8", "thresholds=[0.5]", "controls=[]")
+    target, _ = shell("target", "evaluate.py", *other, *few)
+    own, _ = shell("own", "evaluate.py", *other, *few, "classifier.standardisation=null")
+    assert lines(target) != lines(own)
 
 
 def test_agreement_and_detection_on_request(shell, trained):

@@ -69,12 +69,14 @@ def test_the_groups_are_those_of_the_contract():
     assert options("data") == ["folder", "jamendo", "rwc", "stems", "synthetic"]
     assert options("logger") == ["csv", "wandb"]
     assert options("model") == ["inverter", "svdnet"]
-    assert options("experiment") == ["eusipco2018", "released_code"]
+    assert options("experiment") == ["cross_dataset", "eusipco2018", "released_code"]
+    assert options("classifier") == ["quick", "svdnet"]
 
 
 @pytest.mark.parametrize("entry, words", ALL)
 def test_everything_composes_resolves_and_points_at_what_exists(entry, words):
-    cfg = composed(entry, *words)
+    needed = ["models=trained"] if "experiment=cross_dataset" in words else []
+    cfg = composed(entry, *words, *needed)
     OmegaConf.resolve(cfg)
     assert not OmegaConf.missing_keys(cfg)
     assert f"data={cfg.data.name}" in words

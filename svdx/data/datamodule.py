@@ -18,7 +18,7 @@ from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.excerpts import Excerpts, Index, every, sample
-from svdx.data.melstore import MelStore
+from svdx.data.melstore import MelStore, statistics
 from svdx.errors import ConfigError, CorpusError
 
 
@@ -104,18 +104,8 @@ class ExcerptsData(pl.LightningDataModule):
         return excerpts
 
     def standardisation(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (ddof 1) of every band over the training tracks' frames, [bands] each.
-
-        A band that never changes has deviation 1.
-        """
-        count, total, square = 0, 0.0, 0.0
-        for track in self.train_tracks:
-            logmel = self.store.logmel(track).astype(np.float64)
-            count, total, square = count + len(logmel), total + logmel.sum(0), square + (logmel**2).sum(0)
-        mean = total / count
-        std = np.sqrt(np.maximum(square - count * mean**2, 0) / (count - 1))
-        std[std < 1e-6] = 1
-        return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+        """Those of the training tracks, see `svdx.data.melstore.statistics`."""
+        return statistics(self.store.logmel(track) for track in self.train_tracks)
 
     def cache_features(self, features_at: Callable[[Tensor, Tensor], Tensor], device: torch.device) -> None:
         """Compute the features of all training and validation excerpts once, unless features=live.

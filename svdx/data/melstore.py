@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -100,3 +100,18 @@ class MelStore:
     def samples(self, track: Track) -> np.ndarray:
         """Memory-mapped samples of a prepared track, [n]."""
         return np.load(self._path(track, "samples"), mmap_mode="r", allow_pickle=False)
+
+
+def statistics(logmels: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (ddof 1) of every band over all frames of log-mels [T, bands]; [bands] each.
+
+    A band that never changes has deviation 1.
+    """
+    count, total, square = 0, 0.0, 0.0
+    for logmel in logmels:
+        values = logmel.astype(np.float64)
+        count, total, square = count + len(values), total + values.sum(0), square + (values**2).sum(0)
+    mean = total / count
+    std = np.sqrt(np.maximum(square - count * mean**2, 0) / (count - 1))
+    std[std < 1e-6] = 1
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()

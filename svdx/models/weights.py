@@ -61,11 +61,14 @@ def save(network: SVDNet | UpConv, path: str | Path) -> None:
 
 
 def load_classifier(
-    path: str | Path, standardisation: str | Path | None = None, threshold: float | None = None
+    path: str | Path,
+    standardisation: str | Path | tuple[Tensor, Tensor] | None = None,
+    threshold: float | None = None,
 ) -> SVDNet:
     """Read an SVDNet, in eval mode and frozen.
 
-    standardisation: .csv (band, mean, std) or .npz (mean, std); needed with an .npz classifier, which holds none.
+    standardisation: .csv (band, mean, std) or .npz (mean, std), or mean and std, [bands] each; needed with an .npz
+        classifier, which holds none.
     threshold: decision threshold to use instead of the stored one.
     Raises: WeightsError.
     """
@@ -84,7 +87,9 @@ def load_classifier(
         network = SVDNet(int(description["frames"]), int(description["bands"]))
         _fill(network, state, path)
     if standardisation is not None:
-        mean, std = load_standardisation(standardisation, network.bands)
+        if not isinstance(standardisation, tuple):
+            standardisation = load_standardisation(standardisation, network.bands)
+        mean, std = standardisation
         network.mean.copy_(mean)
         network.std.copy_(std)
     if threshold is not None:
