@@ -1,0 +1,86 @@
+"""How long a point of the explanation-loss curve takes: all thresholds in one pass, against one excerpt and one
+threshold at a time, as the original program works (which itself needs about a second each on two cores).
+
+python benchmarks/evaluation.py [excerpts]
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from svdx.evaluation.evaluator import Evaluator
+from svdx.explain import FeatureInversion
+from svdx.models import SVDNet, UpConv
+
+THRESHOLDS = [i / 10 for i in range(11)]
+ORIGINAL = 1.0  # seconds for an excerpt and a threshold on two cores
+N_PLAIN = 20  # excerpts that the plain way is timed on
+BATCH = 32
+
+
+class Noise(Dataset):
+    """Excerpts of noise, smooth enough that their masks are regions; what they hold does not change the time."""
+
+    tracks = (Path("noise"),)
+
+    def __init__(self, n: int) -> None:
+        coarse = torch.randn(n, 1, 12, 8, generator=torch.Generator().manual_seed(0))
+        self.excerpts = torch.nn.functional.interpolate(coarse, (115, 80), mode="bilinear")[:, 0]
+
+    def __len__(self) -> int:
+        return len(self.excerpts)
+
+    def __getitems__(self, numbers: list[int]) -> dict[str, torch.Tensor]:
+        rest = {"vocal": torch.zeros(len(numbers), dtype=torch.bool), "track": torch.zeros(len(numbers)).long()}
+        return {"logmel": self.excerpts[numbers], "number": torch.tensor(numbers), **rest}
+
+
+class Data(pl.LightningDataModule):
+    """The noise as a test split."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.test_set = Noise(n)
+
+    def test_dataloader(self) -> DataLoader:
+        return DataLoader(self.test_set, BATCH, collate_fn=lambda batch: batch)
+
+
+def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
+    """Seconds an excerpt and a threshold, each on its own."""
+    start = time.perf_counter()
+    for excerpt in excerpts:
+        for threshold in THRESHOLDS:
+            explainer.threshold = threshold
+            explainer(excerpt[None]).flipped.item()
+    return (time.perf_counter() - start) / len(excerpts) / len(THRESHOLDS)
+
+
+def in_one_pass(explainer: FeatureInversion, data: Data) -> float:
+    """Seconds an excerpt and a threshold, through the evaluator."""
+    evaluator = Evaluator(explainer, THRESHOLDS, [explainer.classifier, explainer.inverter])
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False)
+    start = time.perf_counter()
+    trainer.test(evaluator, datamodule=data, verbose=False)
+    return (time.perf_counter() - start) / len(data.test_set) / len(THRESHOLDS)
+
+
+def main() -> None:
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    torch.manual_seed(0)
+    explainer = FeatureInversion(SVDNet().eval(), UpConv(16).eval())
+    data = Data(n)
+    alone = plain(explainer, data.test_set.excerpts[:N_PLAIN])
+    together = in_one_pass(explainer, data)
+    print(f"{n} excerpts, {len(THRESHOLDS)} thresholds, {torch.get_num_threads()} threads")
+    print(f"one pass:      {1000 * together:7.2f} ms an excerpt and threshold, {together * n * len(THRESHOLDS):.0f} s")
+    print(f"one at a time: {1000 * alone:7.2f} ms, {alone / together:.1f} times as long")
+    print(f"the original:  {1000 * ORIGINAL:7.0f} ms, {ORIGINAL / together:.0f} times as long")
+
+
+if __name__ == "__main__":
+    main()
