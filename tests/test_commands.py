@@ -173,6 +173,17 @@ def test_a_multirun_over_thresholds_gives_the_curves_rows_and_gathers_them(sweep
     assert (directory / "curve.png").is_file()
 
 
+@pytest.mark.parametrize(
+    "launcher",
+    [("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), ("hydra/launcher=submitit_local",)],
+    ids=["joblib", "submitit"],
+)
+def test_jobs_side_by_side_give_the_same_rows(shell, sweep, launcher):
+    name = launcher[0].rpartition("=")[2]
+    directory, _ = shell(name, "evaluate.py", *sweep[1], *launcher, "threads=1")
+    assert lines(directory) == lines(sweep[0])
+
+
 def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is_not(shell, sweep):
     directory, words = sweep
     before = {number: (directory / number / "summary.json").read_bytes() for number in ("0", "1")}
