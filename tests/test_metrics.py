@@ -121,8 +121,8 @@ def test_the_area_is_the_mean_over_excerpts_and_not_over_batches():
 
 
 @UNTOUCHED
-def test_the_area_over_nothing_is_0():
-    assert RelativeArea().compute() == 0
+def test_the_area_over_nothing_is_nan():
+    assert math.isnan(RelativeArea().compute())
 
 
 def test_percent_of_nothing_is_nan():

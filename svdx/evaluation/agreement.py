@@ -7,24 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
 
-
-class Average(Metric):
-    """Mean over excerpts of what `update` is given, NaN of nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
-        self.add_state("n", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, values: Tensor) -> None:
-        """values: [B]"""
-        self.total += values.double().sum()
-        self.n += len(values)
-
-    def compute(self) -> float:
-        return float(self.total / self.n)
+from svdx.evaluation.metrics import Average
 
 
 class AverageDrop(Average):

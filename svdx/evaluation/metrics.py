@@ -61,21 +61,29 @@ class ExplanationLoss(Metric):
         return float(low), float(high)
 
 
-class RelativeArea(Metric):
-    """Mean share of kept bins, in per cent."""
+class Average(Metric):
+    """Mean over excerpts of what `update` is given, NaN of nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.add_state("total", torch.tensor(0.0, dtype=torch.double), dist_reduce_fx="sum")
         self.add_state("n", torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, areas: Tensor) -> None:
-        """areas: shares of kept bins, [B] in [0, 1]."""
-        self.total += areas.double().sum()
-        self.n += len(areas)
+    def update(self, values: Tensor) -> None:
+        """values: [B]"""
+        self.total += values.double().sum()
+        self.n += len(values)
 
     def compute(self) -> float:
-        return 100 * float(self.total) / max(int(self.n), 1)
+        return float(self.total / self.n)
+
+
+class RelativeArea(Average):
+    """Mean share of kept bins, in per cent."""
+
+    def update(self, areas: Tensor) -> None:
+        """areas: shares of kept bins, [B] in [0, 1]."""
+        super().update(100 * areas.double())
 
 
 class ReconstructionError(Metric):
