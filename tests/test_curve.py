@@ -6,7 +6,7 @@ import math
 import pytest
 
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import COLUMNS, read_curve, write_curve
+from svdx.evaluation.curve import COLUMNS, RUN, curve_lines, group, read_curve, write_curve
 
 CONTRACT = (
     "explainer,data,split,keep,fill,threshold,n,flips,explanation_loss_percent,relative_area_percent,"
@@ -72,3 +72,25 @@ def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, t
 def test_a_curve_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         read_curve(tmp_path / "nowhere.csv")
+
+
+def test_a_line_never_gives_the_pooled_loss_alone():
+    (line,) = curve_lines([row(0.6, data="jamendo", ci_low=0.25)], empty=57.77)
+    assert line == (
+        "inversion, threshold 0.6: explanation loss 33.3 % [0.2, 66.6], empty mask 57.8 %, n = 3 "
+        "(singing 1/2, no singing 0/1, balanced 25.0 %), area 0.0 %"
+    )
+
+
+def test_rows_are_grouped_by_what_tells_curves_apart_in_order_of_threshold():
+    rows = [row(0.2), row(0.1, explainer="random"), row(0.1)]
+    assert group(rows) == {"inversion": [rows[2], rows[0]], "random": [rows[1]]}
+    by_fill = [row(0.1, fill="zero"), row(0.1)]
+    assert list(group(by_fill)) == ["zero", "mean"]
+
+
+def test_a_gathered_sweep_says_which_run_a_row_is_of(tmp_path):
+    rows = [row(0.1) | {RUN: "seed=0"}, row(0.1) | {RUN: "seed=1"}]
+    write_curve(rows, tmp_path / "curve.csv")
+    assert read_curve(tmp_path / "curve.csv") == rows
+    assert list(group(rows)) == ["seed=0", "seed=1"]

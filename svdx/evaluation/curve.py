@@ -69,15 +69,18 @@ def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
     return dict(sorted(curves.items(), key=lambda item: first[item[0]]))
 
 
-def curve_lines(rows: Sequence[dict]) -> list[str]:
-    """The curve in words: never a pooled loss without its interval, its classes and what an empty mask would give."""
+def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
+    """The curve in words: never a pooled loss without its interval, its classes and what an empty mask would give.
+
+    empty: explanation loss of the empty mask, in per cent
+    """
     lines = []
     for row in rows:
         line = (
             "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
-            "[{ci_low:.1f}, {ci_high:.1f}] of {n} (singing {flips_vocal}/{n_vocal}, no singing "
-            "{flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
+            "[{ci_low:.1f}, {ci_high:.1f}], empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, "
+            "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
             "area {relative_area_percent:.1f} %"
         )
-        lines.append(line.format(**row))
+        lines.append(line.format(**row, empty=empty))
     return lines
