@@ -74,13 +74,10 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
 
     empty: explanation loss of the empty mask, in per cent
     """
-    lines = []
-    for row in rows:
-        line = (
-            "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
-            "[{ci_low:.1f}, {ci_high:.1f}], empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, "
-            "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
-            "area {relative_area_percent:.1f} %"
-        )
-        lines.append(line.format(**row, empty=empty))
-    return lines
+    words = (
+        "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
+        "[{ci_low:.1f}, {ci_high:.1f}], empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, "
+        "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
+        "area {relative_area_percent:.1f} %"
+    )
+    return [words.format(**row, empty=empty) for row in rows]
