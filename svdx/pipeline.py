@@ -194,7 +194,7 @@ class Pipeline:
     def _heard(self, split: str) -> Detection:
         tracks, classifier, detection = self.store.prepare(self.corpus.split(split)), self.classifier, Detection()
         for track in progress(tracks, f"every frame of {len(tracks)} tracks, {split}"):
-            logmel = torch.from_numpy(self.store.logmel(track)[:])
+            logmel = torch.tensor(self.store.logmel(track))
             starts = torch.arange(len(logmel) - classifier.frames + 1)
             vocal = frame_labels(track.segments, len(logmel), self.frontend.frame_rate)
             features = classifier.features_at(classifier.standardise(logmel), starts)
