@@ -146,8 +146,17 @@ class FrontEnd(nn.Module):
 
     def band_frequencies(self) -> Tensor:
         """Centre of every band, [n_bands], Hz."""
-        mels = torch.linspace(*(1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max)), self.n_bands + 2)
-        return 700 * torch.expm1(mels[1:-1] / 1127)
+        return self._frequencies(torch.arange(1, self.n_bands + 1))
+
+    def band_edges(self) -> Tensor:
+        """Limits of the bands, halfway in mel between neighbouring centres, [n_bands + 1], Hz."""
+        return self._frequencies(torch.arange(self.n_bands + 1) + 0.5)
+
+    def _frequencies(self, corners: Tensor) -> Tensor:
+        """Hz of positions among the filters' corners: 0 is f_min, band i has its centre at i + 1."""
+        low, high = (1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max))
+        mels = low + corners.double() * (high - low) / (self.n_bands + 1)
+        return (700 * torch.expm1(mels / 1127)).float()
 
     def stft(self, samples: Tensor) -> Tensor:
         """samples [..., n] → complex spectrum [..., frames, frame_length // 2 + 1]."""

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from svdx.audio import FrontEnd, decode, masked_sound
@@ -19,6 +20,11 @@ CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors
 def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
     """The excerpt that begins at the frame nearest to `start` seconds, [n] float32. Raises: AudioError."""
     samples = decode(audio, frontend.sample_rate)
+    return samples[excerpt_span(samples, start, frontend, audio)]
+
+
+def excerpt_span(samples: Tensor, start: float, frontend: FrontEnd, audio: str | Path) -> slice:
+    """Which samples of a track [n] are the excerpt at the frame nearest to `start` seconds; audio: its name in errors."""
     n_frames, needed = frontend.n_frames(len(samples)), frontend.excerpt_frames
     last = (n_frames - needed) / frontend.frame_rate
     if last < 0:
@@ -28,7 +34,7 @@ def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
     if not 0 <= frame <= n_frames - needed:
         raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
     first = frame * frontend.hop
-    return samples[first : first + frontend.n_samples(needed)]
+    return slice(first, first + frontend.n_samples(needed))
 
 
 class Listener:
@@ -42,8 +48,14 @@ class Listener:
 
     def listen(self, samples: Tensor) -> Explanation:
         """Explain one excerpt, samples [n]; the explanation's batch has one element."""
-        logmel = self.frontend(samples.double()).float()
-        return self.explainer(self.explainer.classifier.standardise(logmel)[None])
+        return self.explainer(self._excerpt(samples))
+
+    def _excerpt(self, samples: Tensor) -> Tensor:
+        return self.explainer.classifier.standardise(self.logmel(samples))[None]
+
+    def logmel(self, samples: Tensor) -> Tensor:
+        """samples [n] → log-mel [frames, bands], float32, computed in float64."""
+        return self.frontend(samples.double()).float()
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
         """Explain the excerpt of an audio file that begins at `start` seconds."""
@@ -52,6 +64,11 @@ class Listener:
     def kept_sound(self, samples: Tensor, explanation: Explanation) -> Tensor:
         """What the explanation's mask keeps of the excerpt's sound, [n]."""
         return masked_sound(samples, explanation.mask[0].float(), self.frontend)
+
+    @torch.no_grad()
+    def hear(self, samples: Tensor) -> float:
+        """The classifier's probability of singing in the sound of one excerpt, [n]."""
+        return float(self.explainer.classifier(self._excerpt(samples))[0])
 
 
 def load(directory: str | Path, **options) -> Listener:

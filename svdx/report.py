@@ -4,52 +4,175 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import soundfile
 from jinja2 import Environment, PackageLoader, select_autoescape
-from matplotlib.figure import Figure
-from torch import Tensor
 
+from svdx.audio import FrontEnd
+from svdx.canvas import colours, frequency_marks, levels, outline, packed, second_marks, shades, slider_steps
 from svdx.explain.explainer import Explanation
+
+COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
+WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
+ROWS = ("threshold", "area kept", "label", "as sound")
+NOTE = (
+    "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part as "
+    "the player plays it. Choose a threshold to see and hear it."
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the canvas shows.
+
+    logmel: [frames, bands], natural logarithm; salience: [frames, bands] in [0, 1]
+    threshold, keep: the explainer's; frontend: for the axes; voice: bins of the true voice, bool, where it is known
+    """
+
+    logmel: np.ndarray
+    salience: np.ndarray
+    threshold: float
+    keep: str
+    frontend: FrontEnd
+    voice: np.ndarray | None = None
+
+    @property
+    def seconds(self) -> float:
+        return len(self.logmel) / self.frontend.frame_rate
+
+
+@dataclass(frozen=True)
+class Point:
+    """One threshold: did the label stay, what to write beside it, and, where it is played, the kept sound [n]."""
+
+    threshold: float
+    kept: bool
+    cells: tuple[str, ...]
+    sound: np.ndarray | None = None
+
+
+def percent(mask: np.ndarray) -> str:
+    """Share of kept bins as text; a half goes up, as in the page's own script.
+
+    >>> percent(np.array([True] * 1 + [False] * 399))
+    '0.3 %'
+    """
+    mask = np.asarray(mask)
+    return f"{math.floor(1000 * int(mask.sum()) / mask.size + 0.5) / 10:.1f} %"
+
+
+def heard(probability: float, decision: float) -> str:
+    """A label and its probability in words.
+
+    >>> heard(0.66, 0.66)
+    'no singing (p = 0.660)'
+    """
+    return f"{'singing' if probability > decision else 'no singing'} (p = {probability:.3f})"
+
+
+def kept_or_flipped(flipped: bool) -> str:
+    return "flipped" if flipped else "kept"
 
 
 def explanation_facts(explanation: Explanation) -> dict[str, str]:
     """What an explanation of one excerpt says in words and numbers."""
-
-    def heard(vocal: Tensor, probability: Tensor) -> str:
-        return f"{'singing' if vocal[0] else 'no singing'} (p = {float(probability[0]):.3f})"
-
     return {
-        "excerpt": heard(explanation.vocal, explanation.probability),
-        "explanation": heard(explanation.masked_vocal, explanation.masked_probability),
-        "label": "flipped" if explanation.flipped[0] else "kept",
-        "area kept": f"{100 * float(explanation.area[0]):.1f} %",
+        "excerpt": heard(float(explanation.probability[0]), explanation.decision),
+        "explanation": heard(float(explanation.masked_probability[0]), explanation.decision),
+        "label": kept_or_flipped(bool(explanation.flipped[0])),
+        "area kept": percent(explanation.mask[0]),
         "decision threshold": f"p > {explanation.decision:.2f}",
     }
 
 
 def explanation_page(
-    title: str, facts: dict[str, str], figure: Figure, sounds: dict[str, Tensor], sample_rate: int
+    title: str, verdict: str, facts: dict[str, str], picture: Picture, curve: Sequence[Point], whole: np.ndarray
 ) -> str:
-    """HTML with the facts as a table, the figure, and a player for each sound.
+    """The page: picture with slider and players, what is to be said, and a row for each threshold of the curve.
 
-    facts: what to say → its value, as text; sounds: name → samples [n], full scale = 1
+    facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
+    sound; whole: samples [n], full scale = 1
     """
-    environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape())
-    players = {name: _wav_uri(samples.numpy(), sample_rate) for name, samples in sounds.items()}
-    return environment.get_template("explanation.html").render(
-        title=title, facts=facts, picture=_png_uri(figure), players=players
+    rate = picture.frontend.sample_rate
+    steps = slider_steps([point.threshold for point in curve])
+    gain = min(1.0, 1 / max(float(np.abs(sound).max()) for sound in _all_sounds(whole, curve)))
+    sounds = [
+        {
+            "step": _step(steps, point.threshold),
+            "kept": sound_uri(gain * point.sound, rate),
+            "removed": sound_uri(gain * (whole - point.sound), rate),
+        }
+        for point in curve
+        if point.sound is not None
+    ]
+    start = _step(steps, picture.threshold)
+    (own,) = (sound for sound in sounds if sound["step"] == start)
+    players = (
+        ("whole", "Whole", sound_uri(gain * whole, rate)),
+        ("kept", "Kept", own["kept"]),
+        ("removed", "Removed", own["removed"]),
+    )
+    return render(
+        "explanation.html",
+        title=title,
+        verdict=verdict,
+        facts=facts,
+        data={**_canvas(picture, steps), "start": start, "sounds": sounds},
+        columns=min(len(picture.logmel), COLUMNS),
+        seconds=round(picture.seconds, 2),
+        frequency_marks=frequency_marks(picture.frontend),
+        second_marks=second_marks(picture.seconds),
+        voice_path=None if picture.voice is None else outline(picture.voice),
+        players=players,
+        curve_columns=ROWS,
+        curve_note=NOTE,
+        curve=[
+            {"step": _step(steps, p.threshold), "threshold": f"{p.threshold:g}", "kept": p.kept, "cells": p.cells}
+            for p in curve
+        ],
     )
 
 
-def _png_uri(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _canvas(picture: Picture, steps: np.ndarray) -> dict:
+    """What the script draws from."""
+    frames, bands = picture.logmel.shape
+    return {
+        "frames": frames,
+        "bands": bands,
+        "seconds": picture.seconds,
+        "complement": picture.keep == "complement",
+        "steps": [float(f"{step:g}") for step in steps],
+        "shades": packed(shades(picture.logmel)),
+        "levels": packed(levels(picture.salience, steps)),
+        "colours": packed(colours()),
+    }
 
 
-def _wav_uri(samples: np.ndarray, sample_rate: int) -> str:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
-    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _step(steps: np.ndarray, threshold: float) -> int:
+    return int(np.abs(steps - np.float32(threshold)).argmin())
+
+
+def _all_sounds(whole: np.ndarray, curve: Sequence[Point]) -> list[np.ndarray]:
+    kept = [point.sound for point in curve if point.sound is not None]
+    return [whole, *kept, *(whole - sound for sound in kept)]
+
+
+def render(template: str, **values: object) -> str:
+    """A template of svdx/templates with its values; what is not markup is escaped."""
+    environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape())
+    return environment.get_template(template).render(**values)
+
+
+def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
+    """Samples [n] as something that a browser plays without loading: wav, or mp3 at 48 kbit/s where it is long."""
+    buffer, short = io.BytesIO(), len(samples) <= WAV_SECONDS * sample_rate
+    if short:
+        soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
+    else:
+        options = dict(subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.7)
+        soundfile.write(buffer, samples, sample_rate, format="MP3", **options)
+    return f"data:audio/{'wav' if short else 'mpeg'};base64," + base64.b64encode(buffer.getvalue()).decode()
