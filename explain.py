@@ -44,7 +44,9 @@ def checked(cfg: DictConfig) -> None:
 def main(cfg: DictConfig) -> None:
     checked(cfg)
     pipeline = Pipeline(cfg)
-    track, start = (track_at(Path(str(cfg.audio))), cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
+    track, start = (
+        (track_at(Path(str(cfg.audio))), cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
+    )
     listener = Listener(pipeline.frontend, pipeline.explainer())
     facts = document_excerpt(listener, track, start, list(cfg.thresholds), pipeline.directory)
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})

@@ -10,6 +10,7 @@ import numpy as np
 from svdx.audio import FrontEnd
 
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
+SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
 STEPS = np.arange(111) / 100  # positions of the threshold slider, 0 to 1.1
 
 
@@ -79,15 +80,15 @@ def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
 
 
 def second_marks(seconds: float) -> list[tuple[str, float]]:
-    """What to write below the picture, and where: per cent of its width; four to ten marks.
+    """What to write below the picture, and where: per cent of its width; ten marks at most in the first four hours.
 
-    >>> second_marks(2.0)[:3]
-    [('0', 0.0), ('0.2', 10.0), ('0.4', 20.0)]
+    >>> second_marks(2.0)
+    [('0', 0.0), ('0.5', 25.0), ('1', 50.0), ('1.5', 75.0)]
     >>> [text for text, _ in second_marks(130.0)]
     ['0:00', '0:20', '0:40', '1:00', '1:20', '1:40', '2:00']
     """
-    step = next(s for s in (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600) if seconds / s < 10 or s == 3600)
-    times = np.arange(0, seconds, step)
+    step = next((step for step in SECONDS if seconds / step < 10), SECONDS[-1])
+    times = np.arange(0, seconds, step).tolist()
     return [(clock(time) if seconds >= 60 else f"{time:.3g}", round(100 * time / seconds, 3)) for time in times]
 
 

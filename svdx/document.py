@@ -18,7 +18,7 @@ from svdx.explain import Explanation
 from svdx.explain.region import region, voice_bins, voice_share
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import explanation_figure
-from svdx.report import Picture, Point, explanation_facts, explanation_page, heard, kept_or_flipped, percent
+from svdx.report import Picture, Point, explanation_facts, explanation_page, kept_or_flipped, percent
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def document_excerpt(
     mask = explanation.mask[0].numpy()
     facts = {
         **explanation_facts(explanation),
-        "kept part as sound": own.cells[-1],
+        "label of the kept part as sound": own.cells[-1],
         **region_facts(picture, mask, stems),
     }
     title = f"{track.audio.name}, from {start:g} s"
@@ -72,23 +72,19 @@ def excerpt_points(
     for threshold in sorted({*thresholds, listener.explainer.threshold}):
         masked = listener.explainer.at(explanation, threshold)
         sound = listener.kept_sound(samples, masked)
-        flipped = bool(masked.flipped[0])
-        label = f"{kept_or_flipped(flipped)}: {heard(float(masked.masked_probability[0]), masked.decision)}"
+        label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
         cells = (percent(masked.mask[0]), label, as_sound(listener, sound, explanation))
-        points.append(Point(threshold, not flipped, cells, sound.numpy()))
+        points.append(Point(threshold, cells, sound.numpy()))
     return points
 
 
 def as_sound(listener: Listener, sound: Tensor, explanation: Explanation) -> str:
     """Is the excerpt's label still the same when its kept part goes through sound: front end and classifier again?"""
     probability = listener.hear(sound)
-    flipped = (probability > explanation.decision) != bool(explanation.vocal[0])
-    return f"{kept_or_flipped(flipped)}: {heard(probability, explanation.decision)}"
+    return kept_or_flipped((probability > explanation.decision) != bool(explanation.vocal[0]), probability)
 
 
-def region_facts(
-    picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None
-) -> dict[str, str]:
+def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:
     """Where the kept energy lies and, where the voice is known, how much of it is voice."""
     edges, frame_rate = picture.frontend.band_edges().numpy(), picture.frontend.frame_rate
     facts = {"where": str(region(picture.logmel, mask, edges, frame_rate) or "nowhere: nothing is kept")}
@@ -118,9 +114,7 @@ def _picture(
     )
 
 
-def _stems(
-    listener: Listener, track: Track, samples: Tensor, span: slice
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _stems(listener: Listener, track: Track, samples: Tensor, span: slice) -> tuple[np.ndarray, np.ndarray] | None:
     """Log-mel of the voice and of everything else in a stretch of a track, or None where the voice is not known."""
     if track.vocals is None:
         return None

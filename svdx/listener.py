@@ -24,7 +24,10 @@ def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
 
 
 def excerpt_span(samples: Tensor, start: float, frontend: FrontEnd, audio: str | Path) -> slice:
-    """Which samples of a track [n] are the excerpt at the frame nearest to `start` seconds; audio: its name in errors."""
+    """Which samples of a track [n] are the excerpt that begins at the frame nearest to `start` seconds.
+
+    audio: what to call the track in errors. Raises: AudioError.
+    """
     n_frames, needed = frontend.n_frames(len(samples)), frontend.excerpt_frames
     last = (n_frames - needed) / frontend.frame_rate
     if last < 0:

@@ -47,10 +47,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold: did the label stay, what to write beside it, and, where it is played, the kept sound [n]."""
+    """One threshold: what to write below each of ROWS but the first, and, where it is played, the kept sound [n]."""
 
     threshold: float
-    kept: bool
     cells: tuple[str, ...]
     sound: np.ndarray | None = None
 
@@ -65,25 +64,30 @@ def percent(mask: np.ndarray) -> str:
     return f"{math.floor(1000 * int(mask.sum()) / mask.size + 0.5) / 10:.1f} %"
 
 
-def heard(probability: float, decision: float) -> str:
+def heard(vocal: bool, probability: float) -> str:
     """A label and its probability in words.
 
-    >>> heard(0.66, 0.66)
+    >>> heard(False, 0.66)
     'no singing (p = 0.660)'
     """
-    return f"{'singing' if probability > decision else 'no singing'} (p = {probability:.3f})"
+    return f"{'singing' if vocal else 'no singing'} (p = {probability:.3f})"
 
 
-def kept_or_flipped(flipped: bool) -> str:
-    return "flipped" if flipped else "kept"
+def kept_or_flipped(flipped: bool, probability: float) -> str:
+    """What became of a label, and the probability now.
+
+    >>> kept_or_flipped(False, 0.9)
+    'kept (p = 0.900)'
+    """
+    return f"{'flipped' if flipped else 'kept'} (p = {probability:.3f})"
 
 
 def explanation_facts(explanation: Explanation) -> dict[str, str]:
     """What an explanation of one excerpt says in words and numbers."""
     return {
-        "excerpt": heard(float(explanation.probability[0]), explanation.decision),
-        "explanation": heard(float(explanation.masked_probability[0]), explanation.decision),
-        "label": kept_or_flipped(bool(explanation.flipped[0])),
+        "excerpt": heard(bool(explanation.vocal[0]), float(explanation.probability[0])),
+        "explanation": heard(bool(explanation.masked_vocal[0]), float(explanation.masked_probability[0])),
+        "label": "flipped" if explanation.flipped[0] else "kept",
         "area kept": percent(explanation.mask[0]),
         "decision threshold": f"p > {explanation.decision:.2f}",
     }
@@ -131,8 +135,8 @@ def explanation_page(
         curve_columns=ROWS,
         curve_note=NOTE,
         curve=[
-            {"step": _step(steps, p.threshold), "threshold": f"{p.threshold:g}", "kept": p.kept, "cells": p.cells}
-            for p in curve
+            {"step": _step(steps, point.threshold), "threshold": f"{point.threshold:g}", "cells": point.cells}
+            for point in curve
         ],
     )
 

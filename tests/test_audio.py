@@ -208,3 +208,11 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, extensio
 def test_constants_reach_the_front_end_unchanged(frontend):
     assert FrontEnd(**frontend.settings).settings == frontend.settings
     assert frontend.frame_rate == 70
+
+
+def test_edges_lie_between_the_centres_of_their_bands(frontend):
+    edges, centres = frontend.band_edges(), frontend.band_frequencies()
+    assert edges.shape == (81,)
+    assert (edges[:-1] < centres).all() and (centres < edges[1:]).all()
+    mel = 1127 * torch.log1p(edges.double() / 700)
+    torch.testing.assert_close(mel.diff(), mel.diff().mean().expand(80), rtol=1e-3, atol=0)

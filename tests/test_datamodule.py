@@ -1,6 +1,5 @@
 """What the data module promises to training and evaluation, through real batches."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -91,6 +91,12 @@ def test_threshold_0_gives_the_sound_back_and_1_1_silence(listener, track):
     assert torch.equal(listener.kept_sound(samples, listener.listen(samples)), torch.zeros(NEEDED))
 
 
+def test_the_sound_of_an_excerpt_is_heard_as_the_excerpt_is(listener, track):
+    samples = cut_excerpt(track, 0.3, listener.frontend)
+    assert listener.hear(samples) == pytest.approx(float(listener.listen(samples).probability[0]))
+    assert listener.hear(0 * samples) != pytest.approx(listener.hear(samples))
+
+
 @pytest.fixture
 def models(tmp_path, frontend, classifier, inverter):
     """A directory of trained models as train.py leaves it."""

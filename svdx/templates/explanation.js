@@ -21,15 +21,14 @@ function draw(step) {
     const first = Math.floor((column * data.frames) / canvas.width);
     const end = Math.max(first + 1, Math.floor(((column + 1) * data.frames) / canvas.width));
     for (let band = 0; band < data.bands; band++) {
-      const pixel = 4 * ((data.bands - 1 - band) * canvas.width + column);
+      const mean = [0, 0, 0];
       for (let frame = first; frame < end; frame++) {
-        const bin = frame * data.bands + band, shade = shades[bin];
+        const bin = frame * data.bands + band, shade = shades[bin], kept = isKept(bin, step);
         for (let part = 0; part < 3; part++) {
-          const value = isKept(bin, step) ? colours[3 * shade + part] : 80 + 0.4 * shade;
-          image.data[pixel + part] += value / (end - first);
+          mean[part] += (kept ? colours[3 * shade + part] : 80 + 0.4 * shade) / (end - first);
         }
       }
-      image.data[pixel + 3] = 255;
+      image.data.set([...mean, 255], 4 * ((data.bands - 1 - band) * canvas.width + column));
     }
   }
   context.putImageData(image, 0, 0);
@@ -47,6 +46,8 @@ function move() {
   const rows = [...document.querySelectorAll("#curve [data-step]")];
   const row = String(nearest(rows.map((each) => Number(each.dataset.step)), step));
   for (const each of rows) each.setAttribute("aria-current", each.dataset.step === row);
+  const cells = [...rows.find((each) => each.dataset.step === row).cells].map((cell) => cell.textContent.trim());
+  byId("status").textContent = `At ${cells[0]} the label is ${cells[2]}; as sound: ${cells[3]}.`;
   choose(nearest(data.sounds.map((sound) => sound.step), step));
 }
 

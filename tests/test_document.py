@@ -1,0 +1,110 @@
+"""The files of an explanation, made with networks of random weights."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from svdx.audio import decode, masked_sound
+from svdx.corpora.beside import track_at
+from svdx.corpora.track import Segment, Track
+from svdx.document import document_excerpt, excerpt_points
+from svdx.explain import FeatureInversion
+from svdx.listener import Listener, cut_excerpt
+from svdx.models import UpConv
+
+RATE, NEEDED = 22050, 114 * 315 + 1024
+THRESHOLDS = [0.0, 0.5, 1.1]
+FILES = {"explanation.npz", "explanation.png", "explanation.wav", "excerpt.wav", "removed.wav", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory):
+    """audio/, labels/ and vocals/ of one song: a low tone all along, and a voice that is noise in its second half."""
+    root = tmp_path_factory.mktemp("songs")
+    for folder in ("audio", "labels", "vocals"):
+        (root / folder).mkdir()
+    time = np.arange(4 * RATE) / RATE
+    voice = 0.1 * np.random.default_rng(1).standard_normal(len(time)) * (time >= 2)
+    soundfile.write(root / "audio/a song.wav", 0.3 * np.sin(2 * np.pi * 220 * time) + voice, RATE, "FLOAT")
+    soundfile.write(root / "vocals/a song.flac", voice[: 3 * RATE], RATE)
+    (root / "labels/a song.lab").write_text("0 2 nosing\n2 4 sing\n")
+    return root
+
+
+@pytest.fixture
+def listener(frontend, classifier):
+    return Listener(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
+
+
+def test_a_file_in_the_folder_layout_has_its_labels_and_voice(song):
+    track = track_at(song / "audio/a song.wav")
+    assert track.segments == (Segment(0, 2, False), Segment(2, 4, True))
+    assert track.vocals == song / "vocals/a song.flac"
+
+
+def test_a_mixture_has_the_vocals_beside_it(tmp_path):
+    for name in ("mixture.wav", "vocals.wav", "drums.wav"):
+        (tmp_path / name).touch()
+    assert track_at(tmp_path / "mixture.wav") == Track(
+        tmp_path.name, tmp_path / "mixture.wav", (), tmp_path / "vocals.wav"
+    )
+
+
+def test_a_file_anywhere_has_neither(tmp_path):
+    assert track_at(tmp_path / "b.mp3") == Track("b", tmp_path / "b.mp3", ())
+
+
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tmp_path, keep):
+    listener.explainer.keep = keep
+    facts = document_excerpt(listener, track_at(song / "audio/a song.wav"), 1.0, THRESHOLDS, tmp_path / "new")
+    assert {path.name for path in (tmp_path / "new").iterdir()} == FILES
+    whole, kept, removed = (
+        soundfile.read(tmp_path / "new" / f"{name}.wav")[0] for name in ("excerpt", "explanation", "removed")
+    )
+    assert np.array_equal(whole, decode(song / "audio/a song.wav", RATE)[RATE : RATE + NEEDED].double().numpy())
+    np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
+    assert len(kept) == NEEDED and 0 < (kept**2).sum() < (whole**2).sum()
+    html = (tmp_path / "new/report.html").read_text()
+    for words in facts.items():
+        assert all(word in html for word in words if not {">", "<"} & set(word))
+    assert set(facts) >= {"label", "label of the kept part as sound", "where", "kept energy that is voice"}
+    assert facts["label of the kept part as sound"].startswith(("kept (p = ", "flipped (p = "))
+    assert len(html) < 2_000_000
+
+
+def test_what_is_removed_is_the_complements_sound(listener, song):
+    samples = cut_excerpt(song / "audio/a song.wav", 1.0, listener.frontend)
+    explanation = listener.listen(samples)
+    removed = masked_sound(samples, (~explanation.mask[0]).float(), listener.frontend)
+    torch.testing.assert_close(samples - listener.kept_sound(samples, explanation), removed, atol=1e-4, rtol=0)
+
+
+def test_points_of_the_curve(listener, song):
+    samples = cut_excerpt(song / "audio/a song.wav", 1.0, listener.frontend)
+    explanation = listener.listen(samples)
+    everything, own, nothing = excerpt_points(listener, samples, explanation, [0.0, 1.1])
+    assert [point.threshold for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
+    probability = float(explanation.probability[0])
+    assert everything.cells == ("100.0 %", f"kept (p = {probability:.3f})", f"kept (p = {probability:.3f})")
+    assert own.cells[1].endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
+    assert nothing.cells[0] == "0.0 %" and not nothing.sound.any()
+    np.testing.assert_allclose(everything.sound, samples, atol=1e-5)
+
+
+def test_the_voice_is_half_of_a_mix_of_two_equals(listener, song, tmp_path):
+    noise = 0.1 * np.random.default_rng(2).standard_normal((2, 2 * RATE))
+    for name, sound in (("mixture", noise.sum(0)), ("vocals", noise[0])):
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE, "FLOAT")
+    facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
+    assert abs(int(facts["all energy that is voice"].split()[0]) - 50) < 3
+    assert 'class="voice"' in (tmp_path / "report.html").read_text()
+
+
+def test_a_silent_voice_is_said_and_left_out(listener, song, tmp_path, caplog):
+    (tmp_path / "mixture.wav").write_bytes((song / "audio/a song.wav").read_bytes())
+    soundfile.write(tmp_path / "vocals.wav", np.zeros(1000), RATE)
+    facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
+    assert "vocals.wav: silent" in caplog.text
+    assert "all energy that is voice" not in facts
