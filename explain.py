@@ -10,7 +10,7 @@ from svdx.cli import command
 from svdx.corpora.beside import track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
-from svdx.document import document_excerpt
+from svdx.document import document_excerpt, document_track
 from svdx.errors import ConfigError, CorpusError
 from svdx.explain.masks import check_threshold
 from svdx.listener import Listener
@@ -31,8 +31,10 @@ def first_singing(corpus: Corpus) -> tuple[Track, float]:
 
 def checked(cfg: DictConfig) -> None:
     """Raises ConfigError for what would be found out late."""
-    if isinstance(cfg.start, bool) or not isinstance(cfg.start, int | float):
-        raise ConfigError(f"start={cfg.start}: expected seconds")
+    if isinstance(cfg.start, bool) or not (isinstance(cfg.start, int | float) or cfg.start == "all"):
+        raise ConfigError(f"start={cfg.start}: expected seconds, or all for the whole track")
+    if cfg.hop is not None and not isinstance(cfg.hop, int | float):
+        raise ConfigError(f"hop={cfg.hop}: expected seconds")
     if not isinstance(cfg.thresholds, ListConfig):
         raise ConfigError(f"thresholds={cfg.thresholds}: expected a list as [0.0,0.1]")
     for threshold in cfg.thresholds:
@@ -48,7 +50,10 @@ def main(cfg: DictConfig) -> None:
         (track_at(Path(str(cfg.audio))), cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
     )
     listener = Listener(pipeline.frontend, pipeline.explainer())
-    facts = document_excerpt(listener, track, start, list(cfg.thresholds), pipeline.directory)
+    if cfg.start == "all":
+        facts = document_track(listener, track, cfg.hop, list(cfg.thresholds), pipeline.directory)
+    else:
+        facts = document_excerpt(listener, track, start, list(cfg.thresholds), pipeline.directory)
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
     for name, value in facts.items():
         log.info(f"{name}: {value}")

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from svdx.audio import FrontEnd, decode, masked_sound
-from svdx.errors import AudioError, WeightsError
-from svdx.explain import Explainer, Explanation, FeatureInversion
+from svdx.errors import AudioError, ConfigError, WeightsError
+from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
+from svdx.explain.tracks import explain_track, probabilities
 from svdx.models.weights import load_classifier, load_inverter
 
 CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
@@ -54,19 +55,42 @@ class Listener:
         return self.explainer(self._excerpt(samples))
 
     def _excerpt(self, samples: Tensor) -> Tensor:
-        return self.explainer.classifier.standardise(self.logmel(samples))[None]
+        return self._standardised(samples)[None]
+
+    def _standardised(self, samples: Tensor) -> Tensor:
+        return self.explainer.classifier.standardise(self.logmel(samples))
 
     def logmel(self, samples: Tensor) -> Tensor:
         """samples [n] → log-mel [frames, bands], float32, computed in float64."""
-        return self.frontend(samples.double()).float()
+        return self.frontend.of_track(samples)
+
+    def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
+        """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
+        length = self.frontend.excerpt_frames
+        frames = length // 2 if hop is None else round(hop * self.frontend.frame_rate)
+        if not 1 <= frames <= length:
+            shortest, longest = (n / self.frontend.frame_rate for n in (1, length))
+            raise ConfigError(f"hop={hop}: expected {math.ceil(100 * shortest) / 100} to {longest:.2f} s")
+        return explain_track(self.explainer, self._standardised(samples), length, frames)
+
+    @torch.no_grad()
+    def hear_track(self, samples: Tensor, starts: Tensor) -> Tensor:
+        """The classifier's probability of singing in the excerpts of a sound [n] from frames `starts` [N], [N]."""
+        return self.probabilities(self._standardised(samples), starts)
+
+    @torch.no_grad()
+    def probabilities(self, track: Tensor, starts: Tensor) -> Tensor:
+        """The same of a standardised track, [T, bands]."""
+        return probabilities(self.explainer.classifier, track, starts)
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
         """Explain the excerpt of an audio file that begins at `start` seconds."""
         return self.listen(cut_excerpt(audio, start, self.frontend))
 
-    def kept_sound(self, samples: Tensor, explanation: Explanation) -> Tensor:
-        """What the explanation's mask keeps of the excerpt's sound, [n]."""
-        return masked_sound(samples, explanation.mask[0].float(), self.frontend)
+    def kept_sound(self, samples: Tensor, explanation: Explanation | TrackExplanation) -> Tensor:
+        """What the explanation's mask keeps of the sound of the excerpt, or of the track, [n]."""
+        mask = explanation.mask[0] if isinstance(explanation, Explanation) else explanation.mask
+        return masked_sound(samples, mask.float(), self.frontend)
 
     @torch.no_grad()
     def hear(self, samples: Tensor) -> float:

@@ -17,11 +17,22 @@ from svdx.canvas import colours, frequency_marks, levels, outline, packed, secon
 from svdx.explain.explainer import Explanation
 
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
+OUTLINED = 1200  # frames: the voice's outline is not readable over more
 WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
 ROWS = ("threshold", "area kept", "label", "as sound")
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part as "
     "the player plays it. Choose a threshold to see and hear it."
+)
+
+TRACK_NOTE = (
+    "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
+    "the same when it hears the kept part as the player plays it."
+)
+MERGED = (
+    "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "
+    "The picture merges the explanations of all excerpts: of each bin, the mean of its saliences in the excerpts that "
+    "hold it, weighted by sin² over the excerpt, most at its centre."
 )
 
 
@@ -52,6 +63,21 @@ class Point:
     threshold: float
     cells: tuple[str, ...]
     sound: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Probability of singing over a track.
+
+    times: seconds, [N]; probability: [N]; decision: singing is above it
+    sung: (start, end) in seconds of what the labels call singing; labelled: are there labels?
+    """
+
+    times: np.ndarray
+    probability: np.ndarray
+    decision: float
+    sung: Sequence[tuple[float, float]]
+    labelled: bool
 
 
 def percent(mask: np.ndarray) -> str:
@@ -94,12 +120,18 @@ def explanation_facts(explanation: Explanation) -> dict[str, str]:
 
 
 def explanation_page(
-    title: str, verdict: str, facts: dict[str, str], picture: Picture, curve: Sequence[Point], whole: np.ndarray
+    title: str,
+    verdict: str,
+    facts: dict[str, str],
+    picture: Picture,
+    curve: Sequence[Point],
+    whole: np.ndarray,
+    timeline: Timeline | None = None,
 ) -> str:
     """The page: picture with slider and players, what is to be said, and a row for each threshold of the curve.
 
     facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
-    sound; whole: samples [n], full scale = 1
+    sound; whole: samples [n], full scale = 1; timeline: of a whole track
     """
     rate = picture.frontend.sample_rate
     steps = slider_steps([point.threshold for point in curve])
@@ -130,10 +162,11 @@ def explanation_page(
         seconds=round(picture.seconds, 2),
         frequency_marks=frequency_marks(picture.frontend),
         second_marks=second_marks(picture.seconds),
-        voice_path=None if picture.voice is None else outline(picture.voice),
+        voice_path=None if picture.voice is None or len(picture.voice) > OUTLINED else outline(picture.voice),
+        timeline=None if timeline is None else _timeline(timeline, picture.seconds),
         players=players,
         curve_columns=ROWS,
-        curve_note=NOTE,
+        curve_note=NOTE if timeline is None else TRACK_NOTE,
         curve=[
             {"step": _step(steps, point.threshold), "threshold": f"{point.threshold:g}", "cells": point.cells}
             for point in curve
@@ -153,6 +186,22 @@ def _canvas(picture: Picture, steps: np.ndarray) -> dict:
         "shades": packed(shades(picture.logmel)),
         "levels": packed(levels(picture.salience, steps)),
         "colours": packed(colours()),
+    }
+
+
+def _timeline(timeline: Timeline, seconds: float) -> dict:
+    """Drawn in 1000 units of time and 100 of probability, downwards."""
+    points = zip(1000 * timeline.times / seconds, 100 * (1 - timeline.probability), strict=True)
+    shown = [(1000 * start / seconds, 1000 * (min(end, seconds) - start) / seconds) for start, end in timeline.sung]
+    note = f"Shaded: labelled as singing. {MERGED}" if timeline.labelled else MERGED
+    sings = 100 * float((timeline.probability > timeline.decision).mean())
+    return {
+        "path": "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points),
+        "decision": f"{timeline.decision:.2f}",
+        "decision_top": round(100 * (1 - timeline.decision), 2),
+        "labels": [(round(x, 2), round(width, 2)) for x, width in shown],
+        "words": f"Probability of singing over time; above the decision threshold in {sings:.0f} % of it",
+        "note": note,
     }
 
 

@@ -55,7 +55,7 @@ def page(browser, written):
     """The open page; at the end it has reported no error and asked for nothing but itself."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     errors, asked = [], []
-    page.on("console", lambda message: errors.append(message.text))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     address = (written / "report.html").as_uri()

@@ -47,7 +47,8 @@ function move() {
   const row = String(nearest(rows.map((each) => Number(each.dataset.step)), step));
   for (const each of rows) each.setAttribute("aria-current", each.dataset.step === row);
   const cells = [...rows.find((each) => each.dataset.step === row).cells].map((cell) => cell.textContent.trim());
-  byId("status").textContent = `At ${cells[0]} the label is ${cells[2]}; as sound: ${cells[3]}.`;
+  const sound = cells[3] === "—" ? "" : `; as sound: ${cells[3]}`;
+  byId("status").textContent = `At ${cells[0]} the label is ${cells[2]}${sound}.`;
   choose(nearest(data.sounds.map((sound) => sound.step), step));
 }
 
@@ -74,6 +75,8 @@ function showHead() {
     head.hidden = false;
     head.style.left = `${(100 * seconds) / data.seconds}%`;
   }
+  const scroll = byId("scroll"), place = (scroll.scrollWidth * seconds) / data.seconds - scroll.scrollLeft;
+  if (place < 0 || place > scroll.clientWidth) scroll.scrollLeft += place - scroll.clientWidth / 8;
   stage.setAttribute("aria-valuenow", seconds.toFixed(2));
   stage.setAttribute("aria-valuetext", `${seconds.toFixed(2)} s`);
   if (!player.paused) requestAnimationFrame(showHead);
@@ -114,4 +117,12 @@ for (const button of document.querySelectorAll("#curve button")) {
   });
 }
 slider.addEventListener("input", move);
+
+// Only the page of a whole track has a zoom; what is in the middle stays there.
+byId("zoom")?.addEventListener("input", (event) => {
+  const scroll = byId("scroll"), middle = (scroll.scrollLeft + scroll.clientWidth / 2) / scroll.scrollWidth;
+  byId("zoom-value").textContent = event.target.value;
+  scroll.firstElementChild.style.width = `${100 * event.target.value}%`;
+  scroll.scrollLeft = middle * scroll.scrollWidth - scroll.clientWidth / 2;
+});
 move();

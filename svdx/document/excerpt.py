@@ -1,26 +1,20 @@
-"""The files that an explanation leaves: pictures, arrays, sounds, and the page that shows and plays them."""
+"""One excerpt: its files, and what they say."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from torch import Tensor
-from torch.nn import functional as F
 
 from svdx.audio import decode
 from svdx.corpora.track import Track
-from svdx.errors import AudioError
+from svdx.document.parts import log_mels_of_stems, picture_of, region_facts, write_sounds
 from svdx.explain import Explanation
-from svdx.explain.region import region, voice_bins, voice_share
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import explanation_figure
-from svdx.report import Picture, Point, explanation_facts, explanation_page, kept_or_flipped, percent
-
-log = logging.getLogger(__name__)
+from svdx.report import Point, explanation_facts, explanation_page, kept_or_flipped, percent
 
 
 def document_excerpt(
@@ -33,12 +27,12 @@ def document_excerpt(
     """
     samples = decode(track.audio, listener.frontend.sample_rate)
     span = excerpt_span(samples, start, listener.frontend, track.audio)
-    stems = _stems(listener, track, samples, span)
+    stems = log_mels_of_stems(listener, track, samples, span)
     samples = samples[span]
     explanation = listener.listen(samples)
     points = excerpt_points(listener, samples, explanation, thresholds)
     own = next(point for point in points if point.threshold == listener.explainer.threshold)
-    picture = _picture(listener, samples, explanation.salience[0], stems)
+    picture = picture_of(listener, samples, explanation.salience[0], stems)
     mask = explanation.mask[0].numpy()
     facts = {
         **explanation_facts(explanation),
@@ -82,46 +76,3 @@ def as_sound(listener: Listener, sound: Tensor, explanation: Explanation) -> str
     """Is the excerpt's label still the same when its kept part goes through sound: front end and classifier again?"""
     probability = listener.hear(sound)
     return kept_or_flipped((probability > explanation.decision) != bool(explanation.vocal[0]), probability)
-
-
-def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:
-    """Where the kept energy lies and, where the voice is known, how much of it is voice."""
-    edges, frame_rate = picture.frontend.band_edges().numpy(), picture.frontend.frame_rate
-    facts = {"where": str(region(picture.logmel, mask, edges, frame_rate) or "nowhere: nothing is kept")}
-    if stems is not None and mask.any():
-        facts["kept energy that is voice"] = f"{100 * voice_share(*stems, mask):.0f} %"
-        facts["all energy that is voice"] = f"{100 * voice_share(*stems, np.ones_like(mask)):.0f} %"
-    return facts
-
-
-def write_sounds(directory: Path, whole: np.ndarray, kept: np.ndarray, sample_rate: int) -> None:
-    """Write the whole, the kept and the removed part as WAV in float, so that nothing clips and the parts sum up."""
-    for name, sound in (("excerpt", whole), ("explanation", kept), ("removed", whole - kept)):
-        soundfile.write(directory / f"{name}.wav", sound, sample_rate, subtype="FLOAT")
-
-
-def _picture(
-    listener: Listener, samples: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
-) -> Picture:
-    explainer = listener.explainer
-    return Picture(
-        listener.logmel(samples).numpy(),
-        salience.numpy(),
-        explainer.threshold,
-        explainer.keep,
-        listener.frontend,
-        voice_bins(*stems) if stems is not None else None,
-    )
-
-
-def _stems(listener: Listener, track: Track, samples: Tensor, span: slice) -> tuple[np.ndarray, np.ndarray] | None:
-    """Log-mel of the voice and of everything else in a stretch of a track, or None where the voice is not known."""
-    if track.vocals is None:
-        return None
-    try:
-        voice = decode(track.vocals, listener.frontend.sample_rate)
-    except AudioError as error:
-        log.warning(f"the voice is left out: {error}")
-        return None
-    voice = F.pad(voice, (0, max(0, len(samples) - len(voice))))[: len(samples)][span]
-    return listener.logmel(voice).numpy(), listener.logmel(samples[span] - voice).numpy()
