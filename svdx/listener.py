@@ -67,11 +67,11 @@ class Listener:
     def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
         """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
         length = self.frontend.excerpt_frames
-        frames = length // 2 if hop is None else round(hop * self.frontend.frame_rate)
-        if not 1 <= frames <= length:
+        frames = length // 2 if hop is None else hop * self.frontend.frame_rate
+        if not 0.5 < frames <= length + 0.5:
             shortest, longest = (n / self.frontend.frame_rate for n in (1, length))
             raise ConfigError(f"hop={hop}: expected {math.ceil(100 * shortest) / 100} to {longest:.2f} s")
-        return explain_track(self.explainer, self._standardised(samples), length, frames)
+        return explain_track(self.explainer, self._standardised(samples), length, round(frames))
 
     @torch.no_grad()
     def hear_track(self, samples: Tensor, starts: Tensor) -> Tensor:

@@ -146,7 +146,7 @@ def explanation_page(
         if point.sound is not None
     ]
     start = _step(steps, picture.threshold)
-    (own,) = (sound for sound in sounds if sound["step"] == start)
+    own = next(sound for sound in sounds if sound["step"] == start)
     players = (
         ("whole", "Whole", sound_uri(gain * whole, rate)),
         ("kept", "Kept", own["kept"]),
@@ -157,7 +157,7 @@ def explanation_page(
         title=title,
         verdict=verdict,
         facts=facts,
-        data={**_canvas(picture, steps), "start": start, "sounds": sounds},
+        data={**_canvas(picture, steps), "start": start, "sounds": [s for s in sounds if s is not own]},
         columns=min(len(picture.logmel), COLUMNS),
         seconds=round(picture.seconds, 2),
         frequency_marks=frequency_marks(picture.frontend),

@@ -66,6 +66,14 @@ CASES = {
     ),
     "a start before the beginning": (f"{EXPLAIN} audio={{song.wav}} start=-1", "start=-1 is outside the track"),
     "a start that is no number": (f"{EXPLAIN} audio={{song.wav}} start=soon", "start=soon"),
+    "a hop that is no number": (f"{EXPLAIN} audio={{song.wav}} start=all hop=often", "hop=often: expected seconds"),
+    "a hop beyond an excerpt": (f"{EXPLAIN} audio={{song.wav}} start=all hop=2", "hop=2: expected 0.02 to 1.64 s"),
+    "a whole track too short": (f"{EXPLAIN} audio={{short.wav}} start=all", "{short.wav}: 1.00 s, an excerpt needs"),
+    "one number as explain's thresholds": (
+        f"{EXPLAIN} audio={{song.wav}} thresholds=0.5",
+        "thresholds=0.5: expected a",
+    ),
+    "a word among explain's thresholds": (f"{EXPLAIN} audio={{song.wav}} thresholds=[high]", "threshold high is"),
     "an npz of another network as classifier": (f"{SONG} classifier.weights={{four.npz}}", "{four.npz}: not an SVDNet"),
     "an npz of other shapes": (f"{SONG} classifier.weights={{fourteen.npz}}", "{fourteen.npz}: not a SVDNet"),
     "an npz of another network as inverter": (

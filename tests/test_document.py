@@ -8,7 +8,9 @@ import torch
 from svdx.audio import decode, masked_sound
 from svdx.corpora.beside import track_at
 from svdx.corpora.track import Segment, Track
-from svdx.document import document_excerpt, excerpt_points
+from svdx.document import document_excerpt, document_track
+from svdx.document.excerpt import excerpt_points
+from svdx.document.track import is_sung
 from svdx.explain import FeatureInversion
 from svdx.listener import Listener, cut_excerpt
 from svdx.models import UpConv
@@ -108,3 +110,29 @@ def test_a_silent_voice_is_said_and_left_out(listener, song, tmp_path, caplog):
     facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
     assert "vocals.wav: silent" in caplog.text
     assert "all energy that is voice" not in facts
+
+
+def test_a_whole_track(listener, song, tmp_path):
+    facts = document_track(listener, track_at(song / "audio/a song.wav"), None, THRESHOLDS, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {"excerpt.wav", "explanation.png"} | {"track.wav"}
+    whole, kept, removed = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("track", "explanation", "removed"))
+    assert len(whole) == 4 * RATE
+    np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
+    with np.load(tmp_path / "explanation.npz") as arrays:
+        assert arrays["mask"].shape == (listener.frontend.n_frames(4 * RATE), 80)
+        assert np.array_equal(arrays["mask"], arrays["salience"] >= np.float32(0.5))
+        assert len(arrays["starts"]) == 4
+        vocal = arrays["probability"] > arrays["decision"]
+    assert facts["heard as singing"] == f"{vocal.sum()} of 4 ({25 * vocal.sum()} %)"
+    assert facts["excerpts"] == "4, one every 0.81 s"
+    assert facts["labels of the kept part as sound"].startswith("kept in ")
+    # excerpts at 0, 0.81, 1.63 and 2.36 s, their centres 0.81 s later; singing from 2 s
+    agreeing = (vocal == [False, False, True, True]).sum()
+    assert facts["agrees with the labels"] == f"{agreeing} of 4 ({25 * agreeing} %)"
+    html = (tmp_path / "report.html").read_text()
+    assert "<title>a song.wav, whole track</title>" in html and 'class="label"' in html
+
+
+def test_singing_begins_at_its_segments_start_and_is_over_at_its_end(song):
+    track = track_at(song / "audio/a song.wav")
+    assert [is_sung(track, time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from svdx.canvas import colours, shades
-from svdx.corpora.track import Track
-from svdx.document import document_excerpt
+from svdx.corpora.track import Segment, Track
+from svdx.document import document_excerpt, document_track
 from svdx.explain import FeatureInversion
 from svdx.listener import Listener
 from svdx.models import UpConv
@@ -207,3 +207,38 @@ def test_it_fits_a_phone_and_a_desk_in_light_and_dark(browser, written, width, s
     brightness = sum(map(int, re.findall(r"\d+", paper)[:3])) / 3
     assert (brightness > 128) == (scheme == "light")
     page.close()
+
+
+@pytest.fixture
+def timeline(browser, written, frontend, _classifier, tmp_path):
+    """The open page of the whole song."""
+    listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
+    document_track(listener, Track("song", written / "song.wav", (Segment(1, 3, True),)), 0.5, CURVE, tmp_path)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((tmp_path / "report.html").as_uri())
+    yield page
+    page.close()
+
+
+def test_a_whole_track_shows_its_mask_and_plays_from_a_click_on_the_timeline(timeline):
+    frames = timeline.evaluate("data.frames")
+    assert drawn(timeline).shape == (frames, 80, 3)
+    assert seen(timeline, "area") == f"{round(100 * (~is_grey(drawn(timeline))).mean(), 1)} %"
+    box = timeline.locator(".stage.strip").bounding_box()
+    timeline.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    timeline.wait_for_function("document.getElementById('whole').currentTime > data.seconds / 2")
+    assert len(timeline.locator(".stage .head:visible").all()) == 2
+    set_slider(timeline, 0.6)
+    assert seen(timeline, "sound-note").endswith("at threshold 0.35.")
+
+
+def test_a_zoomed_picture_follows_the_sound(timeline):
+    timeline.locator("#zoom").fill("8")
+    width, shown, place = timeline.evaluate(
+        "[scroll.scrollWidth, scroll.clientWidth, scroll.scrollLeft]".replace("scroll.", "byId('scroll').")
+    )
+    assert width == pytest.approx(8 * shown, abs=8)
+    assert place == pytest.approx((width - shown) / 2, abs=shown / 8)
+    timeline.evaluate("document.getElementById('whole').currentTime = 0.1")
+    timeline.wait_for_function("byId('scroll').scrollLeft < byId('scroll').clientWidth")
+    assert timeline.evaluate("document.documentElement.scrollWidth") == 1280

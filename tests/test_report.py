@@ -13,7 +13,7 @@ import torch
 
 from svdx.canvas import slider_steps
 from svdx.explain import Explanation
-from svdx.report import Picture, Point, explanation_facts, explanation_page, percent, sound_uri
+from svdx.report import Picture, Point, Timeline, explanation_facts, explanation_page, percent, sound_uri
 
 EVIL = "<script>alert('x')</script>&\"quoted\".mp3"
 RATE, FRAMES = 22050, 12
@@ -43,14 +43,14 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def make(frontend):
-    """`make(keep="salient", voice=None)` → the page of a picture of 12 frames."""
+    """`make(keep="salient", voice=None, timeline=None)` → the page of a picture of 12 frames."""
     random = np.random.default_rng(0)
     logmel, salience = random.normal(size=(FRAMES, 80)), random.random((FRAMES, 80)).astype(np.float32)
 
-    def page(keep="salient", voice=None, name=EVIL):
+    def page(keep="salient", voice=None, name=EVIL, timeline=None):
         points = [Point(threshold, ("50.0 %", "kept (p = 0.9)", name), sound) for threshold, sound in KEPT.items()]
         picture = Picture(logmel, salience, 0.6, keep, frontend, voice)
-        return explanation_page(name, f"says {name}", {"label": "kept", name: name}, picture, points, WHOLE)
+        return explanation_page(name, f"says {name}", {"label": "kept", name: name}, picture, points, WHOLE, timeline)
 
     page.salience = salience
     return page
@@ -118,12 +118,14 @@ def test_every_control_has_a_label(html):
     assert len(canvas["aria-label"]) > 20
 
 
-def test_the_script_gets_sounds_of_every_point(html):
+def test_the_script_gets_the_sounds_that_are_not_in_the_players(html):
     found = data(html)
-    assert [found["steps"][sound["step"]] for sound in found["sounds"]] == list(KEPT)
     assert found["steps"][found["start"]] == 0.6
-    parts = [decoded(sound[part])[1] for sound in found["sounds"] for part in ("kept", "removed")]
-    np.testing.assert_allclose(parts[0] + parts[1], parts[2] + parts[3], atol=4 / 2**15)
+    (sound,) = found["sounds"]
+    assert found["steps"][sound["step"]] == 0.3
+    whole = next(attributes["src"] for attributes in Page(html).of("audio") if attributes["id"] == "whole")
+    parts = decoded(sound["kept"])[1] + decoded(sound["removed"])[1]
+    np.testing.assert_allclose(parts, decoded(whole)[1], atol=3 / 2**15)
 
 
 @pytest.mark.parametrize("keep", ["salient", "complement"])
@@ -139,7 +141,7 @@ def test_a_row_for_each_threshold(html):
     page = Page(html)
     assert page.texts["button"] == ["0.3", "0.6"]
     steps = [int(row["data-step"]) for row in page.of("tr") if "data-step" in row]
-    assert steps == [sound["step"] for sound in data(html)["sounds"]]
+    assert [data(html)["steps"][step] for step in steps] == [0.3, 0.6]
 
 
 def test_the_true_voice_is_outlined_where_it_is_known(make, html):
@@ -148,6 +150,18 @@ def test_the_true_voice_is_outlined_where_it_is_known(make, html):
     voice[0, 79] = True
     page = make(voice=voice)
     assert 'd="M0 0H1M0 1H1M0 0V1M1 0V1"' in page and "Outlined" in page
+
+
+def test_a_timeline_is_drawn_to_scale(make, frontend):
+    seconds = FRAMES / frontend.frame_rate
+    times, probability = seconds * np.array([0.25, 0.75]), np.array([1.0, 0.2])
+    page = make(timeline=Timeline(times, probability, 0.64, [(seconds / 2, 9.0)], True))
+    svg = {tag: attributes for tag, attributes in Page(page).tags if tag in ("rect", "line", "path", "svg")}
+    assert svg["path"]["d"] == "M250.0 0.0L750.0 80.0"
+    assert (svg["line"]["y1"], svg["line"]["y2"]) == ("36.0", "36.0")
+    assert (svg["rect"]["x"], svg["rect"]["width"]) == ("500.0", "500.0")
+    assert "Shaded: labelled" in page and "in 50 % of it" in svg["svg"]["aria-label"]
+    assert "Shaded" not in make(timeline=Timeline(times, probability, 0.64, [], False))
 
 
 def test_long_sounds_are_mp3_and_stay_where_they_are():

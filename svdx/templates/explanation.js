@@ -7,6 +7,12 @@ const byId = (id) => document.getElementById(id);
 const slider = byId("threshold"), canvas = byId("picture"), stage = byId("stage");
 const isKept = (bin, step) => levels[bin] >= step !== data.complement;
 
+// Sounds: one player at a time; the play-head follows the one that was heard last.
+const players = [...document.querySelectorAll("audio")];
+let player = players[0], chosen = data.start;
+// The sounds of the threshold that the page opens at are in its players, and nowhere else.
+data.sounds.push({ step: data.start, kept: byId("kept").src, removed: byId("removed").src });
+
 // The number of kept bins, rounded as Python does it: a half goes up.
 function area(step) {
   let count = 0;
@@ -51,10 +57,6 @@ function move() {
   byId("status").textContent = `At ${cells[0]} the label is ${cells[2]}${sound}.`;
   choose(nearest(data.sounds.map((sound) => sound.step), step));
 }
-
-// Sounds: one player at a time; the play-head follows the one that was heard last.
-const players = [...document.querySelectorAll("audio")];
-let player = players[0], chosen = data.start;
 
 function choose(step) {
   byId("sound-note").textContent = `Kept and removed: at threshold ${data.steps[step]}.`;
