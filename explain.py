@@ -7,10 +7,10 @@ import hydra
 from omegaconf import DictConfig, ListConfig
 
 from svdx.cli import command
-from svdx.corpora.beside import track_at
+from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
-from svdx.document import document_excerpt, document_track
+from svdx.document import document_collection, document_excerpt, document_track
 from svdx.errors import ConfigError, CorpusError
 from svdx.explain.masks import check_threshold
 from svdx.listener import Listener
@@ -45,19 +45,27 @@ def checked(cfg: DictConfig) -> None:
 @command
 def main(cfg: DictConfig) -> None:
     checked(cfg)
+    several = cfg.audio is not None and is_several(str(cfg.audio))
+    files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
-    track, start = (
-        (track_at(Path(str(cfg.audio))), cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
-    )
+    track, start = (None, cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
     listener = Listener(pipeline.frontend, pipeline.explainer())
-    if cfg.start == "all":
-        facts = document_track(listener, track, cfg.hop, list(cfg.thresholds), pipeline.directory)
+
+    def document(track: Track, directory: Path) -> dict[str, str]:
+        if cfg.start == "all":
+            return document_track(listener, track, cfg.hop, list(cfg.thresholds), directory)
+        return document_excerpt(listener, track, start, list(cfg.thresholds), directory)
+
+    if several:
+        done, failed = document_collection(f"{cfg.audio}: {len(files)} tracks", files, document, pipeline.directory)
+        facts, page = {"tracks": done, "failed": failed}, "index.html"
+        log.info(f"{len(done)} of {len(files)} tracks explained")
     else:
-        facts = document_excerpt(listener, track, start, list(cfg.thresholds), pipeline.directory)
+        facts, page = document(track or track_at(Path(str(cfg.audio))), pipeline.directory), "report.html"
+        for name, value in facts.items():
+            log.info(f"{name}: {value}")
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
-    for name, value in facts.items():
-        log.info(f"{name}: {value}")
-    log.info(f"open {pipeline.directory / 'report.html'}")
+    log.info(f"open {pipeline.directory / page}")
 
 
 if __name__ == "__main__":

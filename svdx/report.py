@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 import soundfile
@@ -172,6 +173,16 @@ def explanation_page(
             for point in curve
         ],
     )
+
+
+def index_page(title: str, done: dict[str, dict[str, str]], failed: dict[str, str]) -> str:
+    """A page that leads to `NAME/report.html` of several tracks.
+
+    done: name → what is to be said of it; failed: file → why
+    """
+    columns = list(next(iter(done.values())))
+    links = {name: f"{quote(name)}/report.html" for name in done}
+    return render("index.html", title=title, columns=columns, links=links, done=done, failed=failed)
 
 
 def _canvas(picture: Picture, steps: np.ndarray) -> dict:

@@ -6,11 +6,12 @@ import soundfile
 import torch
 
 from svdx.audio import decode, masked_sound
-from svdx.corpora.beside import track_at
+from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.track import Segment, Track
-from svdx.document import document_excerpt, document_track
+from svdx.document import document_collection, document_excerpt, document_track
 from svdx.document.excerpt import excerpt_points
 from svdx.document.track import is_sung
+from svdx.errors import AudioError, ConfigError
 from svdx.explain import FeatureInversion
 from svdx.listener import Listener, cut_excerpt
 from svdx.models import UpConv
@@ -136,3 +137,51 @@ def test_a_whole_track(listener, song, tmp_path):
 def test_singing_begins_at_its_segments_start_and_is_over_at_its_end(song):
     track = track_at(song / "audio/a song.wav")
     assert [is_sung(track, time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]
+
+
+@pytest.fixture
+def several(tmp_path):
+    for name in ("b.wav", "a&b.flac", "sub/b.mp3", "notes.txt", ".hidden.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_files_of_a_directory_or_a_pattern(several):
+    assert audio_files(str(several)) == [several / "a&b.flac", several / "b.wav"]
+    assert audio_files(f"{several}/*.wav") == [several / "b.wav"]
+    assert audio_files(f"{several}/**/b.*") == [several / "b.wav", several / "sub/b.mp3"]
+    for nothing in (f"{several}/*.txt", f"{several}/*.ogg"):
+        with pytest.raises(AudioError, match="no audio file is there"):
+            audio_files(nothing)
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_one_file(several):
+    (several / "what?.wav").touch()
+    assert not is_several(str(several / "what?.wav")) and not is_several(str(several / "b.wav"))
+    assert is_several(str(several)) and is_several(f"{several}/wh*.wav")
+
+
+def test_each_track_has_its_page_and_one_that_fails_is_reported(several, tmp_path, caplog):
+    def document(track, directory):
+        if track.name == "b":
+            raise AudioError(f"{track.audio}: not <readable>")
+        return {"label": f"kept <{track.name}>"}
+
+    files = [several / "b.wav", several / "a&b.flac"]
+    done, failed = document_collection("songs & more", files, document, tmp_path)
+    assert done == {"a&b": {"label": "kept <a&b>"}}
+    assert failed == {str(several / "b.wav"): f"{several / 'b.wav'}: not <readable>"}
+    assert "not <readable>" in caplog.text
+    html = (tmp_path / "index.html").read_text()
+    assert 'href="a%26b/report.html"' in html and "kept &lt;a&amp;b&gt;" in html and "not &lt;readable&gt;" in html
+    with pytest.raises(AudioError, match=r"none of 1 tracks could be explained; the first: .*not <readable>"):
+        document_collection("", files[:1], document, tmp_path)
+
+
+def test_a_wrong_setting_ends_the_collection(several, tmp_path):
+    def document(track, directory):
+        raise ConfigError("hop=9: expected less")
+
+    with pytest.raises(ConfigError, match="hop=9"):
+        document_collection("", [several / "b.wav"], document, tmp_path)
