@@ -39,10 +39,8 @@ def audio_files(audio: str) -> list[Path]:
 
     Raises: AudioError where there is none.
     """
-    if Path(audio).is_dir():
-        found = entries_of(Path(audio))
-    else:
-        found = sorted(map(Path, glob.glob(audio, recursive=True)))  # noqa: PTH207: Path's refuses absolute patterns
+    matches = glob.glob(audio, recursive=True)  # noqa: PTH207 (Path's own refuses absolute patterns)
+    found = entries_of(Path(audio)) if Path(audio).is_dir() else sorted(map(Path, matches))
     files = [path for path in found if is_audio(path) and path.is_file()]
     if not files:
         raise AudioError(f"{audio}: no audio file is there ('{Path(audio) / '**' / '*.wav'}' also looks further down)")
