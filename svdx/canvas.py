@@ -79,15 +79,17 @@ def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
     return [(f"{hertz}", round(float(height), 2)) for hertz, height in zip(shown, heights, strict=True)]
 
 
-def second_marks(seconds: float) -> list[tuple[str, float]]:
-    """What to write below the picture, and where: per cent of its width; ten marks at most in the first four hours.
+def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
+    """What to write below the picture, and where: per cent of its width.
+
+    at_most: marks, if there are fewer than five hours.
 
     >>> second_marks(2.0)
     [('0', 0.0), ('0.5', 25.0), ('1', 50.0), ('1.5', 75.0)]
     >>> [text for text, _ in second_marks(130.0)]
     ['0:00', '0:20', '0:40', '1:00', '1:20', '1:40', '2:00']
     """
-    step = next((step for step in SECONDS if seconds / step < 10), SECONDS[-1])
+    step = next((step for step in SECONDS if seconds / step < at_most), SECONDS[-1])
     times = np.arange(0, seconds, step).tolist()
     return [(clock(time) if seconds >= 60 else f"{time:.3g}", round(100 * time / seconds, 3)) for time in times]
 

@@ -163,6 +163,7 @@ def explanation_page(
         seconds=round(picture.seconds, 2),
         frequency_marks=frequency_marks(picture.frontend),
         second_marks=second_marks(picture.seconds),
+        fine_marks=second_marks(picture.seconds, 80) if timeline else [],
         voice_path=None if picture.voice is None or len(picture.voice) > OUTLINED else outline(picture.voice),
         timeline=None if timeline is None else _timeline(timeline, picture.seconds),
         players=players,

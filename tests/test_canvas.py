@@ -81,3 +81,4 @@ def test_marks_of_seconds_are_few_and_inside(seconds):
     marks = canvas.second_marks(seconds)
     assert 3 <= len(marks) <= 11
     assert marks[0][1] == 0 and marks[-1][1] < 100
+    assert len(marks) <= len(canvas.second_marks(seconds, 80)) <= 81

@@ -124,6 +124,7 @@ slider.addEventListener("input", move);
 byId("zoom")?.addEventListener("input", (event) => {
   const scroll = byId("scroll"), middle = (scroll.scrollLeft + scroll.clientWidth / 2) / scroll.scrollWidth;
   byId("zoom-value").textContent = event.target.value;
+  scroll.classList.toggle("zoomed", event.target.value >= 5);
   scroll.firstElementChild.style.width = `${100 * event.target.value}%`;
   scroll.scrollLeft = middle * scroll.scrollWidth - scroll.clientWidth / 2;
 });
