@@ -1,16 +1,19 @@
-"""Arrays made ready for the page's canvas: bytes that a browser can unpack, and drawings in its coordinates."""
+"""Arrays and sounds made ready for the page: bytes that a browser can unpack, and drawings in its coordinates."""
 
 from __future__ import annotations
 
 import base64
+import io
 
 import matplotlib
 import numpy as np
+import soundfile
 
 from svdx.audio import FrontEnd
 
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
+WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
 STEPS = np.arange(111) / 100  # positions of the threshold slider, 0 to 1.1
 
 
@@ -101,3 +104,14 @@ def clock(seconds: float) -> str:
     '1:23'
     """
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
+    """Samples [n] as something that a browser plays without loading: wav, or mp3 at 56 kbit/s where it is long."""
+    buffer, short = io.BytesIO(), len(samples) <= WAV_SECONDS * sample_rate
+    if short:
+        soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
+    else:
+        options = dict(subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.7)
+        soundfile.write(buffer, samples, sample_rate, format="MP3", **options)
+    return f"data:audio/{'wav' if short else 'mpeg'};base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import quote
 
 import numpy as np
-import soundfile
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from svdx.audio import FrontEnd
-from svdx.canvas import colours, frequency_marks, levels, outline, packed, second_marks, shades, slider_steps
+from svdx.canvas import colours, frequency_marks, levels, outline, packed, second_marks, shades, slider_steps, sound_uri
 from svdx.explain.explainer import Explanation
 
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
 OUTLINED = 1200  # frames: the voice's outline is not readable over more
-WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
 ROWS = ("threshold", "area kept", "label", "as sound")
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part as "
@@ -134,25 +131,11 @@ def explanation_page(
     facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
     sound; whole: samples [n], full scale = 1; timeline: of a whole track
     """
-    rate = picture.frontend.sample_rate
     steps = slider_steps([point.threshold for point in curve])
-    gain = min(1.0, 1 / max(float(np.abs(sound).max()) for sound in _all_sounds(whole, curve)))
-    sounds = [
-        {
-            "step": _step(steps, point.threshold),
-            "kept": sound_uri(gain * point.sound, rate),
-            "removed": sound_uri(gain * (whole - point.sound), rate),
-        }
-        for point in curve
-        if point.sound is not None
-    ]
     start = _step(steps, picture.threshold)
+    uri, sounds = _sounds(whole, curve, steps, picture.frontend.sample_rate)
     own = next(sound for sound in sounds if sound["step"] == start)
-    players = (
-        ("whole", "Whole", sound_uri(gain * whole, rate)),
-        ("kept", "Kept", own["kept"]),
-        ("removed", "Removed", own["removed"]),
-    )
+    players = (("whole", "Whole", uri), ("kept", "Kept", own["kept"]), ("removed", "Removed", own["removed"]))
     return render(
         "explanation.html",
         title=title,
@@ -221,23 +204,17 @@ def _step(steps: np.ndarray, threshold: float) -> int:
     return int(np.abs(steps - np.float32(threshold)).argmin())
 
 
-def _all_sounds(whole: np.ndarray, curve: Sequence[Point]) -> list[np.ndarray]:
-    kept = [point.sound for point in curve if point.sound is not None]
-    return [whole, *kept, *(whole - sound for sound in kept)]
+def _sounds(whole: np.ndarray, curve: Sequence[Point], steps: np.ndarray, rate: int) -> tuple[str, list[dict]]:
+    """The whole and, for each point that has a sound, its parts; all softer by one factor if one would clip."""
+    parts = {point.threshold: (point.sound, whole - point.sound) for point in curve if point.sound is not None}
+    gain = min(1.0, 1 / max(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
+    return sound_uri(gain * whole, rate), [
+        {"step": _step(steps, threshold), "kept": sound_uri(gain * kept, rate), "removed": sound_uri(gain * rest, rate)}
+        for threshold, (kept, rest) in parts.items()
+    ]
 
 
 def render(template: str, **values: object) -> str:
     """A template of svdx/templates with its values; what is not markup is escaped."""
     environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape())
     return environment.get_template(template).render(**values)
-
-
-def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
-    """Samples [n] as something that a browser plays without loading: wav, or mp3 at 48 kbit/s where it is long."""
-    buffer, short = io.BytesIO(), len(samples) <= WAV_SECONDS * sample_rate
-    if short:
-        soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
-    else:
-        options = dict(subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.7)
-        soundfile.write(buffer, samples, sample_rate, format="MP3", **options)
-    return f"data:audio/{'wav' if short else 'mpeg'};base64," + base64.b64encode(buffer.getvalue()).decode()

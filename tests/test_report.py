@@ -11,9 +11,9 @@ import pytest
 import soundfile
 import torch
 
-from svdx.canvas import slider_steps
+from svdx.canvas import slider_steps, sound_uri
 from svdx.explain import Explanation
-from svdx.report import Picture, Point, Timeline, explanation_facts, explanation_page, percent, sound_uri
+from svdx.report import Picture, Point, Timeline, explanation_facts, explanation_page, percent
 
 EVIL = "<script>alert('x')</script>&\"quoted\".mp3"
 RATE, FRAMES = 22050, 12
