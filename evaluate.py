@@ -6,7 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, ListConfig
 
-from svdx.callbacks import log_curve
+from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
 from svdx.cli import command
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
@@ -38,22 +38,23 @@ def evaluate(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
-    explainer = pipeline.explainer(threshold=thresholds[0])
+    explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
     evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter], controls, cfg.agreement)
     trainer = pipeline.trainer(pipeline.directory)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
-    rows = evaluator.rows(cfg.data.name, cfg.excerpts.split)
+    rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
     write_curve(rows, pipeline.directory / "curve.csv")
-    if cfg.agreement:
-        write_table(evaluator.agreement_rows(), pipeline.directory / "agreement.csv")
+    if agreement:
+        write_table(agreement, pipeline.directory / "agreement.csv")
     curve_figure(rows).savefig(pipeline.directory / "curve.png", dpi=150)
-    log_curve(trainer.loggers, rows, pipeline.directory / "curve.png")
+    explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, pipeline.directory / "explanations")
     if cfg.detection:
         scores |= {f"detection/{name}": value for name, value in pipeline.detection().items()}
+    log_evaluation(trainer.loggers, rows, agreement, scores, pipeline.directory / "curve.png")
     write_summary(pipeline.directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
-    for line in curve_lines(rows):
+    for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
         log.info(line)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     log.info(f"results in {pipeline.directory}")

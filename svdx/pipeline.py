@@ -17,13 +17,13 @@ import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from rich.progress import track as progress
 
-from svdx.callbacks import EpochLines, ExplainValidation
+from svdx.callbacks import EpochLines, ExplainValidation, LearningRate
 from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
@@ -55,6 +55,18 @@ def check_devices(trainer: DictConfig) -> None:
         raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
+def labels(logger: DictConfig) -> dict[str, str]:
+    """W&B's group and name for a job of a multirun, unless the logger's node has them: the sweep's directory, and the
+    overrides that not all of the sweep's jobs share."""
+    job = HydraConfig.get() if HydraConfig.initialized() else None
+    if job is None or job.mode != RunMode.MULTIRUN or get_class(logger._target_) is not WandbLogger:
+        return {}
+    sweep = Path(job.sweep.dir).resolve()
+    shared = OmegaConf.load(sweep / "multirun.yaml").hydra.overrides.task
+    own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in shared)}
+    return {key: label for key, label in own.items() if label and key not in logger}
+
+
 def keep_metrics(logger: CSVLogger) -> None:
     """Let a resumed run's metrics.csv go on from the rows that are there, which Lightning would remove."""
     path = Path(logger.log_dir) / "metrics.csv"
@@ -75,6 +87,8 @@ class Pipeline:
         self.cfg, self.directory = cfg, Path(cfg.paths.run)
         self.used: dict[str, str] = {}  # where the networks came from, for the summary
         check_devices(cfg.trainer)
+        if cfg.threads:
+            torch.set_num_threads(cfg.threads)
         self._seed()
         self.frontend = build(cfg.frontend)
         self.store = build(cfg.store, frontend=self.frontend)
@@ -180,7 +194,7 @@ class Pipeline:
     def _heard(self, split: str) -> Detection:
         tracks, classifier, detection = self.store.prepare(self.corpus.split(split)), self.classifier, Detection()
         for track in progress(tracks, f"every frame of {len(tracks)} tracks, {split}"):
-            logmel = torch.from_numpy(self.store.logmel(track)[:])
+            logmel = torch.tensor(self.store.logmel(track))
             starts = torch.arange(len(logmel) - classifier.frames + 1)
             vocal = frame_labels(track.segments, len(logmel), self.frontend.frame_rate)
             features = classifier.features_at(classifier.standardise(logmel), starts)
@@ -204,7 +218,7 @@ class Pipeline:
     ) -> pl.Trainer:
         checkpoints = directory / "checkpoints"
         keep_last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False, save_on_train_epoch_end=True)
-        trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, EpochLines()], **fit)
+        trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, LearningRate(), EpochLines()], **fit)
         trainer.fit(system, datamodule=data, ckpt_path=self._resumed(checkpoints / "last.ckpt"), weights_only=True)
         return trainer
 
@@ -221,7 +235,7 @@ class Pipeline:
     def trainer(self, directory: Path, **options: Any) -> pl.Trainer:
         """The configured trainer, logging into `directory`."""
         directory.mkdir(parents=True, exist_ok=True)
-        loggers = [build(node, save_dir=str(directory)) for node in self.cfg.logger.values()]
+        loggers = [build(node, save_dir=str(directory), **labels(node)) for node in self.cfg.logger.values()]
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_hyperparams(OmegaConf.to_container(self.cfg, resolve=True))

@@ -118,7 +118,7 @@ class ExcerptsData(pl.LightningDataModule):
             numbers = [(excerpts.track_of == number).nonzero()[0] for number in range(len(excerpts.tracks))]
             described = [
                 features_at(
-                    torch.from_numpy(self.store.logmel(track)[:]).to(device), torch.from_numpy(excerpts.start_of[mine])
+                    torch.tensor(self.store.logmel(track)).to(device), torch.from_numpy(excerpts.start_of[mine])
                 ).cpu()
                 for track, mine in progress(
                     list(zip(excerpts.tracks, numbers)), f"features of {len(excerpts)} {name} excerpts"

@@ -1,0 +1,71 @@
+"""What both kinds of run show: some excerpts of a split, and curves as charts and tables of W&B."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import wandb
+from pytorch_lightning.loggers import Logger, WandbLogger
+from torch.utils.data import Dataset
+from wandb.plot import CustomChart
+
+from svdx.audio import FrontEnd
+from svdx.evaluation.curve import group
+from svdx.explain.controls import CONTROLS
+from svdx.explain.explainer import Explanation
+from svdx.plots import AREA, LOSS, explanation_figure
+
+SHOWN = 0.6  # threshold of the pictures and sounds, the paper's choice
+
+
+def spread(total: int, n: int) -> np.ndarray:
+    """n numbers (or all, if there are fewer) from the first to the last of `total`, evenly spaced, [n] int."""
+    return np.linspace(0, total - 1, min(n, total)).astype(int)
+
+
+def place(excerpts: Dataset, number: int, frontend: FrontEnd) -> str:
+    """Where an excerpt of `svdx.data.excerpts.Excerpts` comes from, for titles."""
+    track, start = excerpts.tracks[excerpts.track_of[number]], excerpts.start_of[number] / frontend.frame_rate
+    return f"{track.name}, from {start:.2f} s"
+
+
+def draw(explanation: Explanation, number: int, frontend: FrontEnd, title: str, path: Path) -> None:
+    """Save input, inversion, mask and explanation of the B excerpts' number-th as a picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    explanation_figure(explanation, frontend, number, title).savefig(path)
+
+
+def wandb_only(loggers: Sequence[Logger]) -> list[WandbLogger]:
+    """The loggers that take pictures, sounds and charts."""
+    return [logger for logger in loggers if isinstance(logger, WandbLogger)]
+
+
+def images(pictures: dict[Path, str]) -> list[wandb.Image]:
+    """Files of pictures, each with its caption."""
+    return [wandb.Image(str(path), caption=caption) for path, caption in pictures.items()]
+
+
+def charts(section: str, rows: Sequence[dict]) -> dict[str, CustomChart]:
+    """Loss and area over the threshold as line charts, from rows of curve.csv.
+
+    W&B keeps a chart's points as a table of its name with `_table` behind it: no other may have that name. The area
+    of a control is that of the explanation.
+    """
+    curves = group(rows)
+    explained = {name: points for name, points in curves.items() if points[0]["explainer"] not in CONTROLS}
+    return {
+        f"{section}/explanation_loss": _lines(curves, LOSS, "explanation loss (%)"),
+        f"{section}/relative_area": _lines(explained, AREA, "relative area (%)"),
+    }
+
+
+def _lines(curves: dict[str, list[dict]], column: str, title: str) -> CustomChart:
+    across, up = ([[row[name] for row in points] for points in curves.values()] for name in ("threshold", column))
+    return wandb.plot.line_series(across, up, keys=list(curves), title=title, xname="threshold")
+
+
+def table(rows: Sequence[dict]) -> wandb.Table:
+    """Rows with the same keys as a table."""
+    return wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])

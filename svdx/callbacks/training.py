@@ -1,0 +1,110 @@
+"""While training: one line of the log an epoch, the learning rate, and what the inverter explains by now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from svdx.audio import FrontEnd
+from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, wandb_only
+from svdx.evaluation.curve import write_curve
+from svdx.evaluation.evaluator import Curve
+from svdx.explain.explainer import Explanation
+from svdx.explain.inversion import FeatureInversion
+from svdx.explain.masks import relative_area
+from svdx.plots import AREA, LOSS, curve_figure
+
+log = logging.getLogger(__name__)
+
+POINTS = (0.2, 0.4, SHOWN, 0.8, 1.0)  # thresholds: few, since the classifier hears the whole sample at each
+
+
+class ExplainValidation(pl.Callback):
+    """After each of the inverter's validations: the explanation-loss curve of a fixed sample, and pictures of some.
+
+    Sample and pictures are spread evenly over the validation excerpts. `directory/epoch-007/` holds curve.csv,
+    curve.png and a picture for each of the some; W&B shows the same. The curve's point at the threshold SHOWN is
+    logged.
+
+    n, pictures: number of excerpts heard and shown; thresholds: the curve's points
+    """
+
+    def __init__(
+        self,
+        frontend: FrontEnd,
+        directory: str | Path,
+        n: int = 32,
+        pictures: int = 4,
+        thresholds: Sequence[float] = POINTS,
+    ) -> None:
+        self.frontend, self.directory, self.n, self.pictures = frontend, Path(directory), n, pictures
+        self.thresholds = sorted({*thresholds, SHOWN})
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        excerpts, classifier = trainer.datamodule.valid_set, pl_module.classifier
+        numbers = spread(len(excerpts), self.n)[trainer.global_rank :: trainer.world_size]  # each process its share
+        batch = excerpts.__getitems__(numbers)
+        explainer = FeatureInversion(classifier, pl_module.network, threshold=SHOWN)
+        explanation = explainer(classifier.standardise(batch["logmel"].to(pl_module.device)))
+        head = {"explainer": explainer.name, "data": trainer.datamodule.corpus.name, "split": "valid"}
+        head |= {"keep": explainer.keep, "fill": explainer.fill}
+        points = self._curve(explainer, explanation, batch["track"], len(excerpts.tracks))
+        rows = [{**head, "threshold": threshold, **point} for threshold, point in zip(self.thresholds, points)]
+        shown = rows[self.thresholds.index(SHOWN)]
+        pl_module.log_dict({f"valid/{name}": shown[name] for name in (LOSS, AREA)}, sync_dist=True)
+        if trainer.is_global_zero:
+            self._show(trainer, explanation, numbers, rows)
+
+    def _curve(
+        self, explainer: FeatureInversion, explanation: Explanation, track: torch.Tensor, n_tracks: int
+    ) -> list[dict]:
+        """Counts, loss and area at each of the thresholds, over the samples of all processes."""
+        device = explanation.excerpts.device
+        curve = Curve(n_tracks, len(self.thresholds)).to(device)
+        for threshold, loss, area in zip(self.thresholds, curve.losses, curve.areas, strict=True):
+            masks = explainer.mask(explanation.salience, threshold)
+            heard = explainer.classifier(explainer.apply(explanation.excerpts, masks))
+            loss.update(explanation.vocal, heard > explainer.decision, track.to(device))
+            area.update(relative_area(masks))
+        return curve.compute()
+
+    def _show(self, trainer: pl.Trainer, explanation: Explanation, numbers: np.ndarray, rows: list[dict]) -> None:
+        epoch, excerpts = trainer.current_epoch + 1, trainer.datamodule.valid_set
+        directory = self.directory / f"epoch-{epoch:03d}"
+        captions = {}
+        for chosen in spread(len(numbers), self.pictures):
+            path = directory / f"excerpt-{numbers[chosen]:05d}.png"
+            captions[path] = place(excerpts, numbers[chosen], self.frontend)
+            title = f"{captions[path]}; epoch {epoch}, threshold {SHOWN}"
+            draw(explanation, chosen, self.frontend, title, path)
+        write_curve(rows, directory / "curve.csv")
+        curve_figure(rows).savefig(directory / "curve.png")
+        for logger in wandb_only(trainer.loggers):
+            shown = {"explanations": images(captions), **charts("validation_curve", rows)}
+            logger.log_metrics(shown, step=trainer.global_step - 1)  # the step of the validation's numbers
+
+
+class LearningRate(pl.Callback):
+    """The learning rate that each training epoch begins with, in the row of that epoch's other numbers."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        pl_module.log("train/learning_rate", rate, sync_dist=True)
+
+
+class EpochLines(pl.Callback):
+    """One line of the log per training epoch: the numbers of metrics.csv, for runs without a progress bar too."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        log.info(
+            f"{type(pl_module).__name__.lower()} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {numbers}"
+        )
