@@ -1,59 +1,71 @@
-"""Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound."""
+"""Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound, a page."""
 
 import logging
 from pathlib import Path
 
 import hydra
-import numpy as np
-import soundfile
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from svdx.cli import command
+from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
+from svdx.corpora.track import Track
+from svdx.document import document_collection, document_excerpt, document_track
 from svdx.errors import ConfigError, CorpusError
-from svdx.listener import Listener, cut_excerpt
+from svdx.explain.masks import check_threshold
+from svdx.listener import Listener
 from svdx.pipeline import Pipeline
-from svdx.plots import explanation_figure
 from svdx.provenance import write_summary
-from svdx.report import explanation_facts, explanation_page
 
 log = logging.getLogger(__name__)
 
 
-def first_singing(corpus: Corpus) -> tuple[Path, float]:
+def first_singing(corpus: Corpus) -> tuple[Track, float]:
     """An example from a corpus: the first test track in which somebody sings, and the second when that begins."""
     for track in corpus.split("test"):
         for segment in track.segments:
             if segment.vocal:
-                return track.audio, segment.start
+                return track, segment.start
     raise CorpusError(f"{corpus.root}: nobody sings in the test split; give audio=FILE")
+
+
+def checked(cfg: DictConfig) -> None:
+    """Raises ConfigError for what would be found out late."""
+    if isinstance(cfg.start, bool) or not (isinstance(cfg.start, int | float) or cfg.start == "all"):
+        raise ConfigError(f"start={cfg.start}: expected seconds, or all for the whole track")
+    if cfg.hop is not None and not isinstance(cfg.hop, int | float):
+        raise ConfigError(f"hop={cfg.hop}: expected seconds")
+    if not isinstance(cfg.thresholds, ListConfig):
+        raise ConfigError(f"thresholds={cfg.thresholds}: expected a list as [0.0,0.1]")
+    for threshold in cfg.thresholds:
+        check_threshold(threshold)
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="explain")
 @command
 def main(cfg: DictConfig) -> None:
-    if isinstance(cfg.start, bool) or not isinstance(cfg.start, int | float):
-        raise ConfigError(f"start={cfg.start}: expected seconds")
+    checked(cfg)
+    several = cfg.audio is not None and is_several(str(cfg.audio))
+    files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
-    audio, start = (str(cfg.audio), cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
-    samples = cut_excerpt(audio, start, pipeline.frontend)
+    track, start = (None, cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
     listener = Listener(pipeline.frontend, pipeline.explainer())
-    explanation = listener.listen(samples)
-    kept = listener.kept_sound(samples, explanation)
-    facts = explanation_facts(explanation)
-    title = f"{Path(audio).name}, from {start} s"
-    figure = explanation_figure(explanation, pipeline.frontend, title=title)
-    figure.savefig(pipeline.directory / "explanation.png", dpi=150)
-    np.savez_compressed(pipeline.directory / "explanation.npz", **explanation.arrays())
-    sounds = {"excerpt": samples, "explanation": kept}
-    for name, sound in sounds.items():
-        soundfile.write(pipeline.directory / f"{name}.wav", sound.numpy(), pipeline.frontend.sample_rate)
-    page = explanation_page(title, facts, figure, sounds, pipeline.frontend.sample_rate)
-    (pipeline.directory / "report.html").write_text(page, encoding="utf-8")
+
+    def document(track: Track, directory: Path) -> dict[str, str]:
+        if cfg.start == "all":
+            return document_track(listener, track, cfg.hop, list(cfg.thresholds), directory)
+        return document_excerpt(listener, track, start, list(cfg.thresholds), directory)
+
+    if several:
+        done, failed = document_collection(f"{cfg.audio}: {len(files)} tracks", files, document, pipeline.directory)
+        facts, page = {"tracks": done, "failed": failed}, "index.html"
+        log.info(f"{len(done)} of {len(files)} tracks explained")
+    else:
+        facts, page = document(track or track_at(Path(str(cfg.audio))), pipeline.directory), "report.html"
+        for name, value in facts.items():
+            log.info(f"{name}: {value}")
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
-    for name, value in facts.items():
-        log.info(f"{name}: {value}")
-    log.info(f"results in {pipeline.directory}")
+    log.info(f"open {pipeline.directory / page}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from svdx.errors import AudioError, ConfigError
 BLOCK = 1 << 20  # frames decoded at a time: a header's promise is never allocated before it is kept
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
+BLOCK_FRAMES = 2048  # transformed at a time, so that a long track needs little memory
 
 
 def decode(path: str | Path, sample_rate: int) -> Tensor:
@@ -146,8 +147,17 @@ class FrontEnd(nn.Module):
 
     def band_frequencies(self) -> Tensor:
         """Centre of every band, [n_bands], Hz."""
-        mels = torch.linspace(*(1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max)), self.n_bands + 2)
-        return 700 * torch.expm1(mels[1:-1] / 1127)
+        return self._frequencies(torch.arange(1, self.n_bands + 1))
+
+    def band_edges(self) -> Tensor:
+        """Limits of the bands, halfway in mel between neighbouring centres, [n_bands + 1], Hz."""
+        return self._frequencies(torch.arange(self.n_bands + 1) + 0.5)
+
+    def _frequencies(self, corners: Tensor) -> Tensor:
+        """Hz of positions among the filters' corners: 0 is f_min, band i has its centre at i + 1."""
+        low, high = (1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max))
+        mels = low + corners.double() * (high - low) / (self.n_bands + 1)
+        return (700 * torch.expm1(mels / 1127)).float()
 
     def stft(self, samples: Tensor) -> Tensor:
         """samples [..., n] → complex spectrum [..., frames, frame_length // 2 + 1]."""
@@ -171,6 +181,16 @@ class FrontEnd(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """samples [..., n] → log-mel [..., frames, n_bands]."""
         return self.log(self.mel(self.spectrum(samples)))
+
+    def of_track(self, samples: Tensor) -> Tensor:
+        """samples [n] → log-mel [frames, n_bands], float32, computed in float64, a block of frames at a time."""
+        n_frames = self.n_frames(len(samples))
+        logmels = [torch.empty(0, self.n_bands)]
+        for first in range(0, n_frames, BLOCK_FRAMES):
+            start = first * self.hop
+            block = samples[start : start + self.n_samples(min(BLOCK_FRAMES, n_frames - first))]
+            logmels.append(self(block.double()).float())
+        return torch.cat(logmels)
 
 
 def bin_gains(mask: Tensor, filterbank: Tensor) -> Tensor:
@@ -200,19 +220,20 @@ def masked_sound(samples: Tensor, mask: Tensor, frontend: FrontEnd) -> Tensor:
     """
     if mask.shape[0] != frontend.n_frames(len(samples)):
         raise ValueError(f"{mask.shape[0]} frames of mask for {frontend.n_frames(len(samples))} frames of sound")
-    before = -(-frontend.frame_length // frontend.hop)
-    covered = frontend.n_samples(mask.shape[0])
-    after = before + -(-(len(samples) - covered) // frontend.hop)
-    n_padded = frontend.n_samples(before + mask.shape[0] + after)
-    exact = samples.double()
-    padded = nn.functional.pad(exact, (before * frontend.hop, n_padded - before * frontend.hop - len(samples)))
-    gains = bin_gains(mask.double(), frontend.filterbank)
-    gains = torch.cat([gains[:1].expand(before, -1), gains, gains[-1:].expand(after, -1)])
-    window = frontend.window
-    frames = torch.fft.irfft(frontend.stft(padded) * gains, frontend.frame_length) * window
-    total = overlap_add(frames, frontend.hop)
-    weight = overlap_add((window**2).expand_as(frames), frontend.hop)
-    inside = slice(before * frontend.hop, before * frontend.hop + len(samples))
+    hop, before = frontend.hop, -(-frontend.frame_length // frontend.hop)
+    after = before + -(-(len(samples) - frontend.n_samples(len(mask))) // hop)
+    n_frames = before + len(mask) + after
+    n_padded = frontend.n_samples(n_frames)
+    inside = slice(before * hop, before * hop + len(samples))
+    padded = nn.functional.pad(samples.double(), (inside.start, n_padded - inside.stop))
+    total, weight = torch.zeros_like(padded), torch.zeros_like(padded)
+    for first in range(0, n_frames, BLOCK_FRAMES):
+        block = torch.arange(first, min(first + BLOCK_FRAMES, n_frames))
+        here = slice(first * hop, first * hop + frontend.n_samples(len(block)))
+        gains = bin_gains(mask[(block - before).clamp(0, len(mask) - 1)].double(), frontend.filterbank)
+        frames = torch.fft.irfft(frontend.stft(padded[here]) * gains, frontend.frame_length) * frontend.window
+        total[here] += overlap_add(frames, hop)
+        weight[here] += overlap_add((frontend.window**2).expand_as(frames), hop)
     return (total[inside] / weight[inside]).to(samples.dtype)
 
 

@@ -6,11 +6,13 @@ import json
 import math
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from svdx.audio import FrontEnd, decode, masked_sound
-from svdx.errors import AudioError, WeightsError
-from svdx.explain import Explainer, Explanation, FeatureInversion
+from svdx.errors import AudioError, ConfigError, WeightsError
+from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
+from svdx.explain.tracks import explain_track, probabilities
 from svdx.models.weights import load_classifier, load_inverter
 
 CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
@@ -19,6 +21,14 @@ CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors
 def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
     """The excerpt that begins at the frame nearest to `start` seconds, [n] float32. Raises: AudioError."""
     samples = decode(audio, frontend.sample_rate)
+    return samples[excerpt_span(samples, start, frontend, audio)]
+
+
+def excerpt_span(samples: Tensor, start: float, frontend: FrontEnd, audio: str | Path) -> slice:
+    """Which samples of a track [n] are the excerpt that begins at the frame nearest to `start` seconds.
+
+    audio: what to call the track in errors. Raises: AudioError.
+    """
     n_frames, needed = frontend.n_frames(len(samples)), frontend.excerpt_frames
     last = (n_frames - needed) / frontend.frame_rate
     if last < 0:
@@ -28,7 +38,7 @@ def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
     if not 0 <= frame <= n_frames - needed:
         raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
     first = frame * frontend.hop
-    return samples[first : first + frontend.n_samples(needed)]
+    return slice(first, first + frontend.n_samples(needed))
 
 
 class Listener:
@@ -42,16 +52,50 @@ class Listener:
 
     def listen(self, samples: Tensor) -> Explanation:
         """Explain one excerpt, samples [n]; the explanation's batch has one element."""
-        logmel = self.frontend(samples.double()).float()
-        return self.explainer(self.explainer.classifier.standardise(logmel)[None])
+        return self.explainer(self._excerpt(samples))
+
+    def _excerpt(self, samples: Tensor) -> Tensor:
+        return self._standardised(samples)[None]
+
+    def _standardised(self, samples: Tensor) -> Tensor:
+        return self.explainer.classifier.standardise(self.logmel(samples))
+
+    def logmel(self, samples: Tensor) -> Tensor:
+        """samples [n] → log-mel [frames, bands], float32, computed in float64."""
+        return self.frontend.of_track(samples)
+
+    def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
+        """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
+        length = self.frontend.excerpt_frames
+        frames = length // 2 if hop is None else hop * self.frontend.frame_rate
+        if not 0.5 < frames <= length + 0.5:
+            shortest, longest = (n / self.frontend.frame_rate for n in (1, length))
+            raise ConfigError(f"hop={hop}: expected {math.ceil(100 * shortest) / 100} to {longest:.2f} s")
+        return explain_track(self.explainer, self._standardised(samples), length, round(frames))
+
+    @torch.no_grad()
+    def hear_track(self, samples: Tensor, starts: Tensor) -> Tensor:
+        """The classifier's probability of singing in the excerpts of a sound [n] from frames `starts` [N], [N]."""
+        return self.probabilities(self._standardised(samples), starts)
+
+    @torch.no_grad()
+    def probabilities(self, track: Tensor, starts: Tensor) -> Tensor:
+        """The same of a standardised track, [T, bands]."""
+        return probabilities(self.explainer.classifier, track, starts)
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
         """Explain the excerpt of an audio file that begins at `start` seconds."""
         return self.listen(cut_excerpt(audio, start, self.frontend))
 
-    def kept_sound(self, samples: Tensor, explanation: Explanation) -> Tensor:
-        """What the explanation's mask keeps of the excerpt's sound, [n]."""
-        return masked_sound(samples, explanation.mask[0].float(), self.frontend)
+    def kept_sound(self, samples: Tensor, explanation: Explanation | TrackExplanation) -> Tensor:
+        """What the explanation's mask keeps of the sound of the excerpt, or of the track, [n]."""
+        mask = explanation.mask[0] if isinstance(explanation, Explanation) else explanation.mask
+        return masked_sound(samples, mask.float(), self.frontend)
+
+    @torch.no_grad()
+    def hear(self, samples: Tensor) -> float:
+        """The classifier's probability of singing in the sound of one excerpt, [n]."""
+        return float(self.explainer.classifier(self._excerpt(samples))[0])
 
 
 def load(directory: str | Path, **options) -> Listener:

@@ -2,54 +2,219 @@
 
 from __future__ import annotations
 
-import base64
-import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from urllib.parse import quote
 
 import numpy as np
-import soundfile
 from jinja2 import Environment, PackageLoader, select_autoescape
-from matplotlib.figure import Figure
-from torch import Tensor
 
+from svdx.audio import FrontEnd
+from svdx.canvas import colours, frequency_marks, levels, outline, packed, second_marks, shades, slider_steps, sound_uri
 from svdx.explain.explainer import Explanation
+
+COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
+OUTLINED = 1200  # frames: the voice's outline is not readable over more
+ROWS = ("threshold", "area kept", "label", "as sound")
+NOTE = (
+    "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part as "
+    "the player plays it. Choose a threshold to see and hear it."
+)
+
+TRACK_NOTE = (
+    "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
+    "the same when it hears the kept part as the player plays it."
+)
+MERGED = (
+    "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "
+    "The picture merges the explanations of all excerpts: of each bin, the mean of its saliences in the excerpts that "
+    "hold it, weighted by sin² over the excerpt, most at its centre."
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the canvas shows.
+
+    logmel: [frames, bands], natural logarithm; salience: [frames, bands] in [0, 1]
+    threshold, keep: the explainer's; frontend: for the axes; voice: bins of the true voice, bool, where it is known
+    """
+
+    logmel: np.ndarray
+    salience: np.ndarray
+    threshold: float
+    keep: str
+    frontend: FrontEnd
+    voice: np.ndarray | None = None
+
+    @property
+    def seconds(self) -> float:
+        return len(self.logmel) / self.frontend.frame_rate
+
+
+@dataclass(frozen=True)
+class Point:
+    """One threshold: what to write below each of ROWS but the first, and, where it is played, the kept sound [n]."""
+
+    threshold: float
+    cells: tuple[str, ...]
+    sound: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Probability of singing over a track.
+
+    times: seconds, [N]; probability: [N]; decision: singing is above it
+    sung: (start, end) in seconds of what the labels call singing; labelled: are there labels?
+    """
+
+    times: np.ndarray
+    probability: np.ndarray
+    decision: float
+    sung: Sequence[tuple[float, float]]
+    labelled: bool
+
+
+def percent(mask: np.ndarray) -> str:
+    """Share of kept bins as text; a half goes up, as in the page's own script.
+
+    >>> percent(np.array([True] * 1 + [False] * 399))
+    '0.3 %'
+    """
+    mask = np.asarray(mask)
+    return f"{math.floor(1000 * int(mask.sum()) / mask.size + 0.5) / 10:.1f} %"
+
+
+def heard(vocal: bool, probability: float) -> str:
+    """A label and its probability in words.
+
+    >>> heard(False, 0.66)
+    'no singing (p = 0.660)'
+    """
+    return f"{'singing' if vocal else 'no singing'} (p = {probability:.3f})"
+
+
+def kept_or_flipped(flipped: bool, probability: float) -> str:
+    """What became of a label, and the probability now.
+
+    >>> kept_or_flipped(False, 0.9)
+    'kept (p = 0.900)'
+    """
+    return f"{'flipped' if flipped else 'kept'} (p = {probability:.3f})"
 
 
 def explanation_facts(explanation: Explanation) -> dict[str, str]:
     """What an explanation of one excerpt says in words and numbers."""
-
-    def heard(vocal: Tensor, probability: Tensor) -> str:
-        return f"{'singing' if vocal[0] else 'no singing'} (p = {float(probability[0]):.3f})"
-
     return {
-        "excerpt": heard(explanation.vocal, explanation.probability),
-        "explanation": heard(explanation.masked_vocal, explanation.masked_probability),
+        "excerpt": heard(bool(explanation.vocal[0]), float(explanation.probability[0])),
+        "explanation": heard(bool(explanation.masked_vocal[0]), float(explanation.masked_probability[0])),
         "label": "flipped" if explanation.flipped[0] else "kept",
-        "area kept": f"{100 * float(explanation.area[0]):.1f} %",
+        "area kept": percent(explanation.mask[0]),
         "decision threshold": f"p > {explanation.decision:.2f}",
     }
 
 
 def explanation_page(
-    title: str, facts: dict[str, str], figure: Figure, sounds: dict[str, Tensor], sample_rate: int
+    title: str,
+    verdict: str,
+    facts: dict[str, str],
+    picture: Picture,
+    curve: Sequence[Point],
+    whole: np.ndarray,
+    timeline: Timeline | None = None,
 ) -> str:
-    """HTML with the facts as a table, the figure, and a player for each sound.
+    """The page: picture with slider and players, what is to be said, and a row for each threshold of the curve.
 
-    facts: what to say → its value, as text; sounds: name → samples [n], full scale = 1
+    facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
+    sound; whole: samples [n], full scale = 1; timeline: of a whole track
     """
-    environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape())
-    players = {name: _wav_uri(samples.numpy(), sample_rate) for name, samples in sounds.items()}
-    return environment.get_template("explanation.html").render(
-        title=title, facts=facts, picture=_png_uri(figure), players=players
+    steps = slider_steps([point.threshold for point in curve])
+    start = _step(steps, picture.threshold)
+    uri, sounds = _sounds(whole, curve, steps, picture.frontend.sample_rate)
+    own = next(sound for sound in sounds if sound["step"] == start)
+    players = (("whole", "Whole", uri), ("kept", "Kept", own["kept"]), ("removed", "Removed", own["removed"]))
+    return render(
+        "explanation.html",
+        title=title,
+        verdict=verdict,
+        facts=facts,
+        data={**_canvas(picture, steps), "start": start, "sounds": [s for s in sounds if s is not own]},
+        columns=min(len(picture.logmel), COLUMNS),
+        seconds=round(picture.seconds, 2),
+        frequency_marks=frequency_marks(picture.frontend),
+        second_marks=second_marks(picture.seconds),
+        fine_marks=second_marks(picture.seconds, 80) if timeline else [],
+        voice_path=None if picture.voice is None or len(picture.voice) > OUTLINED else outline(picture.voice),
+        timeline=None if timeline is None else _timeline(timeline, picture.seconds),
+        players=players,
+        curve_columns=ROWS,
+        curve_note=NOTE if timeline is None else TRACK_NOTE,
+        curve=[
+            {"step": _step(steps, point.threshold), "threshold": f"{point.threshold:g}", "cells": point.cells}
+            for point in curve
+        ],
     )
 
 
-def _png_uri(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def index_page(title: str, done: dict[str, dict[str, str]], failed: dict[str, str]) -> str:
+    """A page that leads to `NAME/report.html` of several tracks.
+
+    done: name → what is to be said of it; failed: file → why
+    """
+    columns = list(next(iter(done.values())))
+    links = {name: f"{quote(name)}/report.html" for name in done}
+    return render("index.html", title=title, columns=columns, links=links, done=done, failed=failed)
 
 
-def _wav_uri(samples: np.ndarray, sample_rate: int) -> str:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
-    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _canvas(picture: Picture, steps: np.ndarray) -> dict:
+    """What the script draws from."""
+    frames, bands = picture.logmel.shape
+    return {
+        "frames": frames,
+        "bands": bands,
+        "seconds": picture.seconds,
+        "complement": picture.keep == "complement",
+        "steps": [float(f"{step:g}") for step in steps],
+        "shades": packed(shades(picture.logmel)),
+        "levels": packed(levels(picture.salience, steps)),
+        "colours": packed(colours()),
+    }
+
+
+def _timeline(timeline: Timeline, seconds: float) -> dict:
+    """Drawn in 1000 units of time and 100 of probability, downwards."""
+    points = zip(1000 * timeline.times / seconds, 100 * (1 - timeline.probability), strict=True)
+    shown = [(1000 * start / seconds, 1000 * (min(end, seconds) - start) / seconds) for start, end in timeline.sung]
+    note = f"Shaded: labelled as singing. {MERGED}" if timeline.labelled else MERGED
+    sings = 100 * float((timeline.probability > timeline.decision).mean())
+    return {
+        "path": "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points),
+        "decision": f"{timeline.decision:.2f}",
+        "decision_top": round(100 * (1 - timeline.decision), 2),
+        "labels": [(round(x, 2), round(width, 2)) for x, width in shown],
+        "words": f"Probability of singing over time; above the decision threshold in {sings:.0f} % of it",
+        "note": note,
+    }
+
+
+def _step(steps: np.ndarray, threshold: float) -> int:
+    return int(np.abs(steps - np.float32(threshold)).argmin())
+
+
+def _sounds(whole: np.ndarray, curve: Sequence[Point], steps: np.ndarray, rate: int) -> tuple[str, list[dict]]:
+    """The whole and, for each point that has a sound, its parts; all softer by one factor if one would clip."""
+    parts = {point.threshold: (point.sound, whole - point.sound) for point in curve if point.sound is not None}
+    gain = min(1.0, 1 / max(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
+    return sound_uri(gain * whole, rate), [
+        {"step": _step(steps, threshold), "kept": sound_uri(gain * kept, rate), "removed": sound_uri(gain * rest, rate)}
+        for threshold, (kept, rest) in parts.items()
+    ]
+
+
+def render(template: str, **values: object) -> str:
+    """A template of svdx/templates with its values; what is not markup is escaped."""
+    environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape())
+    return environment.get_template(template).render(**values)

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 
+from svdx import audio
 from svdx.audio import FrontEnd, bin_gains, decode, masked_sound, mel_filterbank, overlap_add, resample
 from svdx.errors import AudioError, ConfigError
 
@@ -208,3 +209,21 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, extensio
 def test_constants_reach_the_front_end_unchanged(frontend):
     assert FrontEnd(**frontend.settings).settings == frontend.settings
     assert frontend.frame_rate == 70
+
+
+def test_edges_lie_between_the_centres_of_their_bands(frontend):
+    edges, centres = frontend.band_edges(), frontend.band_frequencies()
+    assert edges.shape == (81,)
+    assert (edges[:-1] < centres).all() and (centres < edges[1:]).all()
+    mel = 1127 * torch.log1p(edges.double() / 700)
+    torch.testing.assert_close(mel.diff(), mel.diff().mean().expand(80), rtol=1e-3, atol=0)
+
+
+def test_a_long_track_is_transformed_and_masked_in_blocks_as_at_once(frontend, monkeypatch):
+    samples = torch.rand(20_000, dtype=torch.float64) * 2 - 1
+    mask = (torch.rand(frontend.n_frames(len(samples)), 80) > 0.5).float()
+    at_once = masked_sound(samples, mask, frontend)
+    monkeypatch.setattr(audio, "BLOCK_FRAMES", 7)
+    torch.testing.assert_close(masked_sound(samples, mask, frontend), at_once, atol=1e-12, rtol=0)
+    torch.testing.assert_close(frontend.of_track(samples), frontend(samples).float())
+    assert frontend.of_track(samples[:1000]).shape == (0, 80)

@@ -247,13 +247,32 @@ def test_explain_writes_pictures_arrays_sounds_and_a_page(shell, trained, tmp_pa
         assert (arrays["mask"] == (arrays["salience"] >= np.float32(0.4))).all()
         assert np.array_equal(arrays["masked"], arrays["excerpts"] * arrays["mask"])
         assert arrays["mask"].shape == (1, 115, 80) and 0 < arrays["mask"].mean() < 1
-    (excerpt, rate), (kept, _) = (soundfile.read(directory / f"{name}.wav") for name in ("excerpt", "explanation"))
+    sounds = [soundfile.read(directory / f"{name}.wav") for name in ("excerpt", "explanation", "removed")]
+    (excerpt, rate), (kept, _), (removed, _) = sounds
+    assert np.abs(kept + removed - excerpt).max() < 1e-4
     assert rate == 22050 and len(excerpt) == len(kept) == 114 * 315 + 1024
     assert np.abs(excerpt - decode(song, 22050)[175 * 315 :][: len(excerpt)].numpy()).max() < 2 / 2**15
     assert 0 < (kept**2).sum() < (excerpt**2).sum()
     assert (directory / "explanation.png").read_bytes().startswith(b"\x89PNG")
     assert "My song. Live.flac" in (directory / "report.html").read_text()
-    assert_provenance(directory, "excerpt", "explanation", "label", "area kept")
+    assert_provenance(directory, "excerpt", "explanation", "label", "area kept", "label of the kept part as sound")
+
+
+def test_explain_shows_the_first_singing_of_the_corpus_with_its_voice(shell, trained):
+    directory, done = shell("example", "explain.py", *CORPUS)
+    assert "kept energy that is voice" in done.stdout or "area kept: 0.0 %" in done.stdout
+    assert 'class="voice"' in (directory / "report.html").read_text()
+
+
+def test_explain_a_whole_track_and_a_directory(shell, trained, tmp_path):
+    (tmp_path / "broken.wav").write_text("no sound")
+    for song in shell.cache.rglob("audio/test_*.flac"):
+        (tmp_path / song.name).write_bytes(song.read_bytes())
+    directory, done = shell("songs", "explain.py", *CORPUS, f"audio='{tmp_path}'", "start=all", "hop=1")
+    assert "2 of 3 tracks explained" in done.stdout and "broken.wav: not readable" in done.stdout
+    assert {path.parent.name for path in directory.glob("*/report.html")} == {"test_0000", "test_0001"}
+    assert "broken.wav" in (directory / "index.html").read_text()
+    assert_provenance(directory, "tracks", "failed", "classifier", "inverter")
 
 
 @pytest.fixture(scope="module")

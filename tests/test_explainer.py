@@ -79,6 +79,14 @@ def test_fill_zero_puts_the_classifiers_own_standardised_zero_into_masked_bins()
     assert torch.equal(heard.masked, torch.full_like(EXCERPTS, -2.0))  # -1 / 0.5
 
 
+def test_at_another_threshold_only_the_mask_and_what_follows_from_it_change():
+    explainer = Itself(Mean(), threshold=0.75)
+    heard, there = explainer.at(explainer(EXCERPTS), 0.25), Itself(Mean(), threshold=0.25)(EXCERPTS)
+    for name, array in there.arrays().items():
+        assert np.array_equal(array, heard.arrays()[name]), name
+    assert heard.mask.int().tolist() == [[[0, 0], [0, 1]], [[0, 1], [1, 1]], [[0, 1], [1, 1]]]
+
+
 def test_complement_keeps_what_salient_masks():
     salient = Itself(Mean(), threshold=0.75)(EXCERPTS)
     complement = Itself(Mean(), threshold=0.75, keep="complement")(EXCERPTS)

@@ -91,6 +91,29 @@ def test_threshold_0_gives_the_sound_back_and_1_1_silence(listener, track):
     assert torch.equal(listener.kept_sound(samples, listener.listen(samples)), torch.zeros(NEEDED))
 
 
+def test_the_sound_of_an_excerpt_is_heard_as_the_excerpt_is(listener, track):
+    samples = cut_excerpt(track, 0.3, listener.frontend)
+    assert listener.hear(samples) == pytest.approx(float(listener.listen(samples).probability[0]))
+    assert listener.hear(0 * samples) != pytest.approx(listener.hear(samples))
+
+
+def test_a_whole_track_every_half_excerpt_or_as_asked(listener, track):
+    samples = decode(track, RATE)
+    assert listener.listen_track(samples).starts.tolist() == [0, SPARE]
+    found = listener.listen_track(samples, 0.3)
+    assert found.starts.tolist() == [0, 21, 42, SPARE]
+    assert found.mask.shape == (115 + SPARE, 80)
+    excerpt = listener.explain(track, 0.3)
+    torch.testing.assert_close(found.probability[1:2], excerpt.probability, atol=1e-5, rtol=0)
+    torch.testing.assert_close(listener.hear_track(samples, found.starts), found.probability, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("hop", [0, -1, 1.66, math.inf, math.nan])
+def test_a_hop_of_nothing_or_beyond_an_excerpt_is_refused(listener, track, hop):
+    with pytest.raises(ConfigError, match=f"hop={hop}: expected 0.02 to 1.64 s"):
+        listener.listen_track(decode(track, RATE), hop)
+
+
 @pytest.fixture
 def models(tmp_path, frontend, classifier, inverter):
     """A directory of trained models as train.py leaves it."""

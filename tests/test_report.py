@@ -2,22 +2,23 @@
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 import soundfile
 import torch
-from matplotlib.figure import Figure
 
+from svdx.canvas import slider_steps, sound_uri
 from svdx.explain import Explanation
-from svdx.report import explanation_facts, explanation_page
+from svdx.report import Picture, Point, Timeline, explanation_facts, explanation_page, percent
 
 EVIL = "<script>alert('x')</script>&\"quoted\".mp3"
-SOUNDS = {
-    "excerpt": torch.linspace(-0.9, 0.9, 3000),
-    "explanation": 0.5 * torch.sin(torch.arange(2000) / 5),
-}
+RATE, FRAMES = 22050, 12
+WHOLE = np.linspace(-0.9, 0.9, 3000)
+KEPT = {0.3: 0.5 * WHOLE, 0.6: 0.5 * np.sin(np.arange(3000) / 5)}
 
 
 class Page(HTMLParser):
@@ -41,18 +42,41 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html():
-    figure = Figure(figsize=(2, 1))
-    figure.subplots().plot([0, 1])
-    return explanation_page(EVIL, {"label": "kept", EVIL: EVIL}, figure, SOUNDS, 22050)
+def make(frontend):
+    """`make(keep="salient", voice=None, timeline=None)` → the page of a picture of 12 frames."""
+    random = np.random.default_rng(0)
+    logmel, salience = random.normal(size=(FRAMES, 80)), random.random((FRAMES, 80)).astype(np.float32)
+
+    def page(keep="salient", voice=None, name=EVIL, timeline=None):
+        points = [Point(threshold, ("50.0 %", "kept (p = 0.9)", name), sound) for threshold, sound in KEPT.items()]
+        picture = Picture(logmel, salience, 0.6, keep, frontend, voice)
+        return explanation_page(name, f"says {name}", {"label": "kept", name: name}, picture, points, WHOLE, timeline)
+
+    page.salience = salience
+    return page
+
+
+@pytest.fixture(scope="module")
+def html(make):
+    return make()
+
+
+def data(html):
+    """What the page's script reads."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def test_the_page_needs_nothing_beside_itself(html):
-    sources = [value for _, attributes in Page(html).tags for name, value in attributes.items() if name in SOURCES]
-    assert len(sources) == 3
-    assert all(source.startswith(("data:image/png;base64,", "data:audio/wav;base64,")) for source in sources)
+    attributes = [pair for _, attributes in Page(html).tags for pair in attributes.items()]
+    sources = [value for name, value in attributes if name in SOURCES]
+    assert len(sources) == 4
+    assert all(source.startswith(("data:,", "data:audio/wav;base64,")) for source in sources)
     bare = re.sub(r"data:[^\"]*", "", html)
-    assert not re.search(r"https?:|//|url\(|@import", bare.replace("<!DOCTYPE html>", ""))
+    assert not re.search(r"https?:|url\(|@import|fetch\(|XMLHttpRequest|import\(", bare)
+
+
+def test_the_page_of_an_excerpt_is_small(html):
+    assert len(html) < 100_000  # the curve's sounds of a real excerpt add 2.5 MB
 
 
 SOURCES = ("src", "href", "srcset", "data", "poster", "action")
@@ -60,35 +84,101 @@ SOURCES = ("src", "href", "srcset", "data", "poster", "action")
 
 def test_titles_and_facts_are_text_whatever_they_hold(html):
     page = Page(html)
-    assert page.of("script") == []
-    assert "<script" not in html
+    assert page.of("script") == [{"type": "application/json", "id": "data"}, {}]
+    assert EVIL not in html
     assert page.texts["title"] == page.texts["h1"] == [EVIL]
-    assert page.texts["th"] == ["label", EVIL]
-    assert page.texts["td"] == ["kept", EVIL]
+    assert EVIL in page.texts["th"] and EVIL in page.texts["td"]
 
 
-def test_names_of_sounds_are_escaped_too():
-    page = Page(explanation_page("t", {}, Figure(figsize=(1, 1)), {EVIL: SOUNDS["excerpt"]}, 22050))
-    assert page.of("script") == []
-    assert page.texts["label"] == [EVIL]
+def decoded(uri):
+    kind, _, code = uri.partition(",")
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(code)), dtype="float32")
+    assert rate == RATE
+    return kind, samples
 
 
-def test_the_sounds_decode_to_the_samples(html):
+def test_the_players_hold_the_whole_and_the_parts_at_the_explainers_threshold(html):
+    players = {attributes["id"]: attributes for attributes in Page(html).of("audio")}
+    assert list(players) == ["whole", "kept", "removed"]
+    expected = {"whole": WHOLE, "kept": KEPT[0.6], "removed": WHOLE - KEPT[0.6]}
+    gain = 1 / max(np.abs(sound).max() for sound in [*expected.values(), WHOLE - KEPT[0.3]])
+    for name, attributes in players.items():
+        kind, samples = decoded(attributes["src"])
+        assert kind == "data:audio/wav;base64" and "controls" in attributes
+        np.testing.assert_allclose(samples, gain * expected[name], atol=2 / 2**15)
+
+
+def test_every_control_has_a_label(html):
     page = Page(html)
-    assert page.texts["label"] == list(SOUNDS)
-    for attributes, samples in zip(page.of("audio"), SOUNDS.values(), strict=True):
-        wav = base64.b64decode(attributes["src"].partition(",")[2])
-        decoded, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
-        assert rate == 22050
-        assert "controls" in attributes
-        assert decoded.shape == samples.shape
-        assert torch.allclose(torch.from_numpy(decoded), samples, atol=2 / 2**15)
+    labelled = {attributes["for"] for attributes in page.of("label")}
+    assert {attributes["id"] for tag in ("audio", "input") for attributes in page.of(tag)} == labelled
+    (stage,) = (attributes for attributes in page.of("div") if attributes.get("id") == "stage")
+    assert stage["tabindex"] == "0" and stage["aria-label"]
+    (canvas,) = page.of("canvas")
+    assert len(canvas["aria-label"]) > 20
 
 
-def test_the_picture_is_a_png_with_words_for_those_who_cannot_see_it(html):
-    (image,) = Page(html).of("img")
-    assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG\r\n")
-    assert len(image["alt"]) > 20
+def test_the_script_gets_the_sounds_that_are_not_in_the_players(html):
+    found = data(html)
+    assert found["steps"][found["start"]] == 0.6
+    (sound,) = found["sounds"]
+    assert found["steps"][sound["step"]] == 0.3
+    whole = next(attributes["src"] for attributes in Page(html).of("audio") if attributes["id"] == "whole")
+    parts = decoded(sound["kept"])[1] + decoded(sound["removed"])[1]
+    np.testing.assert_allclose(parts, decoded(whole)[1], atol=3 / 2**15)
+
+
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+def test_the_levels_are_the_masks(make, keep):
+    found = data(make(keep))
+    assert found["complement"] == (keep == "complement")
+    levels = np.frombuffer(base64.b64decode(found["levels"]), np.uint8).reshape(found["frames"], found["bands"])
+    for number, step in enumerate(slider_steps(list(KEPT))):
+        assert np.array_equal(levels >= number, make.salience >= step)
+
+
+def test_a_row_for_each_threshold(html):
+    page = Page(html)
+    assert page.texts["button"] == ["0.3", "0.6"]
+    steps = [int(row["data-step"]) for row in page.of("tr") if "data-step" in row]
+    assert [data(html)["steps"][step] for step in steps] == [0.3, 0.6]
+
+
+def test_the_true_voice_is_outlined_where_it_is_known(make, html):
+    assert 'class="voice"' not in html and "Outlined" not in html
+    voice = np.zeros((FRAMES, 80), bool)
+    voice[0, 79] = True
+    page = make(voice=voice)
+    assert 'd="M0 0H1M0 1H1M0 0V1M1 0V1"' in page and "Outlined" in page
+
+
+def test_a_timeline_is_drawn_to_scale(make, frontend):
+    seconds = FRAMES / frontend.frame_rate
+    times, probability = seconds * np.array([0.25, 0.75]), np.array([1.0, 0.2])
+    page = make(timeline=Timeline(times, probability, 0.64, [(seconds / 2, 9.0)], True))
+    svg = {tag: attributes for tag, attributes in Page(page).tags if tag in ("rect", "line", "path", "svg")}
+    assert svg["path"]["d"] == "M250.0 0.0L750.0 80.0"
+    assert (svg["line"]["y1"], svg["line"]["y2"]) == ("36.0", "36.0")
+    assert (svg["rect"]["x"], svg["rect"]["width"]) == ("500.0", "500.0")
+    assert "Shaded: labelled" in page and "in 50 % of it" in svg["svg"]["aria-label"]
+    assert "Shaded" not in make(timeline=Timeline(times, probability, 0.64, [], False))
+
+
+def test_long_sounds_are_mp3_and_stay_where_they_are():
+    time = np.arange(11 * RATE) / RATE
+    clicks = np.where(time**1.5 % 1 < 0.05, 0.5 * np.sin(2 * np.pi * 1000 * time), 0)  # ever closer
+    kind, samples = decoded(sound_uri(clicks, RATE))
+    assert kind == "data:audio/mpeg;base64"
+    lag = np.correlate(samples[: 5 * RATE], clicks[: 4 * RATE]).argmax()
+    assert lag < 0.06 * RATE
+    assert len(sound_uri(clicks, RATE)) < 4 / 3 * 11 * 64_000 / 8 * 1.1
+
+
+@pytest.mark.parametrize(
+    "count, size, text", [(0, 8, "0.0 %"), (8, 8, "100.0 %"), (1, 400, "0.3 %"), (3, 16, "18.8 %")]
+)
+def test_shares_are_rounded_half_up(count, size, text):
+    assert percent(np.arange(size) < count) == text
 
 
 def test_the_page_says_its_language_and_encoding(html):

@@ -21,7 +21,6 @@ from svdx.corpora.track import Track
 from svdx.errors import CorpusError
 
 VERSION = 1  # raised when the same audio and settings would give other arrays
-BLOCK = 2048  # frames
 
 
 class MelStore:
@@ -72,7 +71,7 @@ class MelStore:
 
     def _compute(self, track: Track, kinds: Sequence[str]) -> None:
         samples = decode(track.audio, self.frontend.sample_rate)
-        arrays = {"samples": samples.numpy(), "logmel": self._transform(samples)}
+        arrays = {"samples": samples.numpy(), "logmel": self.frontend.of_track(samples).numpy()}
         for kind in kinds:
             path = self._path(track, kind)
             unfinished = path.with_suffix(f".{os.getpid()}.part")
@@ -82,16 +81,6 @@ class MelStore:
                 unfinished.replace(path)
             finally:
                 unfinished.unlink(missing_ok=True)
-
-    def _transform(self, samples: Tensor) -> np.ndarray:
-        """Log-mel in float64, a block of frames at a time so that memory stays small. [n] → [frames, bands] float32."""
-        n_frames = self.frontend.n_frames(len(samples))
-        logmels = [torch.empty(0, self.frontend.n_bands)]
-        for first in range(0, n_frames, BLOCK):
-            start = first * self.frontend.hop
-            block = samples[start : start + self.frontend.n_samples(min(BLOCK, n_frames - first))]
-            logmels.append(self.frontend(block.double()).float())
-        return torch.cat(logmels).numpy()
 
     def logmel(self, track: Track) -> np.ndarray:
         """Memory-mapped log-mel of a prepared track, [frames, bands]."""

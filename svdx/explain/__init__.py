@@ -2,5 +2,6 @@
 
 from svdx.explain.explainer import Explainer, Explanation
 from svdx.explain.inversion import FeatureInversion
+from svdx.explain.tracks import TrackExplanation
 
-__all__ = ["Explainer", "Explanation", "FeatureInversion"]
+__all__ = ["Explainer", "Explanation", "FeatureInversion", "TrackExplanation"]

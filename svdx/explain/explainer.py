@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -121,3 +121,10 @@ class Explainer(ABC):
         return Explanation(
             excerpts, picture, salience, mask, masked, probability, self.classifier(masked), self.decision
         )
+
+    @torch.no_grad()
+    def at(self, explanation: Explanation, threshold: float) -> Explanation:
+        """The same explanation with the mask of another threshold."""
+        mask = self.mask(explanation.salience, threshold)
+        masked = self.apply(explanation.excerpts, mask)
+        return replace(explanation, mask=mask, masked=masked, masked_probability=self.classifier(masked))

@@ -1,0 +1,117 @@
+"""Arrays and sounds made ready for the page: bytes that a browser can unpack, and drawings in its coordinates."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib
+import numpy as np
+import soundfile
+
+from svdx.audio import FrontEnd
+
+FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
+SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
+WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
+STEPS = np.arange(111) / 100  # positions of the threshold slider, 0 to 1.1
+
+
+def slider_steps(thresholds: list[float]) -> np.ndarray:
+    """Positions of the slider: every hundredth from 0 to 1.1 and the given thresholds, ascending, [S] float32."""
+    return np.unique(np.concatenate([STEPS, thresholds]).astype(np.float32))
+
+
+def levels(salience: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """How many steps a bin's salience reaches, less one: `salience >= steps[k]` is `level >= k`, in one byte.
+
+    salience: any shape, in [0, 1]; steps: [S] float32, ascending from 0, at most 256 → the same shape, uint8
+
+    >>> levels(np.array([0.0, 0.499, 0.5, 1.0]), np.array([0, 0.5, 1, 1.1], np.float32))
+    array([0, 0, 1, 2], dtype=uint8)
+    """
+    if len(steps) > 256 or steps[0] != 0:
+        raise ValueError(f"{len(steps)} steps from {steps[0]}: expected 256 at most, from 0")
+    return (np.searchsorted(steps, salience.astype(np.float32), side="right") - 1).astype(np.uint8)
+
+
+def shades(logmel: np.ndarray) -> np.ndarray:
+    """Brightness of each bin: 0 at the first percentile of the log-mel and below, 255 at the 99th and above."""
+    low, high = np.percentile(logmel, [1, 99])
+    return np.rint(255 * np.clip((logmel - low) / max(high - low, 1e-9), 0, 1)).astype(np.uint8)
+
+
+def colours() -> np.ndarray:
+    """Red, green and blue of each brightness, [256, 3] uint8."""
+    return np.rint(255 * matplotlib.colormaps["magma"](np.arange(256))[:, :3]).astype(np.uint8)
+
+
+def packed(array: np.ndarray) -> str:
+    """An array's bytes as base64."""
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def outline(bins: np.ndarray) -> str:
+    """The border of a region as an SVG path, in frames from the left and bands from the *top*.
+
+    bins: [frames, bands] bool. Straight runs of the border are one line each.
+
+    >>> outline(np.array([[False, True]]))
+    'M0 0H1M0 1H1M0 0V1M1 0V1'
+    """
+    image = np.pad(bins.T[::-1].astype(bool), 1)  # row 0 on top, with a rim that is outside
+    level = np.diff(image, axis=0)[:, 1:-1]  # [bands + 1, frames]: a border between two rows
+    upright = np.diff(image, axis=1)[1:-1]  # [bands, frames + 1]: a border between two columns
+    lines = [f"M{start} {row}H{end}" for row, start, end in _runs(level)]
+    lines += [f"M{column} {start}V{end}" for column, start, end in _runs(upright.T)]
+    return "".join(lines)
+
+
+def _runs(marks: np.ndarray) -> list[tuple[int, int, int]]:
+    """Runs of True in the rows of [n, m]: (row, first, one after the last)."""
+    changes = np.diff(np.pad(marks, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(changes == 1), np.argwhere(changes == -1)
+    return [(int(row), int(start), int(end)) for (row, start), (_, end) in zip(starts, ends, strict=True)]
+
+
+def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
+    """What to write beside the picture, and where: per cent of its height from the top."""
+    edges = frontend.band_edges().numpy()
+    shown = [hertz for hertz in FREQUENCIES if edges[0] <= hertz <= edges[-1]]
+    heights = np.interp(shown, edges, np.linspace(100, 0, len(edges)))
+    return [(f"{hertz}", round(float(height), 2)) for hertz, height in zip(shown, heights, strict=True)]
+
+
+def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
+    """What to write below the picture, and where: per cent of its width.
+
+    at_most: marks, if there are fewer than five hours.
+
+    >>> second_marks(2.0)
+    [('0', 0.0), ('0.5', 25.0), ('1', 50.0), ('1.5', 75.0)]
+    >>> [text for text, _ in second_marks(130.0)]
+    ['0:00', '0:20', '0:40', '1:00', '1:20', '1:40', '2:00']
+    """
+    step = next((step for step in SECONDS if seconds / step < at_most), SECONDS[-1])
+    times = np.arange(0, seconds, step).tolist()
+    return [(clock(time) if seconds >= 60 else f"{time:.3g}", round(100 * time / seconds, 3)) for time in times]
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds.
+
+    >>> clock(83.2)
+    '1:23'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
+    """Samples [n] as something that a browser plays without loading: wav, or mp3 at 56 kbit/s where it is long."""
+    buffer, short = io.BytesIO(), len(samples) <= WAV_SECONDS * sample_rate
+    if short:
+        soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
+    else:
+        options = dict(subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.7)
+        soundfile.write(buffer, samples, sample_rate, format="MP3", **options)
+    return f"data:audio/{'wav' if short else 'mpeg'};base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,47 @@
+"""Audio files by name or pattern, each as a track: with labels and voice, where they lie beside it as in a corpus."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from svdx.corpora.files import by_stem, entries_of, is_audio, stem
+from svdx.corpora.labels import read_lab
+from svdx.corpora.track import Track
+from svdx.errors import AudioError
+
+
+def track_at(audio: Path) -> Track:
+    """The track of an audio file; no segments and no vocals where none are found.
+
+    Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
+    `vocals.*` beside a file called `mixture` (the layout of `Stems`).
+    """
+    name = stem(audio)
+    if name == "mixture":
+        voices = by_stem(filter(is_audio, entries_of(audio.parent))).get("vocals", [])
+        return Track(audio.parent.name, audio, (), voices[0] if len(voices) == 1 else None)
+    if audio.parent.name != "audio":
+        return Track(name, audio, ())
+    root = audio.parent.parent
+    labels = [path for path in entries_of(root / "labels") if path.suffix == ".lab" and stem(path) == name]
+    voices = by_stem(filter(is_audio, entries_of(root / "vocals"))).get(name, [])
+    return Track(name, audio, read_lab(labels[0]) if labels else (), voices[0] if len(voices) == 1 else None)
+
+
+def is_several(audio: str) -> bool:
+    """Does a text mean several audio files: a directory, or a pattern with * or ?, and not the name of one file?"""
+    return Path(audio).is_dir() or (glob.has_magic(audio) and not Path(audio).exists())
+
+
+def audio_files(audio: str) -> list[Path]:
+    """The audio files directly in a directory, or those that a pattern matches (** for any depth), in a fixed order.
+
+    Raises: AudioError where there is none.
+    """
+    matches = glob.glob(audio, recursive=True)  # noqa: PTH207 (Path's own refuses absolute patterns)
+    found = entries_of(Path(audio)) if Path(audio).is_dir() else sorted(map(Path, matches))
+    files = [path for path in found if is_audio(path) and path.is_file()]
+    if not files:
+        raise AudioError(f"{audio}: no audio file is there ('{Path(audio) / '**' / '*.wav'}' also looks further down)")
+    return files

@@ -1,0 +1,71 @@
+"""What the documents of an excerpt and of a track have in common."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from torch import Tensor
+from torch.nn import functional as F
+
+from svdx.audio import decode
+from svdx.corpora.track import Track
+from svdx.errors import AudioError
+from svdx.explain.region import region, voice_bins, voice_share
+from svdx.listener import Listener
+from svdx.report import Picture
+
+log = logging.getLogger(__name__)
+
+
+def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:
+    """Where the kept energy lies and, where the voice is known, how much of it is voice."""
+    edges, frame_rate = picture.frontend.band_edges().numpy(), picture.frontend.frame_rate
+    facts = {"where": str(region(picture.logmel, mask, edges, frame_rate) or "nowhere: nothing is kept")}
+    if stems is not None and mask.any():
+        facts["kept energy that is voice"] = f"{100 * voice_share(*stems, mask):.0f} %"
+        facts["all energy that is voice"] = f"{100 * voice_share(*stems, np.ones_like(mask)):.0f} %"
+    return facts
+
+
+def write_sounds(
+    directory: Path, whole: np.ndarray, kept: np.ndarray, sample_rate: int, whole_name: str = "excerpt"
+) -> None:
+    """Write the whole, under its name, the kept and the removed part of a sound, each [n].
+
+    As WAV in float, so that nothing clips and the parts sum to the whole.
+    """
+    for name, sound in ((whole_name, whole), ("explanation", kept), ("removed", whole - kept)):
+        soundfile.write(directory / f"{name}.wav", sound, sample_rate, subtype="FLOAT")
+
+
+def picture_of(
+    listener: Listener, samples: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
+) -> Picture:
+    """What the canvas shows of a sound [n] with a salience [frames, bands]."""
+    explainer = listener.explainer
+    return Picture(
+        listener.logmel(samples).numpy(),
+        salience.numpy(),
+        explainer.threshold,
+        explainer.keep,
+        listener.frontend,
+        voice_bins(*stems) if stems is not None else None,
+    )
+
+
+def log_mels_of_stems(
+    listener: Listener, track: Track, samples: Tensor, span: slice
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Log-mel of the voice and of everything else in a stretch of a track, or None where the voice is not known."""
+    if track.vocals is None:
+        return None
+    try:
+        voice = decode(track.vocals, listener.frontend.sample_rate)
+    except AudioError as error:
+        log.warning(f"the voice is left out: {error}")
+        return None
+    voice = F.pad(voice, (0, max(0, len(samples) - len(voice))))[: len(samples)][span]
+    return listener.logmel(voice).numpy(), listener.logmel(samples[span] - voice).numpy()

@@ -1,0 +1,120 @@
+"""A whole track: its files, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from svdx.audio import decode
+from svdx.corpora.track import Track
+from svdx.document.parts import log_mels_of_stems, picture_of, region_facts, write_sounds
+from svdx.explain import TrackExplanation
+from svdx.explain.tracks import at
+from svdx.listener import Listener, excerpt_span
+from svdx.report import Point, Timeline, explanation_page, percent
+
+TIMELINE_HOP = 9  # frames: excerpts so far apart share all of their convolutions
+
+
+def document_track(
+    listener: Listener, track: Track, hop: float | None, thresholds: Sequence[float], directory: Path
+) -> dict[str, str]:
+    """Explain a whole track by an excerpt every `hop` seconds, write it into `directory`, return it in words.
+
+    Written: explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav, report.html.
+    hop: None for half an excerpt; thresholds: for which the page says how many labels are kept.
+    """
+    samples = decode(track.audio, listener.frontend.sample_rate)
+    excerpt_span(samples, 0, listener.frontend, track.audio)  # long enough?
+    explanation = listener.listen_track(samples, hop)
+    sound = listener.kept_sound(samples, explanation)
+    points = track_points(listener, samples, explanation, thresholds, sound)
+    own = next(point for point in points if point.sound is not None)
+    stems = log_mels_of_stems(listener, track, samples, slice(None))
+    picture = picture_of(listener, samples, explanation.salience, stems)
+    facts = {
+        **track_facts(explanation, track, listener.frontend.excerpt_frames, listener.frontend.frame_rate),
+        "labels of the kept part as sound": own.cells[-1],
+        **region_facts(picture, explanation.mask.numpy(), stems),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
+    write_sounds(directory, samples.numpy(), sound.numpy(), listener.frontend.sample_rate, "track")
+    title = f"{track.audio.name}, whole track"
+    timeline = timeline_of(listener, explanation, track)
+    page = explanation_page(title, verdict(facts), facts, picture, points, samples.numpy(), timeline)
+    (directory / "report.html").write_text(page, encoding="utf-8")
+    return facts
+
+
+def track_facts(explanation: TrackExplanation, track: Track, length: int, frame_rate: float) -> dict[str, str]:
+    """What an explanation of a track says in words and numbers; length: of an excerpt, in frames."""
+    hop = float(explanation.starts[:2].diff().sum()) / frame_rate
+    facts = {
+        "excerpts": f"{len(explanation.starts)}, one every {hop:.2f} s",
+        "heard as singing": count(explanation.vocal),
+        "label": kept_in(explanation.flipped),
+        "area kept": percent(explanation.mask),
+        "decision threshold": f"p > {explanation.decision:.2f}",
+    }
+    if track.segments:
+        centres = (explanation.starts + length // 2) / frame_rate
+        truth = torch.tensor([is_sung(track, time) for time in centres.tolist()])
+        facts["agrees with the labels"] = count(truth == explanation.vocal)
+    return facts
+
+
+def is_sung(track: Track, time: float) -> bool:
+    """Do the labels say that somebody sings at a time in seconds?"""
+    return any(segment.vocal and segment.start <= time < segment.end for segment in track.segments)
+
+
+def count(marks: Tensor) -> str:
+    """How many of some excerpts, [N] bool.
+
+    >>> count(torch.tensor([True, True, False]))
+    '2 of 3 (67 %)'
+    """
+    return f"{int(marks.sum())} of {len(marks)} ({100 * float(marks.float().mean()):.0f} %)"
+
+
+def kept_in(flipped: Tensor) -> str:
+    """In how many excerpts, [N] bool, the label is kept."""
+    return f"kept in {count(~flipped)}"
+
+
+def verdict(facts: dict[str, str]) -> str:
+    """The explanation of a track in a sentence."""
+    return (
+        f"The detector hears singing in {facts['heard as singing']} excerpts. From the {facts['area kept']} of the "
+        f"picture that the mask keeps, the label is {facts['label']}. Where: {facts['where']}."
+    )
+
+
+def track_points(
+    listener: Listener, samples: Tensor, explanation: TrackExplanation, thresholds: Sequence[float], sound: Tensor
+) -> list[Point]:
+    """What stays of a track [n] at each threshold and at the explainer's own, for which alone there is a sound [n]."""
+    own, points = listener.explainer.threshold, []
+    for threshold in sorted({*thresholds, own}):
+        masked = explanation if threshold == own else at(listener.explainer, explanation, threshold)
+        cells, played = [percent(masked.mask), kept_in(masked.flipped), "—"], None
+        if threshold == own:
+            again = listener.hear_track(sound, explanation.starts) > explanation.decision
+            cells[-1], played = kept_in(again != explanation.vocal), sound.numpy()
+        points.append(Point(threshold, tuple(cells), played))
+    return points
+
+
+def timeline_of(listener: Listener, explanation: TrackExplanation, track: Track) -> Timeline:
+    """Probability of singing over the whole track, every TIMELINE_HOP frames, at the excerpts' centres."""
+    length, frame_rate = listener.frontend.excerpt_frames, listener.frontend.frame_rate
+    starts = torch.arange(0, len(explanation.track) - length + 1, TIMELINE_HOP)
+    probability = listener.probabilities(explanation.track, starts)
+    times = (starts + length / 2) / frame_rate
+    sung = [(segment.start, segment.end) for segment in track.segments if segment.vocal]
+    return Timeline(times.numpy(), probability.numpy(), explanation.decision, sung, bool(track.segments))

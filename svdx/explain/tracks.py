@@ -1,0 +1,107 @@
+"""A whole track explained by its overlapping excerpts: one time–frequency map, and the labels it keeps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from svdx.explain.explainer import Explainer
+from svdx.explain.masks import normalise, relative_area
+
+BATCH = 32  # excerpts at a time
+
+
+@dataclass(frozen=True)
+class TrackExplanation:
+    """What a classifier listened to in a track of T frames, from N overlapping excerpts.
+
+    track: [T, bands], standardised; starts: first frame of every excerpt, [N]
+    salience: the excerpts' saliences merged, [T, bands] in [0, 1]; see `merge`
+    mask: True where the track is kept, [T, bands]; masked: the track with everything else filled
+    probability, masked_probability: of singing, for the excerpts of the track and of `masked`, [N]
+    decision: a probability strictly above it means singing
+    """
+
+    track: Tensor
+    starts: Tensor
+    salience: Tensor
+    mask: Tensor
+    masked: Tensor
+    probability: Tensor
+    masked_probability: Tensor
+    decision: float
+
+    @property
+    def vocal(self) -> Tensor:
+        """The classifier's label of the excerpts, [N] bool."""
+        return self.probability > self.decision
+
+    @property
+    def flipped(self) -> Tensor:
+        """Did the label of an excerpt change when only the region was kept? [N] bool."""
+        return self.vocal != (self.masked_probability > self.decision)
+
+    @property
+    def area(self) -> float:
+        """Share of kept bins."""
+        return float(relative_area(self.mask[None])[0])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every field as a numpy array under its name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+
+@torch.no_grad()
+def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) -> TrackExplanation:
+    """Explain a standardised track [T, bands] by its excerpts of `length` frames, one every `hop` frames."""
+    starts = excerpt_starts(len(track), length, hop)
+    total, weight = torch.zeros_like(track), track.new_zeros(len(track), 1)
+    window = merging_window(length)[:, None]
+    found = []
+    for some in starts.split(BATCH):
+        picture, probability = explainer.look(torch.stack([track[start : start + length] for start in some]))
+        found.append(probability)
+        for start, salience in zip(some.tolist(), normalise(picture), strict=True):
+            total[start : start + length] += window * salience
+            weight[start : start + length] += window
+    salience = (total / weight).clamp(0, 1)  # a mean of ones may be rounded to more
+    explained = TrackExplanation(
+        track, starts, salience, salience, track, torch.cat(found), torch.cat(found), explainer.decision
+    )
+    return at(explainer, explained, explainer.threshold)
+
+
+@torch.no_grad()
+def at(explainer: Explainer, explanation: TrackExplanation, threshold: float) -> TrackExplanation:
+    """The same explanation with the mask of another threshold; the fill "excerpt-mean" is the track's mean here."""
+    mask = explainer.mask(explanation.salience, threshold)
+    masked = explainer.apply(explanation.track[None], mask[None])[0]
+    probability = probabilities(explainer.classifier, masked, explanation.starts)
+    return replace(explanation, mask=mask, masked=masked, masked_probability=probability)
+
+
+def excerpt_starts(n_frames: int, length: int, hop: int) -> Tensor:
+    """First frames of excerpts, [N]: one every `hop` frames, and one that ends with the track.
+
+    >>> excerpt_starts(10, 4, 3), excerpt_starts(11, 4, 3)
+    (tensor([0, 3, 6]), tensor([0, 3, 6, 7]))
+    """
+    return torch.tensor(sorted({*range(0, n_frames - length + 1, hop), n_frames - length}))
+
+
+def merging_window(length: int) -> Tensor:
+    """Weight of each frame of an excerpt in the merged map, sin²(π (i + ½) / length), [length].
+
+    A Hann window, nowhere 0: the classifier's label is that of the excerpt's centre, and no border of an excerpt
+    shows in the map. A bin's merged salience is the mean of its saliences in all excerpts that hold it, weighted so.
+    """
+    return torch.sin(math.pi * (torch.arange(length) + 0.5) / length) ** 2
+
+
+def probabilities(classifier: nn.Module, track: Tensor, starts: Tensor) -> Tensor:
+    """Probability of singing in the excerpts of a standardised track [T, bands] from frames `starts` [N], [N]."""
+    return classifier.decide(classifier.features_at(track, starts))

@@ -1,0 +1,131 @@
+"use strict";
+// A mask keeps the bins whose level reaches the slider's step; bins lie frame by frame, the lowest band first.
+const data = JSON.parse(document.getElementById("data").textContent);
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const shades = bytes(data.shades), levels = bytes(data.levels), colours = bytes(data.colours);
+const byId = (id) => document.getElementById(id);
+const slider = byId("threshold"), canvas = byId("picture"), stage = byId("stage");
+const isKept = (bin, step) => levels[bin] >= step !== data.complement;
+
+// Sounds: one player at a time; the play-head follows the one that was heard last.
+const players = [...document.querySelectorAll("audio")];
+let player = players[0], chosen = data.start;
+// The sounds of the threshold that the page opens at are in its players, and nowhere else.
+data.sounds.push({ step: data.start, kept: byId("kept").src, removed: byId("removed").src });
+
+// The number of kept bins, rounded as Python does it: a half goes up.
+function area(step) {
+  let count = 0;
+  for (let bin = 0; bin < levels.length; bin++) count += isKept(bin, step);
+  return (Math.floor((1000 * count) / levels.length + 0.5) / 10).toFixed(1) + " %";
+}
+
+// A column of the canvas is the mean of its frames: in colour what is kept, in grey what is not.
+function draw(step) {
+  const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
+  for (let column = 0; column < canvas.width; column++) {
+    const first = Math.floor((column * data.frames) / canvas.width);
+    const end = Math.max(first + 1, Math.floor(((column + 1) * data.frames) / canvas.width));
+    for (let band = 0; band < data.bands; band++) {
+      const mean = [0, 0, 0];
+      for (let frame = first; frame < end; frame++) {
+        const bin = frame * data.bands + band, shade = shades[bin], kept = isKept(bin, step);
+        for (let part = 0; part < 3; part++) {
+          mean[part] += (kept ? colours[3 * shade + part] : 80 + 0.4 * shade) / (end - first);
+        }
+      }
+      image.data.set([...mean, 255], 4 * ((data.bands - 1 - band) * canvas.width + column));
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+const nearest = (steps, step) => steps.reduce((best, other) =>
+  Math.abs(data.steps[other] - data.steps[step]) < Math.abs(data.steps[best] - data.steps[step]) ? other : best);
+
+function move() {
+  const step = Number(slider.value), threshold = String(data.steps[step]);
+  byId("threshold-value").textContent = threshold;
+  slider.setAttribute("aria-valuetext", threshold);
+  byId("area").textContent = area(step);
+  draw(step);
+  const rows = [...document.querySelectorAll("#curve [data-step]")];
+  const row = String(nearest(rows.map((each) => Number(each.dataset.step)), step));
+  for (const each of rows) each.setAttribute("aria-current", each.dataset.step === row);
+  const cells = [...rows.find((each) => each.dataset.step === row).cells].map((cell) => cell.textContent.trim());
+  const sound = cells[3] === "—" ? "" : `; as sound: ${cells[3]}`;
+  byId("status").textContent = `At ${cells[0]} the label is ${cells[2]}${sound}.`;
+  choose(nearest(data.sounds.map((sound) => sound.step), step));
+}
+
+function choose(step) {
+  byId("sound-note").textContent = `Kept and removed: at threshold ${data.steps[step]}.`;
+  if (step === chosen) return;
+  chosen = step;
+  const sound = data.sounds.find((each) => each.step === step);
+  for (const name of ["kept", "removed"]) {
+    const audio = byId(name), { currentTime, paused } = audio;
+    audio.src = sound[name];
+    audio.currentTime = currentTime;
+    if (!paused) audio.play();
+  }
+}
+
+function showHead() {
+  const seconds = Math.min(player.currentTime, data.seconds);
+  for (const head of document.querySelectorAll(".head")) {
+    head.hidden = false;
+    head.style.left = `${(100 * seconds) / data.seconds}%`;
+  }
+  const scroll = byId("scroll"), place = (scroll.scrollWidth * seconds) / data.seconds - scroll.scrollLeft;
+  if (place < 0 || place > scroll.clientWidth) scroll.scrollLeft += place - scroll.clientWidth / 8;
+  stage.setAttribute("aria-valuenow", seconds.toFixed(2));
+  stage.setAttribute("aria-valuetext", `${seconds.toFixed(2)} s`);
+  if (!player.paused) requestAnimationFrame(showHead);
+}
+
+for (const each of players) {
+  each.addEventListener("play", () => {
+    player = each;
+    for (const other of players) if (other !== each) other.pause();
+    showHead();
+  });
+  each.addEventListener("seeking", () => { player = each; showHead(); });
+}
+
+for (const each of document.querySelectorAll("[data-stage]")) {
+  each.addEventListener("click", (event) => {
+    const box = each.getBoundingClientRect();
+    player.currentTime = (data.seconds * (event.clientX - box.left)) / box.width;
+    player.play();
+  });
+}
+
+stage.addEventListener("keydown", (event) => {
+  const stride = data.seconds / 40;
+  const moves = { ArrowRight: stride, ArrowLeft: -stride, Home: -Infinity, End: Infinity };
+  if (event.key in moves) {
+    player.currentTime = Math.min(Math.max(player.currentTime + moves[event.key], 0), data.seconds);
+  } else if (event.key === "Enter" || event.key === " ") {
+    if (player.paused) player.play(); else player.pause();
+  } else return;
+  event.preventDefault();
+});
+
+for (const button of document.querySelectorAll("#curve button")) {
+  button.addEventListener("click", () => {
+    slider.value = button.closest("tr").dataset.step;
+    move();
+  });
+}
+slider.addEventListener("input", move);
+
+// Only the page of a whole track has a zoom; what is in the middle stays there.
+byId("zoom")?.addEventListener("input", (event) => {
+  const scroll = byId("scroll"), middle = (scroll.scrollLeft + scroll.clientWidth / 2) / scroll.scrollWidth;
+  byId("zoom-value").textContent = event.target.value;
+  scroll.classList.toggle("zoomed", event.target.value >= 5);
+  scroll.firstElementChild.style.width = `${100 * event.target.value}%`;
+  scroll.scrollLeft = middle * scroll.scrollWidth - scroll.clientWidth / 2;
+});
+move();

@@ -1,0 +1,84 @@
+"""What the browser unpacks: one byte a bin that says at which thresholds it is kept, colours, axes, outlines."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from svdx import canvas
+from svdx.explain.masks import threshold_mask
+
+CURVE = [i / 10 for i in range(12)]
+
+
+def test_the_slider_has_every_hundredth_and_what_is_given():
+    assert len(canvas.slider_steps(CURVE)) == 111
+    steps = canvas.slider_steps([0.333])
+    assert len(steps) == 112 and np.float32(0.333) in steps
+    assert (np.diff(steps) > 0).all()
+
+
+def test_levels_are_the_masks_of_every_step_even_where_the_salience_equals_a_threshold():
+    edges = torch.tensor(CURVE[:11]).repeat(3, 1).T.flatten()
+    salience = torch.cat([torch.rand(500), edges, torch.nextafter(edges, torch.tensor(0.0)).clamp_min(0)])[None, None]
+    steps = canvas.slider_steps([*CURVE, 0.377])
+    levels = canvas.levels(salience.numpy(), steps)
+    assert levels.dtype == np.uint8 and levels.shape == salience.shape
+    for number, step in enumerate(steps):
+        assert np.array_equal(levels >= number, threshold_mask(salience, float(f"{step:g}")).numpy()), step
+
+
+def test_levels_need_a_step_at_nothing_and_a_byte():
+    for steps in (np.array([0.1, 0.2]), np.zeros(257)):
+        with pytest.raises(ValueError, match="expected 256 at most, from 0"):
+            canvas.levels(np.zeros(3), steps)
+
+
+def test_shades_run_from_the_first_to_the_99th_percentile():
+    shades = canvas.shades(np.arange(101.0))
+    assert (shades[0], shades[1], shades[50], shades[99], shades[100]) == (0, 0, 128, 255, 255)
+    assert canvas.shades(np.zeros((2, 2))).tolist() == [[0, 0], [0, 0]]
+
+
+def test_colours_go_from_black_to_nearly_white():
+    colours = canvas.colours()
+    assert colours.shape == (256, 3) and colours.dtype == np.uint8
+    assert colours[0].max() < 10 and colours[255].min() > 180
+
+
+def test_packed_bytes_unpack_in_row_order():
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3).T
+    assert list(base64.b64decode(canvas.packed(array))) == [0, 3, 1, 4, 2, 5]
+
+
+def test_an_outline_surrounds_each_bin_with_unlike_neighbours():
+    bins = np.zeros((4, 3), bool)
+    bins[1:3, 0] = True  # frames 1 and 2 of the lowest band, which is the bottom row
+    assert canvas.outline(bins) == "M1 2H3M1 3H3M1 2V3M3 2V3"
+    assert canvas.outline(np.zeros((2, 2), bool)) == ""
+
+
+def test_an_outlines_length_is_the_number_of_borders():
+    bins = np.random.default_rng(0).random((9, 7)) > 0.5
+    padded = np.pad(bins, 1).astype(int)
+    borders = np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
+    lines = re.findall(r"M(\d+) (\d+)([HV])(\d+)", canvas.outline(bins))
+    assert sum(int(end) - int(x if way == "H" else y) for x, y, way, end in lines) == borders
+
+
+def test_frequencies_stand_at_the_height_of_their_band(frontend):
+    marks = dict(canvas.frequency_marks(frontend))
+    assert list(marks) == ["100", "200", "500", "1000", "2000", "4000"]
+    centres = frontend.band_frequencies().numpy()
+    band = int(np.abs(centres - 1000).argmin())
+    assert marks["1000"] == pytest.approx(100 * (80 - band - 0.5) / 80, abs=1.0)
+
+
+@pytest.mark.parametrize("seconds", [1.643, 9, 30, 59, 61, 240, 3599, 7200])
+def test_marks_of_seconds_are_few_and_inside(seconds):
+    marks = canvas.second_marks(seconds)
+    assert 3 <= len(marks) <= 11
+    assert marks[0][1] == 0 and marks[-1][1] < 100
+    assert len(marks) <= len(canvas.second_marks(seconds, 80)) <= 81

@@ -1,0 +1,187 @@
+"""The files of an explanation, made with networks of random weights."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from svdx.audio import decode, masked_sound
+from svdx.corpora.beside import audio_files, is_several, track_at
+from svdx.corpora.track import Segment, Track
+from svdx.document import document_collection, document_excerpt, document_track
+from svdx.document.excerpt import excerpt_points
+from svdx.document.track import is_sung
+from svdx.errors import AudioError, ConfigError
+from svdx.explain import FeatureInversion
+from svdx.listener import Listener, cut_excerpt
+from svdx.models import UpConv
+
+RATE, NEEDED = 22050, 114 * 315 + 1024
+THRESHOLDS = [0.0, 0.5, 1.1]
+FILES = {"explanation.npz", "explanation.png", "explanation.wav", "excerpt.wav", "removed.wav", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory):
+    """audio/, labels/ and vocals/ of one song: a low tone all along, and a voice that is noise in its second half."""
+    root = tmp_path_factory.mktemp("songs")
+    for folder in ("audio", "labels", "vocals"):
+        (root / folder).mkdir()
+    time = np.arange(4 * RATE) / RATE
+    voice = 0.1 * np.random.default_rng(1).standard_normal(len(time)) * (time >= 2)
+    soundfile.write(root / "audio/a song.wav", 0.3 * np.sin(2 * np.pi * 220 * time) + voice, RATE, "FLOAT")
+    soundfile.write(root / "vocals/a song.flac", voice[: 3 * RATE], RATE)
+    (root / "labels/a song.lab").write_text("0 2 nosing\n2 4 sing\n")
+    return root
+
+
+@pytest.fixture
+def listener(frontend, classifier):
+    return Listener(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
+
+
+def test_a_file_in_the_folder_layout_has_its_labels_and_voice(song):
+    track = track_at(song / "audio/a song.wav")
+    assert track.segments == (Segment(0, 2, False), Segment(2, 4, True))
+    assert track.vocals == song / "vocals/a song.flac"
+
+
+def test_a_mixture_has_the_vocals_beside_it(tmp_path):
+    for name in ("mixture.wav", "vocals.wav", "drums.wav"):
+        (tmp_path / name).touch()
+    assert track_at(tmp_path / "mixture.wav") == Track(
+        tmp_path.name, tmp_path / "mixture.wav", (), tmp_path / "vocals.wav"
+    )
+
+
+def test_a_file_anywhere_has_neither(tmp_path):
+    assert track_at(tmp_path / "b.mp3") == Track("b", tmp_path / "b.mp3", ())
+
+
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tmp_path, keep):
+    listener.explainer.keep = keep
+    facts = document_excerpt(listener, track_at(song / "audio/a song.wav"), 1.0, THRESHOLDS, tmp_path / "new")
+    assert {path.name for path in (tmp_path / "new").iterdir()} == FILES
+    whole, kept, removed = (
+        soundfile.read(tmp_path / "new" / f"{name}.wav")[0] for name in ("excerpt", "explanation", "removed")
+    )
+    assert np.array_equal(whole, decode(song / "audio/a song.wav", RATE)[RATE : RATE + NEEDED].double().numpy())
+    np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
+    assert len(kept) == NEEDED and 0 < (kept**2).sum() < (whole**2).sum()
+    html = (tmp_path / "new/report.html").read_text()
+    for words in facts.items():
+        assert all(word in html for word in words if not {">", "<"} & set(word))
+    assert set(facts) >= {"label", "label of the kept part as sound", "where", "kept energy that is voice"}
+    assert facts["label of the kept part as sound"].startswith(("kept (p = ", "flipped (p = "))
+    assert len(html) < 2_000_000
+
+
+def test_what_is_removed_is_the_complements_sound(listener, song):
+    samples = cut_excerpt(song / "audio/a song.wav", 1.0, listener.frontend)
+    explanation = listener.listen(samples)
+    removed = masked_sound(samples, (~explanation.mask[0]).float(), listener.frontend)
+    torch.testing.assert_close(samples - listener.kept_sound(samples, explanation), removed, atol=1e-4, rtol=0)
+
+
+def test_points_of_the_curve(listener, song):
+    samples = cut_excerpt(song / "audio/a song.wav", 1.0, listener.frontend)
+    explanation = listener.listen(samples)
+    everything, own, nothing = excerpt_points(listener, samples, explanation, [0.0, 1.1])
+    assert [point.threshold for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
+    probability = float(explanation.probability[0])
+    assert everything.cells == ("100.0 %", f"kept (p = {probability:.3f})", f"kept (p = {probability:.3f})")
+    assert own.cells[1].endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
+    assert nothing.cells[0] == "0.0 %" and not nothing.sound.any()
+    np.testing.assert_allclose(everything.sound, samples, atol=1e-5)
+
+
+def test_the_voice_is_half_of_a_mix_of_two_equals(listener, song, tmp_path):
+    noise = 0.1 * np.random.default_rng(2).standard_normal((2, 2 * RATE))
+    for name, sound in (("mixture", noise.sum(0)), ("vocals", noise[0])):
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE, "FLOAT")
+    facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
+    assert abs(int(facts["all energy that is voice"].split()[0]) - 50) < 3
+    assert 'class="voice"' in (tmp_path / "report.html").read_text()
+
+
+def test_a_silent_voice_is_said_and_left_out(listener, song, tmp_path, caplog):
+    (tmp_path / "mixture.wav").write_bytes((song / "audio/a song.wav").read_bytes())
+    soundfile.write(tmp_path / "vocals.wav", np.zeros(1000), RATE)
+    facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
+    assert "vocals.wav: silent" in caplog.text
+    assert "all energy that is voice" not in facts
+
+
+def test_a_whole_track(listener, song, tmp_path):
+    facts = document_track(listener, track_at(song / "audio/a song.wav"), None, THRESHOLDS, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {"excerpt.wav", "explanation.png"} | {"track.wav"}
+    whole, kept, removed = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("track", "explanation", "removed"))
+    assert len(whole) == 4 * RATE
+    np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
+    with np.load(tmp_path / "explanation.npz") as arrays:
+        assert arrays["mask"].shape == (listener.frontend.n_frames(4 * RATE), 80)
+        assert np.array_equal(arrays["mask"], arrays["salience"] >= np.float32(0.5))
+        assert len(arrays["starts"]) == 4
+        vocal = arrays["probability"] > arrays["decision"]
+    assert facts["heard as singing"] == f"{vocal.sum()} of 4 ({25 * vocal.sum()} %)"
+    assert facts["excerpts"] == "4, one every 0.81 s"
+    assert facts["labels of the kept part as sound"].startswith("kept in ")
+    # excerpts at 0, 0.81, 1.63 and 2.36 s, their centres 0.81 s later; singing from 2 s
+    agreeing = (vocal == [False, False, True, True]).sum()
+    assert facts["agrees with the labels"] == f"{agreeing} of 4 ({25 * agreeing} %)"
+    html = (tmp_path / "report.html").read_text()
+    assert "<title>a song.wav, whole track</title>" in html and 'class="label"' in html
+
+
+def test_singing_begins_at_its_segments_start_and_is_over_at_its_end(song):
+    track = track_at(song / "audio/a song.wav")
+    assert [is_sung(track, time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]
+
+
+@pytest.fixture
+def several(tmp_path):
+    for name in ("b.wav", "a&b.flac", "sub/b.mp3", "notes.txt", ".hidden.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_files_of_a_directory_or_a_pattern(several):
+    assert audio_files(str(several)) == [several / "a&b.flac", several / "b.wav"]
+    assert audio_files(f"{several}/*.wav") == [several / "b.wav"]
+    assert audio_files(f"{several}/**/b.*") == [several / "b.wav", several / "sub/b.mp3"]
+    for nothing in (f"{several}/*.txt", f"{several}/*.ogg"):
+        with pytest.raises(AudioError, match="no audio file is there"):
+            audio_files(nothing)
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_one_file(several):
+    (several / "what?.wav").touch()
+    assert not is_several(str(several / "what?.wav")) and not is_several(str(several / "b.wav"))
+    assert is_several(str(several)) and is_several(f"{several}/wh*.wav")
+
+
+def test_each_track_has_its_page_and_one_that_fails_is_reported(several, tmp_path, caplog):
+    def document(track, directory):
+        if track.name == "b":
+            raise AudioError(f"{track.audio}: not <readable>")
+        return {"label": f"kept <{track.name}>"}
+
+    files = [several / "b.wav", several / "a&b.flac"]
+    done, failed = document_collection("songs & more", files, document, tmp_path)
+    assert done == {"a&b": {"label": "kept <a&b>"}}
+    assert failed == {str(several / "b.wav"): f"{several / 'b.wav'}: not <readable>"}
+    assert "not <readable>" in caplog.text
+    html = (tmp_path / "index.html").read_text()
+    assert 'href="a%26b/report.html"' in html and "kept &lt;a&amp;b&gt;" in html and "not &lt;readable&gt;" in html
+    with pytest.raises(AudioError, match=r"none of 1 tracks could be explained; the first: .*not <readable>"):
+        document_collection("", files[:1], document, tmp_path)
+
+
+def test_a_wrong_setting_ends_the_collection(several, tmp_path):
+    def document(track, directory):
+        raise ConfigError("hop=9: expected less")
+
+    with pytest.raises(ConfigError, match="hop=9"):
+        document_collection("", [several / "b.wav"], document, tmp_path)

@@ -1,0 +1,244 @@
+"""The page in a real browser: the slider moves the mask as the arrays say, sounds play, nothing leaves the page."""
+
+import base64
+import re
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from svdx.canvas import colours, shades
+from svdx.corpora.track import Segment, Track
+from svdx.document import document_excerpt, document_track
+from svdx.explain import FeatureInversion
+from svdx.listener import Listener
+from svdx.models import UpConv
+from svdx.report import percent
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+HOW = "the page's tests need a browser and its driver: apt-get install chromium; pip install playwright"
+RATE, CURVE = 22050, [i / 10 for i in range(12)]
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=HOW)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    driver = pytest.importorskip("playwright.sync_api", reason=HOW)
+    with driver.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, frontend, _classifier):
+    """The directory of an explanation of four seconds of tones, by networks of random weights."""
+    directory = tmp_path_factory.mktemp("a page & more")
+    time = np.arange(4 * RATE) / RATE
+    soundfile.write(directory / "song.wav", 0.3 * np.sin(2 * np.pi * 220 * time**1.5), RATE)
+    listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
+    document_excerpt(listener, Track("song", directory / "song.wav", ()), 1.0, CURVE, directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def arrays(written):
+    with np.load(written / "explanation.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture
+def page(browser, written):
+    """The open page; at the end it has reported no error and asked for nothing but itself."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    errors, asked = [], []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    address = (written / "report.html").as_uri()
+    page.goto(address)
+    yield page
+    page.close()
+    assert errors == []
+    assert {url for url in asked if not url.startswith("data:")} == {address}
+
+
+def drawn(page):
+    """Pixels of the canvas, [frames, bands, 3], the lowest band first as in the arrays."""
+    code = """() => {
+        const canvas = document.getElementById("picture"), { width, height } = canvas;
+        const bytes = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+        let text = "";
+        for (const byte of bytes) text += String.fromCharCode(byte);
+        return [width, height, btoa(text)];
+    }"""
+    width, height, text = page.evaluate(code)
+    pixels = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+    assert (pixels[..., 3] == 255).all()
+    return pixels[::-1, :, :3].transpose(1, 0, 2)
+
+
+def is_grey(pixels):
+    return (pixels == pixels[..., :1]).all(-1)
+
+
+def set_slider(page, threshold):
+    """Move the slider as a person's hand does, by its position."""
+    steps = page.evaluate("data.steps")
+    page.locator("#threshold").fill(str(steps.index(threshold)))
+
+
+def seen(page, name):
+    return page.locator(f"#{name}").inner_text()
+
+
+@pytest.mark.parametrize("threshold", [*CURVE, 0.35, 0.47])
+def test_the_mask_and_the_area_follow_the_slider_as_the_arrays_say(page, arrays, threshold):
+    set_slider(page, threshold)
+    mask = arrays["salience"][0] >= np.float32(threshold)
+    assert np.array_equal(is_grey(drawn(page)), ~mask)
+    assert seen(page, "area") == percent(mask)
+    assert seen(page, "threshold-value") == f"{threshold:g}"
+
+
+def test_it_opens_at_the_explainers_threshold(page, arrays):
+    assert seen(page, "threshold-value") == "0.35"
+    assert np.array_equal(~is_grey(drawn(page)), arrays["mask"][0])
+
+
+def test_the_colours_are_those_of_the_bins(page, arrays, classifier):
+    logmel = arrays["excerpts"][0] * classifier.std.numpy() + classifier.mean.numpy()
+    shade = shades(logmel)
+    set_slider(page, 0.0)
+    np.testing.assert_allclose(drawn(page), colours()[shade], atol=6)  # a shade more or less: standardised and back
+    set_slider(page, 1.1)
+    np.testing.assert_allclose(drawn(page)[..., 0], 80 + 0.4 * shade, atol=1)
+
+
+def test_the_row_of_the_nearest_threshold_is_marked_and_its_label_is_said(page):
+    for threshold, nearest in ((0.74, "0.7"), (0.76, "0.8"), (1.1, "1.1"), (0.36, "0.35")):
+        set_slider(page, threshold)
+        (row,) = page.locator("#curve tr[aria-current=true]").all()
+        cells = row.locator("th, td").all_inner_texts()
+        assert cells[0] == nearest
+        assert seen(page, "status") == f"At {nearest} the label is {cells[2]}; as sound: {cells[3]}."
+        assert f"threshold {nearest}" in seen(page, "sound-note")
+
+
+def test_each_row_shows_the_area_that_the_slider_shows(page):
+    for row in page.locator("#curve tbody tr").all():
+        row.locator("button").click()
+        assert seen(page, "area") == row.locator("td").first.inner_text()
+        assert row.get_attribute("aria-current") == "true"
+
+
+def test_keys_move_the_slider(page):
+    page.locator("#threshold").focus()
+    page.keyboard.press("ArrowRight")
+    assert seen(page, "threshold-value") == "0.36"
+    assert page.locator("#threshold").get_attribute("aria-valuetext") == "0.36"
+
+
+def time_of(page, player):
+    return page.evaluate("id => document.getElementById(id).currentTime", player)
+
+
+def is_playing(page, player):
+    return not page.evaluate("id => document.getElementById(id).paused", player)
+
+
+@pytest.mark.parametrize("player", ["whole", "kept", "removed"])
+def test_a_player_plays_and_its_head_moves(page, player):
+    page.evaluate("id => document.getElementById(id).play()", player)
+    page.wait_for_function("id => document.getElementById(id).currentTime > 0.2", arg=player)
+    left = page.evaluate("document.querySelector('#stage .head').style.left")
+    assert 0 < float(left.rstrip("%")) <= 100
+    page.wait_for_function("left => document.querySelector('#stage .head').style.left !== left", arg=left)
+
+
+def test_one_player_at_a_time(page):
+    page.evaluate("document.getElementById('whole').play()")
+    page.wait_for_function("document.getElementById('whole').currentTime > 0")
+    page.evaluate("document.getElementById('kept').play()")
+    page.wait_for_function("document.getElementById('whole').paused")
+    assert is_playing(page, "kept")
+
+
+def test_a_click_on_the_picture_plays_from_there(page):
+    box = page.locator("#stage").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.wait_for_function("document.getElementById('whole').currentTime > 0.83")
+    assert is_playing(page, "whole") and time_of(page, "whole") < 1.65
+
+
+def test_the_picture_is_played_from_the_keyboard(page):
+    page.locator("#stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.getElementById('whole').currentTime > 0.03")
+    assert re.fullmatch(r"0\.0\d s", page.locator("#stage").get_attribute("aria-valuetext"))
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.getElementById('whole').currentTime > 0.3")
+    page.keyboard.press(" ")
+    assert not is_playing(page, "whole")
+    page.keyboard.press("Home")
+    page.wait_for_function("document.getElementById('whole').currentTime === 0")
+
+
+def test_another_threshold_brings_its_sound_and_goes_on_from_where_it_was(page):
+    before = page.locator("#kept").get_attribute("src")
+    page.evaluate("document.getElementById('kept').currentTime = 1")
+    set_slider(page, 0.6)
+    after = page.locator("#kept").get_attribute("src")
+    expected = page.evaluate("data.sounds.find((sound) => data.steps[sound.step] === 0.6).kept")
+    assert before != after == expected
+    page.wait_for_function("document.getElementById('kept').currentTime === 1")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_and_a_desk_in_light_and_dark(browser, written, width, scheme):
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.goto((written / "report.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, re.findall(r"\d+", paper)[:3])) / 3
+    assert (brightness > 128) == (scheme == "light")
+    page.close()
+
+
+@pytest.fixture
+def timeline(browser, written, frontend, _classifier, tmp_path):
+    """The open page of the whole song."""
+    listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
+    document_track(listener, Track("song", written / "song.wav", (Segment(1, 3, True),)), 0.5, CURVE, tmp_path)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((tmp_path / "report.html").as_uri())
+    yield page
+    page.close()
+
+
+def test_a_whole_track_shows_its_mask_and_plays_from_a_click_on_the_timeline(timeline):
+    frames = timeline.evaluate("data.frames")
+    assert drawn(timeline).shape == (frames, 80, 3)
+    assert seen(timeline, "area") == f"{round(100 * (~is_grey(drawn(timeline))).mean(), 1)} %"
+    box = timeline.locator(".stage.strip").bounding_box()
+    timeline.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    timeline.wait_for_function("document.getElementById('whole').currentTime > data.seconds / 2")
+    assert len(timeline.locator(".stage .head:visible").all()) == 2
+    set_slider(timeline, 0.6)
+    assert seen(timeline, "sound-note").endswith("at threshold 0.35.")
+
+
+def test_a_zoomed_picture_follows_the_sound(timeline):
+    timeline.locator("#zoom").fill("8")
+    width, shown, place = timeline.evaluate(
+        "[scroll.scrollWidth, scroll.clientWidth, scroll.scrollLeft]".replace("scroll.", "byId('scroll').")
+    )
+    assert width == pytest.approx(8 * shown, abs=8)
+    assert place == pytest.approx((width - shown) / 2, abs=shown / 8)
+    timeline.evaluate("document.getElementById('whole').currentTime = 0.1")
+    timeline.wait_for_function("byId('scroll').scrollLeft < byId('scroll').clientWidth")
+    assert timeline.evaluate("document.documentElement.scrollWidth") == 1280
