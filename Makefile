@@ -16,7 +16,7 @@ help:  ## show this list
 
 demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: about ten minutes on two cores
 	$(BIN)/python train.py hydra.run.dir=$(DEMO)/train
-	$(BIN)/python evaluate.py excerpts.n=300 hydra.run.dir=$(DEMO)/evaluate
+	$(BIN)/python evaluate.py excerpts.n=200 hydra.run.dir=$(DEMO)/evaluate
 	$(BIN)/python explain.py hydra.run.dir=$(DEMO)/explain
 	@echo
 	@echo "Open $(DEMO)/explain/report.html and $(DEMO)/evaluate/curve.png"
