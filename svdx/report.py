@@ -207,7 +207,7 @@ def _step(steps: np.ndarray, threshold: float) -> int:
 def _sounds(whole: np.ndarray, curve: Sequence[Point], steps: np.ndarray, rate: int) -> tuple[str, list[dict]]:
     """The whole and, for each point that has a sound, its parts; all softer by one factor if one would clip."""
     parts = {point.threshold: (point.sound, whole - point.sound) for point in curve if point.sound is not None}
-    gain = min(1.0, 1 / max(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
+    gain = 1 / max(1.0, *(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
     return sound_uri(gain * whole, rate), [
         {"step": _step(steps, threshold), "kept": sound_uri(gain * kept, rate), "removed": sound_uri(gain * rest, rate)}
         for threshold, (kept, rest) in parts.items()
