@@ -39,6 +39,9 @@ def evaluate(cfg: DictConfig) -> None:
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
+    if is_done(cfg, pipeline.directory, pipeline.used):
+        log.info(f"{pipeline.directory}: the result is there, with the same configuration and networks")
+        return
     evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter], controls, cfg.agreement)
     trainer = pipeline.trainer(pipeline.directory)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
@@ -63,15 +66,12 @@ def evaluate(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
 @command
 def main(cfg: DictConfig) -> None:
-    directory = Path(cfg.paths.run)
     if cfg.plot:
         picture = Path(cfg.plot).with_suffix(".png")
         curve_figure(read_curve(cfg.plot)).savefig(picture, dpi=150)
         log.info(f"drawn: {picture}")
     elif cfg.gather:
         gather(cfg.gather)
-    elif is_done(cfg, directory):
-        log.info(f"{directory}: the result is there, with the same configuration")
     else:
         evaluate(cfg)
 

@@ -142,7 +142,7 @@ class Pipeline:
                 log.info("no inverter is there for this classifier: training one first")
                 path = self.train_inverter(self.directory / "inverter")
         network = load_inverter(path, self.classifier)
-        self.used["inverter"] = f"{path} (width {network.width})"
+        self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
         log.info(f"inverter: {self.used['inverter']}")
         return network
 
@@ -204,6 +204,8 @@ class Pipeline:
     def _export(self, trainer: pl.Trainer, network: SVDNet | UpConv, path: Path) -> Path:
         """Write the weights once, whatever the number of processes, and let all of them wait for it."""
         if trainer.is_global_zero:
+            if path.exists():
+                log.info(f"{path}: replaced")
             save(network, path)
         trainer.strategy.barrier()
         return path

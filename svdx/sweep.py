@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from itertools import product
 from pathlib import Path
@@ -27,12 +28,17 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def is_done(cfg: DictConfig, directory: Path) -> bool:
-    """Did an earlier multirun in this place finish the same job? The resolved configs are compared."""
-    before = directory / "config.yaml"
-    if not (in_sweep() and before.is_file() and (directory / "curve.csv").is_file()):
+def is_done(cfg: DictConfig, directory: Path, networks: dict[str, str]) -> bool:
+    """Did an earlier multirun in this place finish the same job? The resolved configs and the networks are compared.
+
+    networks: what the summary says of them
+    """
+    before, summary = directory / "config.yaml", directory / "summary.json"
+    if not (in_sweep() and all(path.is_file() for path in (before, summary, directory / "curve.csv"))):
         return False
-    return OmegaConf.load(before) == OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    found = json.loads(summary.read_text())
+    same = OmegaConf.load(before) == OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    return same and all(found.get(name) == network for name, network in networks.items())
 
 
 def jobs(sweep: Path) -> dict[Path, list[str]]:

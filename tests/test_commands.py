@@ -193,6 +193,10 @@ def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is
     assert "the result is there" in done.stdout
     assert (directory / "0" / "summary.json").read_bytes() == before["0"]
     assert lines(directory) == whole
+    record = directory / "1" / "summary.json"
+    record.write_text(record.read_text().replace("(width 8, ", "(width 8, another "))  # as if it were of another one
+    shell("sweep", "evaluate.py", *words)
+    assert "another" not in record.read_text()
     shell("sweep", "evaluate.py", *words, "seed=1")
     assert (directory / "0" / "summary.json").read_bytes() != before["0"]
 

@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 FLIP = (-2, -1)  # Theano convolves, PyTorch correlates: kernels are mirrored in both spatial axes
 
 
-def fingerprint(classifier: nn.Module) -> str:
-    """Sixteen hex digits that name a classifier by its weights; standardisation and threshold may be exchanged."""
+def fingerprint(network: nn.Module) -> str:
+    """Sixteen hex digits that name a network by its weights; standardisation and threshold may be exchanged."""
     digest = hashlib.sha256()
-    for name, value in sorted(classifier.named_parameters()):
+    for name, value in sorted(network.named_parameters()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
