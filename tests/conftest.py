@@ -8,6 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
+from command_line import CORPUS, EACH_EPOCH, KEY, QUICK, Shell, epochs, metrics
 from omegaconf import OmegaConf
 
 from svdx.audio import FrontEnd
@@ -114,3 +115,27 @@ def make_trainer(tmp_path):
 
 def pytest_configure(config):  # Lightning advises worker processes; tests have none on purpose
     config.addinivalue_line("filterwarnings", "ignore:.*does not have many workers.*")
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory):
+    return Shell(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="session")
+def trained(shell):
+    """Three trainings: with nothing there; with a classifier there; the second one resumed."""
+    each = "inverter.fit.check_val_every_n_epoch=1"
+    directory, first = shell("first", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1", each)
+    (classifier,) = (shell.cache / "models").glob(f"{KEY}-*/classifier.safetensors")
+    left = {"first": first.stdout, "classifier": classifier.read_bytes(), "metrics": metrics(directory)}
+    left["checkpoint"] = epochs(directory)
+    _, second = shell("second", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1", each)
+    left |= {"second": second.stdout, "classifier after the second": classifier.read_bytes()}
+    _, resumed = shell("first", "train.py", *CORPUS, *QUICK, "inverter.fit.max_epochs=2", each, "resume=true")
+    return left | {"resumed": resumed.stdout}
+
+
+@pytest.fixture(scope="session")
+def curve(shell, trained):
+    return shell("evaluate", "evaluate.py", *CORPUS, "excerpts.n=39")[0]

@@ -1,0 +1,62 @@
+"""Multiruns as a person types them: gathered, skipped, failed, side by side."""
+
+import pytest
+from command_line import CORPUS, lines, of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sweep(shell, trained):
+    words = ("-m", *CORPUS, "excerpts.n=39", "explainer.threshold=0.2,0.6")
+    return shell("sweep", "evaluate.py", *words)[0], words
+
+
+def test_a_multirun_over_thresholds_gives_the_curves_rows_and_gathers_them(sweep, curve):
+    directory, _ = sweep
+    assert lines(directory / "0") == of(lines(curve), 0.2)
+    assert lines(directory) == of(lines(curve), 0.2, 0.6)
+    assert (directory / "curve.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), ("hydra/launcher=submitit_local",)],
+    ids=["joblib", "submitit"],
+)
+def test_jobs_side_by_side_give_the_same_rows(shell, sweep, launcher):
+    name = launcher[0].rpartition("=")[2]
+    directory, _ = shell(name, "evaluate.py", *sweep[1], *launcher, "threads=1")
+    assert lines(directory) == lines(sweep[0])
+
+
+def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is_not(shell, sweep):
+    directory, words = sweep
+    before = {number: (directory / number / "summary.json").read_bytes() for number in ("0", "1")}
+    whole = lines(directory)
+    (directory / "1" / "curve.csv").unlink()
+    _, done = shell("sweep", "evaluate.py", *words)
+    assert "the result is there" in done.stdout
+    assert (directory / "0" / "summary.json").read_bytes() == before["0"]
+    assert lines(directory) == whole
+    record = directory / "1" / "summary.json"
+    record.write_text(record.read_text().replace("(width 8, ", "(width 8, another "))  # as if it were of another one
+    shell("sweep", "evaluate.py", *words)
+    assert "another" not in record.read_text()
+    shell("sweep", "evaluate.py", *words, "seed=1")
+    assert (directory / "0" / "summary.json").read_bytes() != before["0"]
+
+
+def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shell, curve):
+    words = (*CORPUS, "excerpts.n=39", "explainer.threshold=0.2,1.7")
+    directory, _ = shell("failed", "evaluate.py", "-m", *words, status=1)
+    assert not (directory / "curve.csv").exists()
+    _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
+    assert "no result of job 1" in done.stdout and "explainer.threshold=1.7" in done.stdout
+    assert lines(directory) == of(lines(curve), 0.2)
+
+
+def test_several_processes_in_a_multirun_are_refused(shell, curve):
+    two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
+    _, done = shell("ddp", "evaluate.py", "-m", *CORPUS, "excerpts.n=8", "explainer.threshold=0.2", *two, status=1)
+    assert "several devices in a multirun" in done.stderr
