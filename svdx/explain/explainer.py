@@ -22,8 +22,34 @@ from svdx.explain.masks import (
 )
 
 
+class Labels:
+    """What an explanation of one excerpt and of many have in common: the labels before and after masking.
+
+    A child is a dataclass with `probability` and `masked_probability` [N] and `decision`, which singing is above.
+    """
+
+    @property
+    def vocal(self) -> Tensor:
+        """The classifier's label of the excerpts, [N] bool."""
+        return self.probability > self.decision
+
+    @property
+    def masked_vocal(self) -> Tensor:
+        """The classifier's label of the explanations, [N] bool."""
+        return self.masked_probability > self.decision
+
+    @property
+    def flipped(self) -> Tensor:
+        """Did the label change when only the region was kept? [N] bool; its mean is the explanation loss."""
+        return self.vocal != self.masked_vocal
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every field as a numpy array under its name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Labels):
     """What a classifier listened to in B excerpts.
 
     excerpts: [B, frames, bands], standardised
@@ -45,28 +71,9 @@ class Explanation:
     decision: float
 
     @property
-    def vocal(self) -> Tensor:
-        """The classifier's label of the excerpts, [B] bool."""
-        return self.probability > self.decision
-
-    @property
-    def masked_vocal(self) -> Tensor:
-        """The classifier's label of the explanations, [B] bool."""
-        return self.masked_probability > self.decision
-
-    @property
-    def flipped(self) -> Tensor:
-        """Did the label change when only the region was kept? [B] bool; its mean is the explanation loss."""
-        return self.vocal != self.masked_vocal
-
-    @property
     def area(self) -> Tensor:
         """Share of kept bins, [B]."""
         return relative_area(self.mask)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Every field as a numpy array under its name."""
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
 
 class Explainer(ABC):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svdx.explain.explainer import Explainer
+from svdx.explain.explainer import Explainer, Labels
 from svdx.explain.masks import normalise, relative_area
 
 BATCH = 32  # excerpts at a time
 
 
 @dataclass(frozen=True)
-class TrackExplanation:
+class TrackExplanation(Labels):
     """What a classifier listened to in a track of T frames, from N overlapping excerpts.
 
     track: [T, bands], standardised; starts: first frame of every excerpt, [N]
@@ -36,23 +35,9 @@ class TrackExplanation:
     decision: float
 
     @property
-    def vocal(self) -> Tensor:
-        """The classifier's label of the excerpts, [N] bool."""
-        return self.probability > self.decision
-
-    @property
-    def flipped(self) -> Tensor:
-        """Did the label of an excerpt change when only the region was kept? [N] bool."""
-        return self.vocal != (self.masked_probability > self.decision)
-
-    @property
     def area(self) -> float:
         """Share of kept bins."""
         return float(relative_area(self.mask[None])[0])
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Every field as a numpy array under its name."""
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
 
 @torch.no_grad()
