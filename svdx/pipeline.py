@@ -45,22 +45,27 @@ def build(node: DictConfig, *live: Any, **more: Any) -> Any:
     return instantiate(node, _partial_=True, _convert_="all")(*live, **more)
 
 
+def in_multirun() -> bool:
+    """Is this one job of a multirun?"""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
     used = trainer.devices
     if trainer.accelerator is None and used is None:
         used = devices(OmegaConf.to_container(trainer)["gpus"])["devices"]
     one = used in (None, 1, "1", "auto") or (not isinstance(used, int | str) and len(used) == 1)
-    if not one and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if not one and in_multirun():
         raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
 def labels(logger: DictConfig) -> dict[str, str]:
     """W&B's group and name for a job of a multirun, unless the logger's node has them: the sweep's directory, and the
     overrides that not all of the sweep's jobs share."""
-    job = HydraConfig.get() if HydraConfig.initialized() else None
-    if job is None or job.mode != RunMode.MULTIRUN or get_class(logger._target_) is not WandbLogger:
+    if not in_multirun() or get_class(logger._target_) is not WandbLogger:
         return {}
+    job = HydraConfig.get()
     sweep = Path(job.sweep.dir).resolve()
     shared = OmegaConf.load(sweep / "multirun.yaml").hydra.overrides.task
     own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in shared)}
