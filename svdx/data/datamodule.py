@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -70,7 +69,8 @@ class ExcerptsData(pl.LightningDataModule):
                 "train", self.train_tracks, lambda lengths: every(lengths, self.hop), window, self.augment is not None
             )
             if len(self.train_set) < self.batch_size:
-                raise CorpusError(f"{self.corpus.root}: {len(self.train_set)} training excerpts are less than a batch")
+                found = f"{len(self.train_set)} training excerpts are less than a batch of {self.batch_size}"
+                raise CorpusError(f"{self.corpus.root}: {found}; add music, or lower batch_size or hop")
             self.valid_set = self._excerpts(
                 "valid", self._prepared("valid"), lambda lengths: every(lengths, self.valid_hop)
             )
@@ -92,12 +92,11 @@ class ExcerptsData(pl.LightningDataModule):
         samples: bool = False,
     ) -> Excerpts:
         window = window or self.store.frontend.excerpt_frames
-        lengths = [max(0, len(self.store.logmel(track)) - window + 1) for track in tracks]
-        for track in (track for track, length in zip(tracks, lengths) if not length):
-            warnings.warn(f"{track.audio}: skipped, shorter than the {window} frames that are cut", stacklevel=2)
+        tracks = self.store.long_enough(tracks, window)
+        lengths = [len(self.store.logmel(track)) - window + 1 for track in tracks]
         excerpts = Excerpts(self.store, tracks, index(lengths), window, samples)
         if not len(excerpts):
-            raise CorpusError(f"{self.corpus.root}: split {split!r} gives no excerpt; its tracks are too short")
+            raise CorpusError(f"{self.corpus.root}: split {split!r} gives no excerpt; use longer audio")
         if self.both_classes and excerpts.vocal.all() | ~excerpts.vocal.any():
             found = "vocal" if excerpts.vocal.all() else "non-vocal"
             raise CorpusError(f"{self.corpus.root}: split {split!r} has {found} excerpts only; both classes are needed")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -19,6 +19,8 @@ from torch import Tensor
 from svdx.audio import FrontEnd, decode
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
+
+log = logging.getLogger(__name__)
 
 VERSION = 1  # raised when the same audio and settings would give other arrays
 
@@ -35,6 +37,7 @@ class MelStore:
     def __init__(self, directory: str | Path, frontend: FrontEnd, workers: int | None = None) -> None:
         self.directory, self.frontend = Path(directory), frontend
         self.workers = workers or os.cpu_count() or 1
+        self._skipped: set[tuple[Path, int]] = set()
 
     @cached_property
     def _settings(self) -> str:
@@ -61,12 +64,23 @@ class MelStore:
                 jobs = pool.map(lambda track: self._compute(track, kinds), missing)
                 for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
                     pass
-        needed = self.frontend.excerpt_frames
-        kept = [t for t in tracks if len(self.logmel(t)) >= needed]
-        for short in set(tracks) - set(kept):
-            warnings.warn(f"{short.audio}: skipped, shorter than an excerpt of {needed} frames", stacklevel=2)
+        return self.long_enough(tracks, self.frontend.excerpt_frames)
+
+    def long_enough(self, tracks: Sequence[Track], n_frames: int) -> list[Track]:
+        """Prepared tracks that are at least n_frames long; of the others the log says so, once in a run.
+
+        Raises: CorpusError if there is none.
+        """
+        seconds = self.frontend.n_samples(n_frames) / self.frontend.sample_rate
+        kept = [track for track in tracks if len(self.logmel(track)) >= n_frames]
+        short = [track for track in tracks if track not in kept]
         if not kept:
-            raise CorpusError(f"no track is as long as an excerpt ({needed / self.frontend.frame_rate:.2f} s)")
+            others = f" and {len(short) - 1} more" if len(short) > 1 else ""
+            raise CorpusError(f"{short[0].audio}{others}: shorter than the {seconds:.2f} s needed; use longer audio")
+        for track in short:
+            if (track.audio, n_frames) not in self._skipped:
+                log.warning(f"{track.audio}: skipped, shorter than the {seconds:.2f} s needed")
+            self._skipped.add((track.audio, n_frames))
         return kept
 
     def _compute(self, track: Track, kinds: Sequence[str]) -> None:
