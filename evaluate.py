@@ -34,7 +34,7 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
     thresholds, controls = points(cfg), make_controls(cfg.controls, cfg.seed)
     for threshold in thresholds:
-        check_threshold(threshold)
+        check_threshold(threshold, "thresholds" if cfg.explainer.threshold is None else "explainer.threshold")
     pipeline = Pipeline(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained

@@ -38,7 +38,7 @@ def checked(cfg: DictConfig) -> None:
     if not isinstance(cfg.thresholds, ListConfig):
         raise ConfigError(f"thresholds={cfg.thresholds}: expected a list as [0.0,0.1]")
     for threshold in cfg.thresholds:
-        check_threshold(threshold)
+        check_threshold(threshold, "thresholds")
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="explain")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from svdx.data.augment import Augment, filter_response, interpolation, shifted_filterbank, stretched_frames
+from svdx.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +141,10 @@ def test_a_strip_is_labelled_at_the_middle_of_each_of_its_excerpts(frontend, mon
         heard, vocal = augment(samples, singing[None])
         assert heard.shape == (1, 133, 80)
         assert vocal.tolist() == [[False, False, True]]  # the excerpts' middles are frames 57, 66 and 75
+
+
+@pytest.mark.parametrize("odd", [{"max_stretch": 1.0}, {"max_stretch": -0.1}, {"max_shift": 1.5}, {"strip": 0}])
+def test_changes_that_leave_nothing_of_the_sound_are_refused(frontend, odd):
+    (key,) = odd
+    with pytest.raises(ConfigError, match=rf"augment\.{key}={odd[key]}: expected"):
+        Augment(frontend, **{"max_stretch": 0.3, "max_shift": 0.3, "max_db": 10.0, **odd})

@@ -142,3 +142,9 @@ def test_links_may_lead_in_circles(tmp_path):
     (tmp_path / "here/.hidden").touch()
     (tmp_path / "here/again").symlink_to(tmp_path)
     assert list(files_below(tmp_path)) == [tmp_path / "here/song.wav"]
+
+
+def test_a_root_may_be_called_as_a_year(root, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    root.rename(root.parent / "2024")
+    assert [track.name for track in Folder(2024).split("valid")] == ["three"]

@@ -115,10 +115,12 @@ def test_area_is_the_share_of_kept_bins_of_each_excerpt():
     assert relative_area(mask).tolist() == [0.25, 0.75, 0, 1]
 
 
-@pytest.mark.parametrize("threshold", [-0.01, 1.11, 1.2, 60, float("nan"), float("inf"), "high", None])
+@pytest.mark.parametrize("threshold", [-0.01, 1.11, 1.2, 60, float("nan"), float("inf"), "high", None, True])
 def test_a_threshold_outside_0_to_1_1_is_refused(threshold):
-    with pytest.raises(ConfigError, match=rf"threshold {threshold} is outside \[0, 1.1\]$"):
+    with pytest.raises(ConfigError, match=rf"^explainer\.threshold: {threshold} is outside \[0, 1.1\]$"):
         check_threshold(threshold)
+    with pytest.raises(ConfigError, match=rf"^thresholds: {threshold} is outside"):
+        check_threshold(threshold, "thresholds")
     with pytest.raises(ConfigError):
         threshold_mask(SALIENCE, threshold)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from svdx.errors import WeightsError
+from svdx.errors import ConfigError, WeightsError
 from svdx.models import SVDNet, UpConv, load_classifier, load_inverter
 from svdx.models.weights import fingerprint, load_standardisation, save
 
@@ -180,6 +181,64 @@ def test_a_damaged_array_in_an_npz_is_refused(tmp_path, classifier, place):
     content[place : place + 8] = b"\xff" * 8
     (tmp_path / "rot.npz").write_bytes(content)
     refusal(tmp_path / "rot.npz", load_inverter, classifier)
+
+
+DAMAGES = {
+    "nan": ({"param0": lambda array: array * np.nan}, "not finite"),
+    "inverse std 0": ({"param4": lambda array: array * 0}, "not finite"),
+    "words": ({"param0": lambda array: array.astype("U8")}, "some of them hold no numbers"),
+    "no width": ({"param10": lambda array: np.zeros((16, 0, 4, 4), np.float32)}, "not an inverter"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_npz_of_impossible_numbers_is_refused(tmp_path, classifier, damage):
+    changes, reason = DAMAGES[damage]
+    arrays = arrays_of(DATA / "inverter_weights_16.npz")
+    np.savez(tmp_path / "odd.npz", **arrays | {name: change(arrays[name]) for name, change in changes.items()})
+    assert reason in refusal(tmp_path / "odd.npz", load_inverter, classifier)
+
+
+@pytest.mark.parametrize("name, value", [("fc9.weight", np.nan), ("mean", np.inf), ("threshold", np.nan)])
+def test_an_export_of_numbers_that_are_not_finite_is_refused(tmp_path, classifier, name, value):
+    classifier.state_dict()[name].fill_(value)
+    save(classifier, tmp_path / "odd.safetensors")
+    assert "holds weights that are not finite" in refusal(tmp_path / "odd.safetensors")
+
+
+def test_a_deviation_of_zero_is_refused_unless_another_is_given(tmp_path, classifier):
+    classifier.std[3] = 0
+    save(classifier, tmp_path / "odd.safetensors")
+    assert "a standard deviation that is not positive" in refusal(tmp_path / "odd.safetensors")
+    load_classifier(tmp_path / "odd.safetensors", (torch.zeros(80), torch.ones(80)))
+
+
+@pytest.mark.parametrize("sizes", [{}, {"frames": "x", "bands": "80"}, {"frames": "-5", "bands": "80"}])
+def test_an_export_that_does_not_say_its_size_is_refused(tmp_path, sizes):
+    save_file({}, tmp_path / "odd.safetensors", metadata={"network": "svdnet", **sizes})
+    assert "no network can be built of" in refusal(tmp_path / "odd.safetensors")
+
+
+def test_an_inverter_that_paints_another_size_is_refused(tmp_path, classifier):
+    small = UpConv(8, frames=100, bands=60)
+    small.inverts = fingerprint(classifier)
+    save(small, tmp_path / "small.safetensors")
+    reason = refusal(tmp_path / "small.safetensors", load_inverter, classifier)
+    assert "paints 100 frames of 60 bands, the classifier hears 115 frames of 80 bands" in reason
+    path = DATA / "inverter_weights_16.npz"
+    assert "the classifier hears 100 frames" in refusal(path, load_inverter, SVDNet(frames=100))
+
+
+@pytest.mark.parametrize("threshold", [2, -0.1, float("nan"), "high", True])
+def test_a_decision_threshold_that_is_no_probability_is_refused(files, threshold):
+    with pytest.raises(ConfigError, match=f"classifier.threshold={threshold}: expected a probability"):
+        load_classifier(files[0], threshold=threshold)
+
+
+def test_a_file_may_be_called_as_a_number():
+    with pytest.raises(WeightsError, match="^5: no such file"):
+        load_classifier(5)
 
 
 def test_an_npz_classifier_needs_a_standardisation(tmp_path, classifier):

@@ -26,7 +26,7 @@ class Corpus:
     def __init__(self, root: str | Path | None) -> None:
         if not root:
             raise CorpusError(f"data={self.name} needs data.root=DIR, the directory that holds {self.holds}")
-        self.root = Path(root).expanduser()
+        self.root = Path(str(root)).expanduser()
         if not self._is_root(self.root):
             problem = "is not a directory" if self.root.exists() else "does not exist"
             raise CorpusError(f"data.root={self.root} {problem}: give the directory that holds {self.holds}")

@@ -78,7 +78,7 @@ class Synthetic(Folder):
     ) -> None:
         if root:
             self.recipe = Recipe(n_train, n_valid, n_test, float(seconds), seed, sample_rate)
-            make_corpus(Path(root).expanduser(), self.recipe, workers)
+            make_corpus(Path(str(root)).expanduser(), self.recipe, workers)
         super().__init__(root)
 
     @property

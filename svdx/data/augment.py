@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from svdx.audio import FrontEnd
+from svdx.errors import ConfigError
 
 LOWEST_CENTRE = 150.0  # Hz, of the random filter
 SHIFT_STEP = 0.005
+STRIP_HOP = 9  # frames: excerpts so far apart share all of SVDNet's convolutions
 FILTER_WIDTH = (5.0, 2.0)  # semitones: mean and deviation of the random filter's width
 
 
@@ -56,21 +58,24 @@ class Augment(nn.Module):
 
     max_stretch, max_shift: greatest relative change, 0.3 = ±30 %; the shift is drawn in steps of half a per cent, so
     that the shifted filterbanks are made once; max_db: greatest gain or loss of the filter
-    strip, hop: excerpts that are cut as one, and frames between them, for a classifier that shares their convolutions
+    strip: excerpts that are cut as one, STRIP_HOP frames apart
 
     The spectra are computed in the samples' float32, where the stored log-mels are exact to float64.
 
     Shape:
         samples [B, frontend.n_samples(window)], labels of their frames [B, window]
-        → log-mel [B, excerpt_frames + (strip - 1) hop, bands], labels of the excerpts' middle frames [B, strip]
+        → log-mel [B, excerpt_frames + (strip - 1) STRIP_HOP, bands], labels of the excerpts' middle frames [B, strip]
     """
 
-    def __init__(
-        self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float, strip: int = 1, hop: int = 9
-    ) -> None:
+    def __init__(self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float, strip: int = 1) -> None:
         super().__init__()
-        self.frames = frontend.excerpt_frames + (strip - 1) * hop
-        self.centres = frontend.excerpt_frames // 2 + hop * torch.arange(strip)
+        for key, change in (("max_stretch", max_stretch), ("max_shift", max_shift)):
+            if not 0 <= change < 1:
+                raise ConfigError(f"augment.{key}={change}: expected 0 to less than 1")
+        if strip < 1:
+            raise ConfigError(f"augment.strip={strip}: expected at least 1")
+        self.frames = frontend.excerpt_frames + (strip - 1) * STRIP_HOP
+        self.centres = frontend.excerpt_frames // 2 + STRIP_HOP * torch.arange(strip)
         self.frontend = copy.deepcopy(frontend)  # its own, since it follows the training device
         self.max_stretch, self.max_db = max_stretch, max_db
         shifts = 1 + torch.linspace(-max_shift, max_shift, 2 * round(max_shift / SHIFT_STEP) + 1)

@@ -41,7 +41,7 @@ class Evaluator(pl.LightningModule):
     ) -> None:
         super().__init__()
         for threshold in thresholds:
-            check_threshold(threshold)
+            check_threshold(threshold, "thresholds")
         self.explainer, self.thresholds, self.controls = explainer, [float(t) for t in thresholds], list(controls)
         self.networks = nn.ModuleList(modules)
         self.auroc, self.accuracy, self.called_singing = BinaryAUROC(), BinaryAccuracy(), MeanMetric()

@@ -39,10 +39,11 @@ def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") ->
     return salient if keep == "salient" else ~salient
 
 
-def check_threshold(threshold: float) -> None:
-    """Raises ConfigError unless threshold is a number from 0 to 1.1."""
-    if not (isinstance(threshold, Real) and 0 <= threshold <= LARGEST_THRESHOLD):
-        raise ConfigError(f"threshold {threshold} is outside [0, {LARGEST_THRESHOLD}]")
+def check_threshold(threshold: float, key: str = "explainer.threshold") -> None:
+    """Raises ConfigError unless threshold, the value or one of the values of key, is a number from 0 to 1.1."""
+    number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+    if not (number and 0 <= threshold <= LARGEST_THRESHOLD):
+        raise ConfigError(f"{key}: {threshold} is outside [0, {LARGEST_THRESHOLD}]")
 
 
 def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svdx.errors import ConfigError
+
+SMALLEST = 25  # frames and bands: what leaves 1 after two convolutions and a pooling, twice
 LEAK = 0.01
 BLOCK = 1024  # frames of a track that go through the convolutions at once
 
@@ -28,6 +31,8 @@ class SVDNet(nn.Module):
 
     def __init__(self, frames: int = 115, bands: int = 80) -> None:
         super().__init__()
+        if min(frames, bands) < SMALLEST:
+            raise ConfigError(f"frontend: SVDNet hears {SMALLEST} frames and bands at least, not {frames} and {bands}")
         self.frames, self.bands = frames, bands
         self.conv1, self.conv2 = nn.Conv2d(1, 64, 3), nn.Conv2d(64, 32, 3)
         self.conv4, self.conv5 = nn.Conv2d(32, 128, 3), nn.Conv2d(128, 64, 3)

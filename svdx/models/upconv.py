@@ -28,16 +28,18 @@ class UpConv(nn.Module):
     torch.Size([2, 115, 80])
     """
 
-    def __init__(self, width: int = 16, frames: int = 115, bands: int = 80, n_features: int = 64) -> None:
+    def __init__(self, width: int = 16, frames: int = 115, bands: int = 80) -> None:
         super().__init__()
         if width < 8 or width % 8:
             raise ConfigError(f"inverter.width={width}: expected a multiple of 8")
         if max(frames, bands) > 128:
-            raise ConfigError(f"the inverter paints 128 frames and bands at most, asked for are {frames} and {bands}")
+            raise ConfigError(
+                f"frontend: the inverter paints 128 frames and bands at most, asked for are {frames} and {bands}"
+            )
         self.width, self.frames, self.bands, self.inverts = width, frames, bands, ""
         n_seed = torch.Size(SEED_SHAPE).numel()
         self.dense = nn.Sequential(
-            *_normalised(nn.Linear(n_features, 64, bias=False), nn.BatchNorm1d(64, EPSILON)),
+            *_normalised(nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64, EPSILON)),
             *_normalised(nn.Linear(64, n_seed, bias=False), nn.BatchNorm1d(n_seed, EPSILON)),
         )
         blocks, n_in = [], SEED_SHAPE[0]

@@ -19,12 +19,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError, WeightsError
+from svdx.models import lasagne
 from svdx.models.svdnet import SVDNet
-from svdx.models.upconv import EPSILON, UpConv
+from svdx.models.upconv import UpConv
 
 log = logging.getLogger(__name__)
 
-FLIP = (-2, -1)  # Theano convolves, PyTorch correlates: kernels are mirrored in both spatial axes
+DAMAGED = "it is damaged; export or train it again"
 
 
 def fingerprint(network: nn.Module) -> str:
@@ -72,9 +73,10 @@ def load_classifier(
     threshold: decision threshold to use instead of the stored one.
     Raises: WeightsError.
     """
-    path = Path(path)
+    path = Path(str(path))
+    expect_file(path)
     if path.suffix == ".npz":
-        network = _svdnet_from_arrays(_npz_arrays(path), path)
+        network = lasagne.read_svdnet(path)
         if standardisation is None:
             raise WeightsError(f"{path}: holds no standardisation; give classifier.standardisation=FILE (.csv or .npz)")
         if threshold is None:
@@ -84,16 +86,19 @@ def load_classifier(
     else:
         state, description = _read(path)
         _expect("svdnet", description, path)
-        network = SVDNet(int(description["frames"]), int(description["bands"]))
+        network = _build(SVDNet, ("frames", "bands"), description, path)
         _fill(network, state, path)
+    _expect_finite(network, path)
     if standardisation is not None:
         if not isinstance(standardisation, tuple):
             standardisation = load_standardisation(standardisation, network.bands)
         mean, std = standardisation
         network.mean.copy_(mean)
         network.std.copy_(std)
+    if not (network.std > 0).all():
+        raise WeightsError(f"{path}: holds a standard deviation that is not positive; {DAMAGED}")
     if threshold is not None:
-        if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+        if not (isinstance(threshold, Real) and not isinstance(threshold, bool) and 0 <= threshold <= 1):
             raise ConfigError(f"classifier.threshold={threshold}: expected a probability")
         network.threshold.fill_(threshold)
     return network.eval().requires_grad_(False)
@@ -102,21 +107,30 @@ def load_classifier(
 def load_inverter(path: str | Path, classifier: nn.Module) -> UpConv:
     """Read the inverter that was trained on `classifier`'s features, in eval mode and frozen.
 
-    Raises: WeightsError, also where the file says that it inverts another classifier (.npz files do not say).
+    Raises: WeightsError, also where the file says that it inverts another classifier (.npz files do not say), or where
+    its pictures have another size than the excerpts of the classifier.
     """
-    path = Path(path)
+    path = Path(str(path))
+    expect_file(path)
     if path.suffix == ".npz":
-        network = _upconv_from_arrays(_npz_arrays(path), path)
+        network = lasagne.read_upconv(path)
     else:
         state, description = _read(path)
         _expect("upconv", description, path)
-        network = UpConv(int(description["width"]), int(description["frames"]), int(description["bands"]))
-        network.inverts = description["inverts"]
+        network = _build(UpConv, ("width", "frames", "bands"), description, path)
+        network.inverts = description.get("inverts", "")
         _fill(network, state, path)
+    _expect_finite(network, path)
     if network.inverts and network.inverts != fingerprint(classifier):
         raise WeightsError(
             f"{path}: trained to invert classifier {network.inverts}, not this one ({fingerprint(classifier)}); "
             "give the classifier.weights it was trained with, or train an inverter for this classifier"
+        )
+    painted = (network.frames, network.bands)
+    heard = (getattr(classifier, "frames", network.frames), getattr(classifier, "bands", network.bands))
+    if painted != heard:
+        raise WeightsError(
+            f"{path}: paints {_size(painted)}, the classifier hears {_size(heard)}; give its own inverter"
         )
     return network.eval().requires_grad_(False)
 
@@ -128,8 +142,8 @@ def is_inverter_of(classifier: nn.Module, path: Path) -> bool:
 
 def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor]:
     """Read per-band mean and standard deviation, [n_bands] float32 each, from .csv (band, mean, std) or .npz."""
-    path = Path(path)
-    _expect_file(path)
+    path = Path(str(path))
+    expect_file(path)
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
@@ -145,7 +159,6 @@ def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    _expect_file(path)
     try:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, framework="pt") as file:
@@ -157,14 +170,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 for name, value in checkpoint["state_dict"].items()
                 if name.startswith("network.")
             }
-            return state, checkpoint.get("svdx", {})
+            return state, dict(checkpoint.get("svdx", {}))
     except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged or foreign file
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path}: damaged, or not a weight file of svdx ({reason})") from error
     raise WeightsError(f"{path}: unknown kind of weight file; expected .ckpt, .safetensors or .npz")
 
 
-def _expect_file(path: Path) -> None:
+def expect_file(path: Path) -> None:
+    """Raises WeightsError where no file is."""
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
 
@@ -175,6 +189,17 @@ def _expect(network: str, description: dict[str, str], path: Path) -> None:
         raise WeightsError(f"{path}: holds {found}, expected {network}; are classifier and inverter swapped?")
 
 
+def _build(kind: type, keys: tuple[str, ...], description: dict[str, str], path: Path) -> nn.Module:
+    try:
+        return kind(*(int(description[key]) for key in keys))
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise WeightsError(f"{path}: no network can be built of {description}; {DAMAGED}") from error
+
+
+def _size(size: tuple[int, int]) -> str:
+    return "{} frames of {} bands".format(*size)
+
+
 def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
         network.load_state_dict(state)
@@ -182,52 +207,6 @@ def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         raise WeightsError(f"{path}: its arrays do not fit the network ({' '.join(str(error).split())})") from error
 
 
-def _npz_arrays(path: Path) -> list[np.ndarray]:
-    _expect_file(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[f"param{i}"] for i in range(len(file.files))]
-    except Exception as error:  # numpy, zipfile and zlib raise as many kinds as torch does
-        raise WeightsError(
-            f"{path}: expected plain arrays param0, param1, … as Lasagne saves them ({error})"
-        ) from error
-
-
-def _assign(pairs: list[tuple[Tensor, np.ndarray]], path: Path, network: str) -> None:
-    shapes = [(tuple(target.shape), array.shape) for target, array in pairs]
-    if any(expected != found for expected, found in shapes):
-        expected, found = next(pair for pair in shapes if pair[0] != pair[1])
-        raise WeightsError(f"{path}: not a {network}: an array has shape {found} where {expected} is needed")
-    with torch.no_grad():
-        for target, array in pairs:
-            target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
-
-
-def _to_torch(weight: np.ndarray) -> np.ndarray:
-    return np.flip(weight, FLIP) if weight.ndim == 4 else weight.T
-
-
-def _svdnet_from_arrays(arrays: list[np.ndarray], path: Path) -> SVDNet:
-    network = SVDNet()
-    if len(arrays) != 2 * len(network.layers()):
-        raise WeightsError(f"{path}: not an SVDNet: {len(arrays)} arrays, expected {2 * len(network.layers())}")
-    pairs = []
-    for layer, weight, bias in zip(network.layers(), arrays[::2], arrays[1::2], strict=True):
-        pairs += [(layer.weight, _to_torch(weight)), (layer.bias, bias)]
-    _assign(pairs, path, "SVDNet")
-    return network
-
-
-def _upconv_from_arrays(arrays: list[np.ndarray], path: Path) -> UpConv:
-    if len(arrays) != 52 or arrays[10].ndim != 4 or arrays[10].shape[1] % 8:
-        raise WeightsError(f"{path}: not an inverter: {len(arrays)} arrays, expected 52, the 11th an up-convolution")
-    network = UpConv(width=arrays[10].shape[1])
-    *inner, last = network.linear_layers()
-    pairs = []
-    for i, (layer, norm) in enumerate(zip(inner, network.norm_layers(), strict=True)):
-        weight, beta, gamma, mean, inverse_std = arrays[5 * i : 5 * i + 5]
-        pairs += [(layer.weight, _to_torch(weight)), (norm.bias, beta), (norm.weight, gamma)]
-        pairs += [(norm.running_mean, mean), (norm.running_var, 1 / inverse_std**2 - EPSILON)]
-    pairs += [(last.weight, _to_torch(arrays[-2])), (last.bias, arrays[-1])]
-    _assign(pairs, path, "inverter of Table I's layers")
-    return network
+def _expect_finite(network: nn.Module, path: Path) -> None:
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise WeightsError(f"{path}: holds weights that are not finite; {DAMAGED}")
