@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import hydra
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
 from svdx.cli import command
@@ -12,10 +12,10 @@ from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain.controls import make_controls
-from svdx.explain.masks import check_threshold
-from svdx.pipeline import Pipeline, build
+from svdx.pipeline import Pipeline
 from svdx.plots import curve_figure
 from svdx.provenance import write_summary
+from svdx.settings import build
 from svdx.sweep import gather, is_done
 
 log = logging.getLogger(__name__)
@@ -25,19 +25,21 @@ def points(cfg: DictConfig) -> list[float]:
     """The thresholds of the curve: explainer.threshold alone where it is given, else all of `thresholds`."""
     if cfg.explainer.threshold is not None:
         return [cfg.explainer.threshold]
-    if not isinstance(cfg.thresholds, ListConfig) or not cfg.thresholds:
-        raise ConfigError(f"thresholds={cfg.thresholds}: expected a list as [0.0,0.1]")
+    if not cfg.thresholds:
+        raise ConfigError("thresholds=[]: expected numbers, as [0.0,0.1]")
     return list(cfg.thresholds)
 
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
-    thresholds, controls = points(cfg), make_controls(cfg.controls, cfg.seed)
-    for threshold in thresholds:
-        check_threshold(threshold, "thresholds" if cfg.explainer.threshold is None else "explainer.threshold")
     pipeline = Pipeline(cfg)
+    thresholds, controls = points(cfg), make_controls(cfg.controls, cfg.seed)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
+    if cfg.detection:
+        for split in ("valid", "test"):
+            every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
+            build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
     if is_done(cfg, pipeline.directory, pipeline.used):
         log.info(f"{pipeline.directory}: the result is there, with the same configuration and networks")

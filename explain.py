@@ -4,16 +4,15 @@ import logging
 from pathlib import Path
 
 import hydra
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from svdx.cli import command
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.document import document_collection, document_excerpt, document_track
-from svdx.errors import ConfigError, CorpusError
-from svdx.explain.masks import check_threshold
-from svdx.listener import Listener
+from svdx.errors import CorpusError
+from svdx.listener import Listener, cut_excerpt
 from svdx.pipeline import Pipeline
 from svdx.provenance import write_summary
 
@@ -29,26 +28,18 @@ def first_singing(corpus: Corpus) -> tuple[Track, float]:
     raise CorpusError(f"{corpus.root}: nobody sings in the test split; give audio=FILE")
 
 
-def checked(cfg: DictConfig) -> None:
-    """Raises ConfigError for what would be found out late."""
-    if isinstance(cfg.start, bool) or not (isinstance(cfg.start, int | float) or cfg.start == "all"):
-        raise ConfigError(f"start={cfg.start}: expected seconds, or all for the whole track")
-    if cfg.hop is not None and not isinstance(cfg.hop, int | float):
-        raise ConfigError(f"hop={cfg.hop}: expected seconds")
-    if not isinstance(cfg.thresholds, ListConfig):
-        raise ConfigError(f"thresholds={cfg.thresholds}: expected a list as [0.0,0.1]")
-    for threshold in cfg.thresholds:
-        check_threshold(threshold, "thresholds")
-
-
 @hydra.main(version_base="1.3", config_path="conf", config_name="explain")
 @command
 def main(cfg: DictConfig) -> None:
-    checked(cfg)
     several = cfg.audio is not None and is_several(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
-    track, start = (None, cfg.start) if cfg.audio is not None else first_singing(pipeline.corpus)
+    if cfg.audio is None:
+        track, start = first_singing(pipeline.corpus)
+    else:
+        track, start = None if several else track_at(Path(str(cfg.audio))), cfg.start
+    if track:  # what is wrong with it is said before anything is trained
+        cut_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())
 
     def document(track: Track, directory: Path) -> dict[str, str]:
@@ -61,7 +52,7 @@ def main(cfg: DictConfig) -> None:
         facts, page = {"tracks": done, "failed": failed}, "index.html"
         log.info(f"{len(done)} of {len(files)} tracks explained")
     else:
-        facts, page = document(track or track_at(Path(str(cfg.audio))), pipeline.directory), "report.html"
+        facts, page = document(track, pipeline.directory), "report.html"
         for name, value in facts.items():
             log.info(f"{name}: {value}")
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})

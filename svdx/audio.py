@@ -116,6 +116,15 @@ class FrontEnd(nn.Module):
     ) -> None:
         """Sizes in samples, frequencies in Hz; floor: least magnitude before the logarithm; excerpt_frames: 115."""
         super().__init__()
+        sizes = dict(sample_rate=sample_rate, frame_length=frame_length, hop=hop, n_bands=n_bands)
+        for key, size in {**sizes, "excerpt_frames": excerpt_frames}.items():
+            if size < 1:
+                raise ConfigError(f"frontend.{key}={size}: expected at least 1")
+        if not 0 <= f_min < f_max <= sample_rate / 2:
+            bounds = f"f_min={f_min} and f_max={f_max} should ascend from 0 to half of sample_rate={sample_rate}"
+            raise ConfigError(f"frontend: {bounds}")
+        if not floor > 0:
+            raise ConfigError(f"frontend.floor={floor}: expected more than 0")
         self.settings = dict(
             sample_rate=sample_rate,
             frame_length=frame_length,

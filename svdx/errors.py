@@ -4,6 +4,14 @@ Everything that svdx refuses ends in a `SvdxError` whose message is one line and
 fault and what to do about it. Any other exception is a defect of svdx.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure where the cache cannot
+
 
 class SvdxError(Exception):
     """Input that svdx cannot work with; `str(error)` is the line to show the user."""
@@ -23,3 +31,12 @@ class WeightsError(SvdxError):
 
 class ConfigError(SvdxError):
     """A setting outside its range, or two settings that exclude each other."""
+
+
+@contextmanager
+def writing(place: str | Path, cure: str) -> Iterator[None]:
+    """While a place is written to: what the disk refuses becomes a ConfigError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{place}: cannot be written ({error.strerror or error}): {cure}") from error

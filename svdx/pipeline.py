@@ -17,7 +17,7 @@ import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
@@ -27,7 +27,7 @@ from svdx.callbacks import EpochLines, ExplainValidation, LearningRate
 from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
-from svdx.errors import ConfigError
+from svdx.errors import CACHE, ConfigError, writing
 from svdx.evaluation.detection import Detection
 from svdx.explain.explainer import Explainer
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
@@ -35,14 +35,10 @@ from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
 from svdx.provenance import write_summary
+from svdx.settings import TARGET, build, check, rehearse
 from svdx.trainer import devices
 
 log = logging.getLogger(__name__)
-
-
-def build(node: DictConfig, *live: Any, **more: Any) -> Any:
-    """Instantiate a config node; live objects go around Hydra, which would copy them."""
-    return instantiate(node, _partial_=True, _convert_="all")(*live, **more)
 
 
 def in_multirun() -> bool:
@@ -92,11 +88,13 @@ class Pipeline:
         self.cfg, self.directory = cfg, Path(cfg.paths.run)
         self.used: dict[str, str] = {}  # where the networks came from, for the summary
         check_devices(cfg.trainer)
+        check(cfg)
         if cfg.threads:
             torch.set_num_threads(cfg.threads)
-        self._seed()
         self.frontend = build(cfg.frontend)
         self.store = build(cfg.store, frontend=self.frontend)
+        rehearse(cfg, self.store)
+        self._seed()
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -105,12 +103,8 @@ class Pipeline:
     @cached_property
     def models(self) -> Path:
         """Where the models of this corpus and front end lie."""
-        settings = json.dumps(self.frontend.settings, indent=2)
-        heard = hashlib.sha256(settings.encode()).hexdigest()[:6]
-        directory = Path(self.cfg.paths.cache) / "models" / f"{self.corpus.key}-{heard}"
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / FRONTEND).write_text(settings)
-        return directory
+        heard = hashlib.sha256(json.dumps(self.frontend.settings, indent=2).encode()).hexdigest()[:6]
+        return Path(self.cfg.paths.cache) / "models" / f"{self.corpus.key}-{heard}"
 
     @cached_property
     def classifier(self) -> SVDNet:
@@ -133,7 +127,7 @@ class Pipeline:
     def _standardisation(self) -> str | tuple[torch.Tensor, torch.Tensor] | None:
         """What the config asks for, in the words of `load_classifier`."""
         asked = self.cfg.classifier.standardisation
-        if asked != "target":
+        if asked != TARGET:
             return asked
         return statistics(self.store.logmel(track) for track in self.store.prepare(self.corpus.split("train")))
 
@@ -207,11 +201,16 @@ class Pipeline:
         return detection
 
     def _export(self, trainer: pl.Trainer, network: SVDNet | UpConv, path: Path) -> Path:
-        """Write the weights once, whatever the number of processes, and let all of them wait for it."""
+        """Write the weights and, beside them, the front end: once, whatever the number of processes, and let all of
+        them wait for it."""
         if trainer.is_global_zero:
             if path.exists():
                 log.info(f"{path}: replaced")
-            save(network, path)
+            with writing(path.parent, CACHE):
+                save(network, path)
+                unfinished = path.with_name(f"{FRONTEND}.part")
+                unfinished.write_text(json.dumps(self.frontend.settings, indent=2))
+                unfinished.replace(path.with_name(FRONTEND))
         trainer.strategy.barrier()
         return path
 

@@ -10,14 +10,24 @@ import torch
 
 from svdx.errors import ConfigError
 
+WORDS = ("accelerator", "devices", "strategy", "precision")  # of Lightning, for what a trainer runs on
 Gpus = int | str | Sequence[int] | None
 
 
 def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
-    """A Lightning trainer. gpus: see `devices`; an `accelerator` or `devices` among the options wins."""
+    """A Lightning trainer. gpus: see `devices`; an `accelerator` or `devices` among the options wins.
+
+    Raises: ConfigError for what Lightning refuses.
+    """
     if options.get("accelerator") is None and options.get("devices") is None:
         options |= {key: value for key, value in devices(gpus).items() if key not in options or options[key] is None}
-    return pl.Trainer(**{key: value for key, value in options.items() if value is not None})
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        return pl.Trainer(**given)
+    except Exception as error:  # Lightning raises half a dozen kinds
+        reason = " ".join(str(error).split())
+        words = ", ".join(f"trainer.{key}={given[key]}" for key in WORDS if key in given)
+        raise ConfigError(f"{words}: refused by Lightning ({reason}); trainer.gpus=0 alone runs on the CPU") from error
 
 
 def devices(gpus: Gpus) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from svdx.audio import FrontEnd, decode
 from svdx.corpora import Track
 from svdx.data import melstore
 from svdx.data.melstore import MelStore
-from svdx.errors import AudioError, CorpusError
+from svdx.errors import AudioError, ConfigError, CorpusError
 
 
 def write(path, n, seed=0):
@@ -119,7 +119,7 @@ def test_an_interrupted_write_leaves_nothing_behind(store, tracks, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(melstore.np, "save", disk_full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(ConfigError, match=r"mels: cannot be written \(No space left on device\): set SVDX_CACHE"):
             store.prepare(tracks[:1])
     assert list(store.directory.iterdir()) == []
     store.prepare(tracks)

@@ -237,7 +237,7 @@ def test_a_decision_threshold_that_is_no_probability_is_refused(files, threshold
 
 
 def test_a_file_may_be_called_as_a_number():
-    with pytest.raises(WeightsError, match="^5: no such file"):
+    with pytest.raises(WeightsError, match=r"^5: no such file$"):
         load_classifier(5)
 
 

@@ -47,8 +47,6 @@ class ExplainValidation(pl.Callback):
 
     @torch.no_grad()
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
         excerpts, classifier = trainer.datamodule.valid_set, pl_module.classifier
         numbers = spread(len(excerpts), self.n)[trainer.global_rank :: trainer.world_size]  # each process its share
         batch = excerpts.__getitems__(numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -42,19 +43,19 @@ class ExcerptsData(pl.LightningDataModule):
         hop: int = 10,
         valid_hop: int = 10,
         augment: Callable[[FrontEnd], Augment] | None = None,
-        features: str = "live",
+        features: Literal["cached", "live"] = "live",
         split: str = "test",
-        sampling: str = "all",
+        sampling: Literal["random", "released", "all"] = "all",
         n: int = 3000,
         seed: int = 0,
         test_hop: int = 10,
         both_classes: bool = False,
     ) -> None:
         super().__init__()
-        if features not in ("cached", "live"):
-            raise ConfigError(f"data.features={features}: expected cached or live")
-        if min(batch_size, hop, valid_hop, test_hop) < 1:
-            raise ConfigError("excerpts: batch_size and the hops must be at least 1")
+        counts = {"batch_size": batch_size, "hop": hop, "valid_hop": valid_hop, "test_hop": test_hop}
+        for key, count in counts.items():
+            if count < 1:
+                raise ConfigError(f"excerpts.{key}={count}: expected at least 1")
         self.corpus, self.store = corpus, store
         self.augment = augment and augment(store.frontend)
         self.batch_size, self.hop, self.valid_hop = batch_size, hop, valid_hop

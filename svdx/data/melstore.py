@@ -18,7 +18,7 @@ from torch import Tensor
 
 from svdx.audio import FrontEnd, decode
 from svdx.corpora.track import Track
-from svdx.errors import CorpusError
+from svdx.errors import CACHE, CorpusError, writing
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +54,14 @@ class MelStore:
     def prepare(self, tracks: Sequence[Track], samples: bool = False) -> list[Track]:
         """Compute what is not there yet; return the tracks that are at least one excerpt long.
 
-        Raises: AudioError for a file that is not sound; CorpusError if every track is too short.
+        Raises: AudioError for a file that is not sound; CorpusError if every track is too short; ConfigError where the
+        arrays cannot be written.
         """
         kinds = ("logmel", "samples") if samples else ("logmel",)
         missing = [t for t in tracks if not all(self._path(t, kind).exists() for kind in kinds)]
         if missing:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with ThreadPoolExecutor(self.workers) as pool:
+            with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers) as pool:
+                self.directory.mkdir(parents=True, exist_ok=True)
                 jobs = pool.map(lambda track: self._compute(track, kinds), missing)
                 for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
                     pass
