@@ -19,15 +19,15 @@ def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
 
     Raises: ConfigError for what Lightning refuses.
     """
+    asked = ", ".join(f"trainer.{key}={options[key]}" for key in WORDS if options.get(key) is not None)
     if options.get("accelerator") is None and options.get("devices") is None:
         options |= {key: value for key, value in devices(gpus).items() if key not in options or options[key] is None}
-    given = {key: value for key, value in options.items() if value is not None}
     try:
-        return pl.Trainer(**given)
+        return pl.Trainer(**{key: value for key, value in options.items() if value is not None})
     except Exception as error:  # Lightning raises half a dozen kinds
         reason = " ".join(str(error).split())
-        words = ", ".join(f"trainer.{key}={given[key]}" for key in WORDS if key in given)
-        raise ConfigError(f"{words}: refused by Lightning ({reason}); trainer.gpus=0 alone runs on the CPU") from error
+        cure = "; without it trainer.gpus=0 runs on the CPU" if asked else ""
+        raise ConfigError(f"{asked or 'trainer'}: refused by Lightning ({reason}){cure}") from error
 
 
 def devices(gpus: Gpus) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import copy
 import logging
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,41 @@ from svdx.models.weights import fingerprint, save
 ROOT = Path(__file__).parent.parent
 
 
+def write(text, *parts):
+    return lambda root: root.joinpath(*parts).write_text(text)
+
+
+def play(sound, *parts):
+    return lambda root: soundfile.write(root.joinpath(*parts), sound, 22050, subtype="FLOAT")
+
+
+LABEL, AUDIO = ("labels", "test0.lab"), ("audio", "test0.wav")
+SPOILT = {  # what is done to a corpus
+    "no-list": lambda root: (root / "filelists/test").unlink(),
+    "no-label": lambda root: (root / "labels/test0.lab").unlink(),
+    "no-audio": lambda root: (root / "audio/test0.wav").unlink(),
+    "empty-list": write("", "filelists", "test"),
+    "leak": write("train0.wav\n", "filelists", "test"),
+    "empty-audio": write("", *AUDIO),
+    "text-audio": write("hello", *AUDIO),
+    "half-audio": lambda root: root.joinpath(*AUDIO).write_bytes(root.joinpath(*AUDIO).read_bytes()[:100000]),
+    "short": play(0.1 * np.ones(22050), *AUDIO),
+    "silent": play(np.zeros(88200), *AUDIO),
+    "nan": play(np.full(88200, np.nan), *AUDIO),
+    "empty-label": write("", *LABEL),
+    "overlap": write("0 2 nosing\n1 4 sing\n", *LABEL),
+    "negative": write("-1 2 nosing\n2 4 sing\n", *LABEL),
+    "reversed": write("2 1 nosing\n2 4 sing\n", *LABEL),
+    "word": write("0 2 nosing\n2 4 singing\n", *LABEL),
+    "unsung-test": write("0 4 nosing\n", *LABEL),
+    "unsung-valid": write("0 4 nosing\n", "labels", "valid0.lab"),
+    "unsung-train": lambda root: [write("0 4 nosing\n", "labels", f"train{i}.lab")(root) for i in (0, 1)],
+}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tiny_corpus):
-    """Files that are right, and files that are wrong in one way each."""
+    """Files that are right, and files and corpora that are wrong in one way each."""
     place = tmp_path_factory.mktemp("bad input")
     torch.manual_seed(2)
     classifier, other, inverter = SVDNet(), SVDNet(), UpConv(8)
@@ -42,6 +75,13 @@ def place(tmp_path_factory, tiny_corpus):
     (place / "cut.flac").write_bytes((place / "noise.flac").read_bytes()[:20000])
     (place / "text.mp3").write_text("these are words\n" * 50)
     (place / "corpus").symlink_to(tiny_corpus.root)
+    (place / "closed").write_text("no directory can be made in a file")
+    small = UpConv(8, frames=100)
+    small.inverts = fingerprint(classifier)
+    save(small, place / "small.safetensors")
+    for name, spoil in SPOILT.items():
+        shutil.copytree(tiny_corpus.root, place / name)
+        spoil(place / name)
     return place
 
 
@@ -50,10 +90,60 @@ NETWORKS = "classifier.weights={classifier.safetensors} inverter.weights={invert
 EXPLAIN = f"explain.py {NETWORKS}"
 SONG = "explain.py audio={song.wav}"
 EVALUATE = f"evaluate.py {FOLDER} {NETWORKS} excerpts.n=4"
+
+
+def evaluate(corpus, *words):
+    return f"evaluate.py data=folder data.root={{{corpus}}} {NETWORKS} excerpts.n=4 {' '.join(words)}"
+
+
 CASES = {
+    "a missing list": (evaluate("no-list"), "{no-list/filelists/test} is missing: write it"),
+    "a missing label": (evaluate("no-label"), "{no-label/labels/test0.lab} is missing: write it"),
+    "a missing audio file of a corpus": (evaluate("no-audio"), "{no-audio/filelists/test:1}: {no-audio/audio} has no"),
+    "an empty list": (evaluate("empty-list"), "{empty-list}: the split 'test' of data=folder is empty: name files"),
+    "a track in two splits": (evaluate("leak"), "{leak/filelists/test:1}: 'train0.wav' is listed already"),
+    "an empty audio file": (evaluate("empty-audio"), "{empty-audio/audio/test0.wav}: "),
+    "a text file in a corpus": (evaluate("text-audio"), "{text-audio/audio/test0.wav}: not readable as audio"),
+    "a truncated track": (evaluate("half-audio"), "{half-audio/audio/test0.wav}: truncated"),
+    "only a track too short": (evaluate("short"), "{short/audio/test0.wav}: shorter than the 1.68 s needed; use long"),
+    "a silent track": (evaluate("silent"), "{silent/audio/test0.wav}: silent"),
+    "a track of NaN": (evaluate("nan"), "{nan/audio/test0.wav}: holds samples that are not finite"),
+    "an empty label file": (evaluate("empty-label"), "{empty-label/labels/test0.lab}: empty; expected"),
+    "labels that overlap": (evaluate("overlap"), "{overlap/labels/test0.lab:2}: starts at 1 s, before the segment"),
+    "a negative time": (evaluate("negative"), "{negative/labels/test0.lab:1}: expected"),
+    "a reversed time": (evaluate("reversed"), "{reversed/labels/test0.lab:1}: ends at 1 s, before it starts"),
+    "an unknown word": (evaluate("word"), "{word/labels/test0.lab:2}: expected 'start end sing'"),
+    **{
+        f"nobody sings in {split}, for a training": (
+            f"train.py data=folder data.root={{unsung-{split}}} model=svdnet classifier.excerpts.batch_size=2",
+            f"{{unsung-{split}}}: split '{split}' has non-vocal excerpts only; both classes are needed",
+        )
+        for split in ("train", "valid", "test")
+    },
+    **{
+        f"nobody sings in {split}, for detection": (
+            evaluate(f"unsung-{split}", "detection=true"),
+            f"{{unsung-{split}}}: split '{split}' has non-vocal excerpts only; both classes are needed",
+        )
+        for split in ("valid", "test")
+    },
+    "a cache that cannot be written": (
+        f"{EVALUATE} paths.cache={{closed}}",
+        "{closed/mels}: cannot be written (Not a directory): set SVDX_CACHE to a directory",
+    ),
+    "a corpus that cannot be made": (
+        f"evaluate.py {NETWORKS} data.root={{closed/corpus}}",
+        "data.root={closed/corpus}: cannot be written (",
+    ),
+    "networks of different sizes": (
+        f"{SONG} classifier.weights={{classifier.safetensors}} inverter.weights={{small.safetensors}}",
+        "{small.safetensors}: paints 100 frames of 80 bands, the classifier hears 115 frames of 80 bands",
+    ),
+    "a word where a number is needed": (f"{EVALUATE} excerpts.n=many", "excerpts.n=many: expected a whole number"),
+    "a GPU that is not there": (f"{EVALUATE} trainer.accelerator=tpu", "trainer.accelerator=tpu: refused by Lightning"),
     "no root": ("train.py data=folder", "data=folder needs data.root=DIR"),
     "a root that is not there": ("train.py data=jamendo data.root={nowhere}", "data.root={nowhere} does not exist"),
-    "a root that is a file": ("train.py data=stems data.root={song.wav}", "{song.wav}"),
+    "a root that is a file": ("train.py data=stems data.root={song.wav}", "data.root={song.wav} is not a directory"),
     "a missing audio file": (f"{EXPLAIN} audio={{no.wav}}", "{no.wav}: no such audio file"),
     "a directory as audio file": (f"{EXPLAIN} audio={{corpus}}", "{corpus}: no audio file is there"),
     "a pattern without a match": (f"{EXPLAIN} audio={{*.aiff}}", "{*.aiff}: no audio file is there"),
@@ -66,16 +156,22 @@ CASES = {
         f"{EXPLAIN} audio={{song.wav}} start=99",
         "start=99 is outside the track; give 0 to 2.3",
     ),
-    "a start before the beginning": (f"{EXPLAIN} audio={{song.wav}} start=-1", "start=-1 is outside the track"),
-    "a start that is no number": (f"{EXPLAIN} audio={{song.wav}} start=soon", "start=soon"),
-    "a hop that is no number": (f"{EXPLAIN} audio={{song.wav}} start=all hop=often", "hop=often: expected seconds"),
+    "a start before the beginning": (f"{EXPLAIN} audio={{song.wav}} start=-1", "start=-1: expected 0 or more"),
+    "a start that is no number": (f"{EXPLAIN} audio={{song.wav}} start=soon", "start=soon: expected a number or all"),
+    "a hop that is no number": (
+        f"{EXPLAIN} audio={{song.wav}} start=all hop=often",
+        "hop=often: expected a number or null",
+    ),
     "a hop beyond an excerpt": (f"{EXPLAIN} audio={{song.wav}} start=all hop=2", "hop=2: expected 0.02 to 1.64 s"),
     "a whole track too short": (f"{EXPLAIN} audio={{short.wav}} start=all", "{short.wav}: 1.00 s, an excerpt needs"),
     "one number as explain's thresholds": (
         f"{EXPLAIN} audio={{song.wav}} thresholds=0.5",
-        "thresholds=0.5: expected a",
+        "thresholds=0.5: expected [a number, …]",
     ),
-    "a word among explain's thresholds": (f"{EXPLAIN} audio={{song.wav}} thresholds=[high]", "threshold high is"),
+    "a word among explain's thresholds": (
+        f"{EXPLAIN} audio={{song.wav}} thresholds=[high]",
+        "thresholds=[high]: expected [a number, …]",
+    ),
     "an npz of another network as classifier": (f"{SONG} classifier.weights={{four.npz}}", "{four.npz}: not an SVDNet"),
     "an npz of other shapes": (f"{SONG} classifier.weights={{fourteen.npz}}", "{fourteen.npz}: not a SVDNet"),
     "an npz of another network as inverter": (
@@ -95,13 +191,19 @@ CASES = {
     "a damaged checkpoint": (f"{SONG} classifier.weights={{damaged.ckpt}}", "{damaged.ckpt}: damaged"),
     "missing weights": (f"{SONG} classifier.weights={{no.ckpt}}", "{no.ckpt}: no such file"),
     "a missing standardisation": (f"{EXPLAIN} audio={{song.wav}} classifier.standardisation={{no.csv}}", "{no.csv}"),
-    "a threshold of 1.2": (f"{EXPLAIN} audio={{song.wav}} explainer.threshold=1.2", "1.2 is outside [0, 1.1]"),
-    "one threshold of 1.2": (f"{EVALUATE} explainer.threshold=1.2", "1.2 is outside [0, 1.1]"),
-    "a list with 1.2": (f"{EVALUATE} thresholds=[0.1,1.2]", "1.2 is outside [0, 1.1]"),
-    "a threshold that is no number": (f"{EVALUATE} explainer.threshold=high", "high"),
-    "a start that is endless": (f"{EXPLAIN} audio={{song.wav}} start=inf", "start=inf is outside the track"),
-    "one number as thresholds": (f"{EVALUATE} thresholds=0.5", "thresholds"),
-    "no thresholds": (f"{EVALUATE} thresholds=[]", "thresholds"),
+    "a threshold of 1.2": (
+        f"{EXPLAIN} audio={{song.wav}} explainer.threshold=1.2",
+        "explainer.threshold=1.2: expected 0 to 1.1",
+    ),
+    "one threshold of 1.2": (f"{EVALUATE} explainer.threshold=1.2", "explainer.threshold=1.2: expected 0 to 1.1"),
+    "a list with 1.2": (f"{EVALUATE} thresholds=[0.1,1.2]", "thresholds=[0.1,1.2]: expected 0 to 1.1"),
+    "a threshold that is no number": (
+        f"{EVALUATE} explainer.threshold=high",
+        "explainer.threshold=high: expected a number or null",
+    ),
+    "a start that is endless": (f"{EXPLAIN} audio={{song.wav}} start=inf", "start=inf: expected a number or all"),
+    "one number as thresholds": (f"{EVALUATE} thresholds=0.5", "thresholds=0.5: expected [a number, …]"),
+    "no thresholds": (f"{EVALUATE} thresholds=[]", "thresholds=[]: expected numbers"),
     "an unknown keep": (f"{EVALUATE} explainer.keep=most", "explainer.keep=most: expected salient or complement"),
     "an unknown fill": (
         f"{EVALUATE} explainer.fill=noise",
@@ -127,6 +229,19 @@ CASES = {
         "inverter.width=12: expected a multiple of 8",
     ),
     "trainer.gpus=some": (f"{EVALUATE} trainer.gpus=some", "trainer.gpus=some: expected 0, a number of GPUs"),
+}
+EARLY = {  # mistakes that are told before a corpus is made and networks are trained on it
+    "a missing audio file": ("explain.py audio={no.wav}", "{no.wav}: no such audio file"),
+    "a start beyond the end": ("explain.py audio={song.wav} start=99", "start=99 is outside the track"),
+    "an unknown keep": ("explain.py audio={song.wav} explainer.keep=most", "explainer.keep=most"),
+    "an unknown fill": ("evaluate.py explainer.fill=most", "explainer.fill=most"),
+    "a decision threshold of 2": ("evaluate.py classifier.threshold=2", "classifier.threshold=2"),
+    "a missing standardisation": ("evaluate.py classifier.standardisation={no.csv}", "{no.csv}: no such file"),
+    "a missing inverter": ("evaluate.py inverter.weights={no.ckpt}", "{no.ckpt}: no such file"),
+    "an unknown control": ("evaluate.py controls=[noise]", "controls=['noise']"),
+    "a width": ("train.py inverter.width=12", "inverter.width=12"),
+    "an unknown way to features": ("train.py data.features=maybe", "data.features=maybe"),
+    "a hop of 0": ("train.py inverter.excerpts.hop=0", "excerpts.hop=0"),
 }
 IN_A_SHELL = ["no root", "a start beyond the end", "an unknown sampling", "resume without a checkpoint"]
 
@@ -163,9 +278,8 @@ def assert_nothing_half_written(run):
     assert not list(run.parent.rglob("*.safetensors")) and not list(run.parent.rglob("*.part"))
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_one_line(case, place, run, monkeypatch, capfd):
-    command, said = CASES[case]
+def refused(command, said, place, run, monkeypatch, capfd):
+    """The command ends with exit code 1 and one line, which says what it should."""
     arguments = words(command, place, run)
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as end:
@@ -175,6 +289,17 @@ def test_one_line(case, place, run, monkeypatch, capfd):
     assert filled(said, place) in line
     assert "Traceback" not in capfd.readouterr().err
     assert_nothing_half_written(run)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_line(case, place, run, monkeypatch, capfd):
+    refused(*CASES[case], place, run, monkeypatch, capfd)
+
+
+@pytest.mark.parametrize("case", EARLY)
+def test_nothing_is_made_before_a_mistake_is_told(case, place, run, monkeypatch, capfd):
+    refused(*EARLY[case], place, run, monkeypatch, capfd)
+    assert not (run.parent / "cache").exists()
 
 
 @pytest.mark.slow

@@ -10,10 +10,17 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from test_corpora_rwc import add as write_piece
+from test_corpora_stems import add as write_stems
 
 from svdx.audio import FrontEnd
+from svdx.corpora.corpus import SPLITS
+from svdx.data.datamodule import ExcerptsData
 from svdx.explain import FeatureInversion
 from svdx.models import SVDNet, UpConv
+from svdx.models.detector import Detector
+from svdx.models.inverter import Inverter
+from svdx.settings import build
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -85,6 +92,43 @@ def test_everything_composes_resolves_and_points_at_what_exists(entry, words):
         keys = {key for key in node if key not in ("_target_", "_partial_")}
         loose = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
         assert loose or keys <= set(parameters), node._target_
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory, make_corpus):
+    """What is to be said on the command line about a tiny corpus of each kind."""
+    root = tmp_path_factory.mktemp("corpora")
+    for name in ("folder", "jamendo"):
+        make_corpus(root / name, seconds=0.1)
+    for number in ("001", "002", "003"):
+        write_piece(root / "rwc", f"RM-P{number}.wav", number)
+    for track in ("train/one", "train/two", "test/three"):
+        write_stems(root / "stems", track)
+    sizes = {
+        "rwc": ["data.n_test=1", "data.n_valid=1"],
+        "stems": ["data.n_valid=1"],
+        "synthetic": ["data.n_train=1", "data.n_valid=1", "data.n_test=1", "data.seconds=4", "data.corpus.workers=1"],
+    }
+    return {data: [f"data={data}", f"data.root={root / data}", *sizes.get(data, [])] for data in options("data")}
+
+
+@pytest.mark.parametrize("data", options("data"))
+@pytest.mark.parametrize(
+    "entry, model", [("train", "inverter"), ("train", "svdnet"), ("evaluate", ""), ("explain", "")]
+)
+def test_everything_is_made_of_a_corpus_that_is_there(entry, model, data, corpora, tiny_store):
+    cfg = composed(entry, *corpora[data], *([f"model={model}"] if model else []))
+    corpus = build(cfg.data.corpus)
+    assert [len(corpus.split(split)) for split in SPLITS] == [2 if data in ("folder", "jamendo") else 1, 1, 1]
+    for section in (cfg, cfg.classifier, cfg.inverter):
+        made = build(section.excerpts, corpus=corpus, store=tiny_store)
+        assert isinstance(made, ExcerptsData) and made.corpus is corpus and made.store is tiny_store
+    detector = build(cfg.classifier.system)
+    assert isinstance(detector, Detector) and isinstance(detector.network, SVDNet)
+    inverter = build(cfg.inverter.system, classifier=detector.network)
+    assert isinstance(inverter, Inverter) and isinstance(inverter.network, UpConv)
+    for system in (detector, inverter):
+        assert isinstance(system.optimizer(system.parameters()), torch.optim.Optimizer)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

@@ -109,3 +109,19 @@ def test_lightnings_own_words_win_and_what_is_null_is_left_to_it(machine, told, 
 def test_gpus_are_not_even_looked_for_where_an_accelerator_is_named(machine, told):
     machine(0)
     assert told(4, accelerator="cpu", devices=1) == {"accelerator": "cpu", "devices": 1}
+
+
+@pytest.mark.parametrize("key, value", [("accelerator", "tpu"), ("devices", 0), ("devices", "x"), ("precision", "foo")])
+def test_what_lightning_refuses_is_one_line_with_the_key(machine, key, value):
+    machine(0)
+    with pytest.raises(
+        ConfigError, match=rf"^trainer\.{key}={value}: refused by Lightning \(.+\); without it"
+    ) as error:
+        make_trainer(0, **QUIET, **{key: value})
+    assert "\n" not in str(error.value)
+
+
+def test_an_option_that_lightning_refuses_is_not_blamed_on_the_device(machine):
+    machine(0)
+    with pytest.raises(ConfigError, match=r"^trainer: refused by Lightning \(.*-3.*\)$"):
+        make_trainer(0, **QUIET, limit_test_batches=-3)
