@@ -51,7 +51,7 @@ def devices(gpus: Gpus) -> dict[str, Any]:
 def _ids(gpus: Gpus, found: int) -> list[int]:
     if gpus is None or (gpus == "auto" and not found):
         return []
-    if gpus in ("auto", -1) and not isinstance(gpus, bool):
+    if gpus in ("auto", -1) and not isinstance(gpus, float):
         return list(range(max(found, 1)))
     if isinstance(gpus, int) and not isinstance(gpus, bool) and gpus >= 0:
         return list(range(gpus))

@@ -32,6 +32,7 @@ def play(sound, *parts):
 LABEL, AUDIO = ("labels", "test0.lab"), ("audio", "test0.wav")
 SPOILT = {  # what is done to a corpus
     "no-list": lambda root: (root / "filelists/test").unlink(),
+    "list-txt": lambda root: (root / "filelists/test").rename(root / "filelists/test.txt"),
     "no-label": lambda root: (root / "labels/test0.lab").unlink(),
     "no-audio": lambda root: (root / "audio/test0.wav").unlink(),
     "empty-list": write("", "filelists", "test"),
@@ -98,6 +99,7 @@ def evaluate(corpus, *words):
 
 CASES = {
     "a missing list": (evaluate("no-list"), "{no-list/filelists/test} is missing: write it"),
+    "a list with an extension": (evaluate("list-txt"), "{list-txt/filelists/test} is missing: rename test.txt"),
     "a missing label": (evaluate("no-label"), "{no-label/labels/test0.lab} is missing: write it"),
     "a missing audio file of a corpus": (evaluate("no-audio"), "{no-audio/filelists/test:1}: {no-audio/audio} has no"),
     "an empty list": (evaluate("empty-list"), "{empty-list}: the split 'test' of data=folder is empty: name files"),
@@ -217,7 +219,7 @@ CASES = {
         f"{EVALUATE} excerpts.sampling=some",
         "excerpts.sampling=some: expected random, released or",
     ),
-    "an unknown split": (f"{EVALUATE} excerpts.split=tset", "'tset'"),
+    "an unknown split": (f"{EVALUATE} excerpts.split=tset", "excerpts.split=tset: expected train, valid, test"),
     "no excerpts": (f"{EVALUATE} excerpts.n=0", "excerpts.n=0"),
     "fewer than no excerpts": (f"{EVALUATE} excerpts.n=-4", "excerpts.n=-4"),
     "resume without a checkpoint": (
@@ -275,7 +277,7 @@ def run(tmp_path, monkeypatch):
 
 def assert_nothing_half_written(run):
     assert {path.name.rpartition(".")[2] for path in run.iterdir()} <= {"hydra", "log"}
-    assert not list(run.parent.rglob("*.safetensors")) and not list(run.parent.rglob("*.part"))
+    assert not any(list(run.parent.rglob(name)) for name in ("*.safetensors", "frontend.json", "*.part"))
 
 
 def refused(command, said, place, run, monkeypatch, capfd):

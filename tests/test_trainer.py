@@ -63,7 +63,26 @@ def test_gpus_that_are_not_there_are_refused_with_what_is_there_and_the_way_out(
 @pytest.mark.parametrize("found", [0, 1, 4])
 @pytest.mark.parametrize(
     "gpus",
-    [True, False, [True], [0, False], "1", "2", "cpu", "", "all", -2, [-1], [0, 0], [1, 2, 1], [], ["0"], 1.0, [0.0]],
+    [
+        True,
+        False,
+        [True],
+        [0, False],
+        "1",
+        "2",
+        "cpu",
+        "",
+        "all",
+        -2,
+        [-1],
+        [0, 0],
+        [1, 2, 1],
+        [],
+        ["0"],
+        1.0,
+        -1.0,
+        [0.0],
+    ],
 )
 def test_what_is_no_number_of_gpus_is_refused_on_every_machine(machine, gpus, found):
     machine(found)

@@ -30,7 +30,9 @@ class Folder(Corpus):
     def _tracks(self, split: str) -> tuple[Track, ...]:
         path = self._list(split)
         if not path.is_file():
-            raise CorpusError(f"{path} is missing: write it, with the name of one file of audio/ a line")
+            alike = [entry.name for entry in entries_of(path.parent) if entry.stem == split]
+            cure = f"rename {alike[0]}" if alike else "write it, with the name of one file of audio/ a line"
+            raise CorpusError(f"{path} is missing: {cure}")
         if not (self.root / "audio").is_dir():
             raise CorpusError(f"{self.root / 'audio'} is missing: put the audio files there")
         lists = {name: read_lines(self._list(name)) for name in SPLITS if self._list(name).is_file()}

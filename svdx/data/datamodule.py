@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from svdx.audio import FrontEnd
-from svdx.corpora.corpus import Corpus
+from svdx.corpora.corpus import SPLITS, Corpus
 from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.excerpts import Excerpts, Index, every, sample
@@ -56,6 +56,8 @@ class ExcerptsData(pl.LightningDataModule):
         for key, count in counts.items():
             if count < 1:
                 raise ConfigError(f"excerpts.{key}={count}: expected at least 1")
+        if not set(split.split("+")) <= set(SPLITS):
+            raise ConfigError(f"excerpts.split={split}: expected {', '.join(SPLITS)}, or several as valid+test")
         self.corpus, self.store = corpus, store
         self.augment = augment and augment(store.frontend)
         self.batch_size, self.hop, self.valid_hop = batch_size, hop, valid_hop

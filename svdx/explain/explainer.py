@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from svdx.errors import ConfigError
 from svdx.explain.masks import (
     FILLS,
     KEEPS,
@@ -97,6 +98,8 @@ class Explainer(ABC):
         check_threshold(threshold)
         check_choice("keep", keep, KEEPS)
         check_choice("fill", fill, FILLS)
+        if not floor > 0:
+            raise ConfigError(f"explainer.floor={floor}: expected more than 0")
         self.classifier, self.threshold, self.keep, self.fill, self.floor = classifier, threshold, keep, fill, floor
         self.decision = float(getattr(classifier, "threshold", 0.5))
 
