@@ -24,13 +24,14 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "listener": {"audio", "explain", "models"},
     "document": {"audio", "corpora", "explain", "listener", "plots", "report"},
     "callbacks": {"audio", "explain", "evaluation", "plots", "report"},
-    "sweep": {"evaluation", "plots"},
+    "multirun": set(),
+    "sweep": {"evaluation", "multirun", "plots"},
     "trainer": set(),
     "provenance": set(),
-    "cli": set(),
+    "cli": {"multirun"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
-HYDRA = {"svdx/cli.py", "svdx/pipeline.py", "svdx/sweep.py", *(path.name for path in ENTRY_POINTS)}
+HYDRA = {"svdx/cli.py", "svdx/multirun.py", "svdx/pipeline.py", "svdx/sweep.py", *(path.name for path in ENTRY_POINTS)}
 
 
 def imports(path, nodes=ast.walk):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from svdx.evaluation.published import published
 from svdx.explain import Explanation
 from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure
 
@@ -112,6 +113,34 @@ def test_the_curve_figure_says_what_is_drawn():
     assert "%" in left.get_ylabel() and "%" in right.get_ylabel()
     legend = [text.get_text() for text in left.get_legend().get_texts()]
     assert any("vocal (n = 4)" in text for text in legend) and any("non-vocal (n = 6)" in text for text in legend)
+
+
+def labels(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_control_is_a_line_of_losses_beside_the_explanation_of_the_same_area():
+    controls = [row | {"explainer": "random_blocks", "explanation_loss_percent": 77.0} for row in ROWS]
+    left, right = curve_figure([*ROWS, *controls]).axes
+    assert ([0.0, 0.5, 1.1], [77.0] * 3) in lines(left) and "random blocks, same area" in labels(left)
+    assert len(lines(right)) == 1
+
+
+def test_what_the_authors_published_is_drawn_where_corpus_and_masking_are_theirs():
+    left, right = curve_figure([row | {"data": "jamendo"} for row in ROWS]).axes
+    named = published("jamendo", "salient", "mean")
+    assert named and set(named) <= set(labels(left)) & set(labels(right))
+    points = next(iter(named.values()))
+    drawn = [float(row["explanation_loss_percent"]) for row in points]
+    assert drawn in [values for _, values in lines(left)]
+    for other in ({"data": "synthetic"}, {"data": "jamendo", "fill": "floor"}):
+        assert not set(named) & set(labels(curve_figure([row | other for row in ROWS]).axes[0]))
+
+
+def test_of_several_curves_each_is_a_line_of_each_panel():
+    left, right = curve_figure([*ROWS, *(row | {"fill": "zero", "relative_area_percent": 1.0} for row in ROWS)]).axes
+    assert labels(left) == labels(right) == ["mean", "zero"]
+    assert [values for _, values in lines(right)] == [[100, 42, 0], [1, 1, 1]]
 
 
 def test_one_row_and_an_absent_class_can_be_drawn():
