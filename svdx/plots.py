@@ -81,8 +81,10 @@ def _draw_probability(axes: Axes, explanation: TrackExplanation, frontend: Front
         axes.plot(centres, probability.cpu().numpy(), label=name)
     axes.axhline(explanation.decision, color="0.5", ls="--")
     axes.set(ylim=(-0.05, 1.05), ylabel="p(singing)")
-    axes.set_title("(a) probability of singing in each excerpt", loc="left", fontsize="medium")
-    axes.legend(fontsize="small", ncols=2, loc="lower right")
+    axes.set_title(
+        "(a) probability of singing in each excerpt; dashed: the decision threshold", loc="left", fontsize="medium"
+    )
+    axes.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
 
 
 def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float, float]:
