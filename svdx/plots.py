@@ -70,7 +70,7 @@ def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str =
     for axes, (name, values, options) in zip(below, panels, strict=True):
         axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), cmap="magma", **options)
         axes.set_title(name, loc="left", fontsize="medium")
-        _label_axes(axes, frontend)
+        _label_axes(axes, frontend, FREQUENCY_TICKS[::2])  # low panels
     return figure
 
 
@@ -91,9 +91,9 @@ def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float
     return 0, len(values) / frontend.frame_rate, -0.5, values.shape[1] - 0.5
 
 
-def _label_axes(axes: Axes, frontend: FrontEnd) -> None:
+def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCY_TICKS) -> None:
     centres = frontend.band_frequencies().numpy()
-    axes.set_yticks(np.interp(FREQUENCY_TICKS, centres, np.arange(len(centres))), FREQUENCY_TICKS)
+    axes.set_yticks(np.interp(frequencies, centres, np.arange(len(centres))), frequencies)
     axes.label_outer()
     if axes.get_subplotspec().is_first_col():
         axes.set_ylabel("frequency (Hz)")

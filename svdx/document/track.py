@@ -27,17 +27,16 @@ def document_track(
     """Explain a whole track by an excerpt every `hop` seconds, write it into `directory`, return it in words.
 
     Written: explanation.png, explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav,
-    report.html.
-    hop: None for half an excerpt; thresholds: for which the page says how many labels are kept.
+    report.html. hop: None for half an excerpt; thresholds: for which the page says how many labels are kept.
     """
     whole = read(track.audio)
     samples = whole.mono(listener.frontend.sample_rate)
     excerpt_span(samples, 0, listener.frontend, track.audio)  # long enough?
+    stems = log_mels_of_stems(listener, track, samples, slice(None))
     explanation = listener.listen_track(samples, hop)
     kept = listener.kept_sound(whole, explanation)
     points = track_points(listener, explanation, thresholds, kept)
     own = next(point for point in points if point.sound is not None)
-    stems = log_mels_of_stems(listener, track, samples, slice(None))
     picture = picture_of(listener, samples, explanation.salience, stems)
     facts = {
         **track_facts(explanation, track, listener.frontend.excerpt_frames, listener.frontend.frame_rate),
