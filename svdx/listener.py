@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from numbers import Real
 from pathlib import Path
 
 import torch
@@ -86,7 +87,7 @@ class Listener:
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
         """Explain the excerpt of an audio file that begins at `start` seconds. Raises: AudioError, ConfigError."""
-        if not isinstance(start, int | float):
+        if not isinstance(start, Real):
             raise ConfigError(f"start={start!r}: expected seconds; explain_track(audio) explains the whole track")
         return self.listen(cut_excerpt(audio, start, self.frontend))
 

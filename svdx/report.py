@@ -55,7 +55,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold: what to write below each of ROWS but the first, and, where it is played, the kept sound [n]."""
+    """One threshold: what to write below each of ROWS but the first and, if it is played, its kept sound, mono [n]."""
 
     threshold: float
     cells: tuple[str, ...]
@@ -128,7 +128,7 @@ def explanation_page(
     """The page: picture with slider and players, what is to be said, and a row for each threshold of the curve.
 
     facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
-    sound; whole: samples [n], full scale = 1; timeline: of a whole track
+    sound; whole: mono at the front end's rate, [n], full scale = 1; timeline: of a whole track
     """
     steps = slider_steps([point.threshold for point in curve])
     start = _step(steps, picture.threshold)

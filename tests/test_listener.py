@@ -117,6 +117,10 @@ def test_a_file_is_explained_as_its_samples_are(listener, track, tmp_path):
         listener.explain_track(tmp_path / "short.wav")
 
 
+def test_a_start_may_be_a_number_of_numpys(listener, track):
+    assert listener.explain(track, np.float32(0)).area == listener.explain(track, np.int64(0)).area
+
+
 @pytest.mark.parametrize("start", ["all", None])
 def test_a_start_that_is_no_number_leads_to_the_method_for_tracks(listener, track, start):
     with pytest.raises(ConfigError, match=rf"start={start!r}: expected seconds; explain_track\(audio\)"):
