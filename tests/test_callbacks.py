@@ -3,9 +3,6 @@
 import copy
 import csv
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytorch_lightning as pl
 import soundfile
 import torch
 import wandb
+from command_line import Shell
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
@@ -298,13 +296,8 @@ def sweep(tmp_path_factory, _classifier, tiny_corpus):
     save(inverter.network, place / "inverter.safetensors")
     words = ["logger=wandb", "excerpts.n=6", "data=folder", f"data.root={tiny_corpus.root}", "explainer.threshold=0.4"]
     words += [f"{name}.weights={place / name}.safetensors" for name in ("classifier", "inverter")]
-    words += ["explainer.fill=zero,floor", f"hydra.sweep.dir={place / 'fills'}", "inverter.width=8"]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    environment |= {"SVDX_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "evaluate.py", "-m", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return place / "fills"
+    directory, _ = Shell(place)("fills", "evaluate.py", "-m", *words, "explainer.fill=zero,floor", "inverter.width=8")
+    return directory
 
 
 @pytest.mark.slow
