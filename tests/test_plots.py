@@ -6,8 +6,8 @@ import torch
 from matplotlib.figure import Figure
 
 from svdx.evaluation.published import published
-from svdx.explain import Explanation
-from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure
+from svdx.explain import Explanation, TrackExplanation
+from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure, track_figure
 
 
 def an_explanation(n=2):
@@ -37,6 +37,21 @@ def test_four_panels_hold_the_excerpt_that_was_asked_for(figure):
     for image, values in zip(shown, expected):
         assert image.shape == (80, 115)
         assert np.array_equal(image, values)
+
+
+def test_a_whole_tracks_panels_share_their_time(frontend):
+    track, salience = torch.randn(500, 80), torch.rand(500, 80)
+    mask, starts = salience >= 0.5, torch.tensor([0, 200, 385])
+    p = torch.tensor([0.9, 0.2, 0.6])
+    heard = TrackExplanation(track, starts, salience, mask, track * mask, p, 1 - p, 0.5)
+    probability, *pictures = panels(track_figure(heard, frontend, "song.mp3, whole track"))
+    for axes, values in zip(pictures, (track, salience, track * mask), strict=True):
+        assert np.array_equal(axes.images[0].get_array(), values.numpy().T)
+        assert axes.get_xlim() == probability.get_xlim() == (0, pytest.approx(500 / 70))
+    before, after, decision = probability.lines
+    np.testing.assert_allclose(before.get_xdata(), (starts + 57.5) / 70)
+    assert before.get_ydata().tolist() == p.tolist() and after.get_ydata().tolist() == (1 - p).tolist()
+    assert list(decision.get_ydata()) == [0.5, 0.5]
 
 
 def test_low_bands_are_at_the_bottom_and_time_goes_from_0_to_the_excerpts_length(figure):
