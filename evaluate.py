@@ -16,7 +16,7 @@ from svdx.pipeline import Pipeline
 from svdx.plots import curve_figure
 from svdx.provenance import write_summary
 from svdx.settings import build
-from svdx.sweep import gather, is_done
+from svdx.sweep import forget, gather, is_done
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ def points(cfg: DictConfig) -> list[float]:
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
+    directory = Path(cfg.paths.run)
+    if not is_done(cfg, directory):
+        forget(directory)
     pipeline = Pipeline(cfg)
     thresholds, controls = points(cfg), make_controls(cfg.controls, cfg.seed)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
@@ -41,28 +44,29 @@ def evaluate(cfg: DictConfig) -> None:
             every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
             build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
-    if is_done(cfg, pipeline.directory, pipeline.used):
-        log.info(f"{pipeline.directory}: the result is there, with the same configuration and networks")
+    if is_done(cfg, directory, pipeline.used):
+        log.info(f"{directory}: the result is there, with the same configuration and networks")
         return
+    forget(directory)
     evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter], controls, cfg.agreement)
-    trainer = pipeline.trainer(pipeline.directory)
+    trainer = pipeline.trainer(directory)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
     rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
-    write_curve(rows, pipeline.directory / "curve.csv")
+    write_curve(rows, directory / "curve.csv")
     if agreement:
-        write_table(agreement, pipeline.directory / "agreement.csv")
-    curve_figure(rows).savefig(pipeline.directory / "curve.png", dpi=150)
-    explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, pipeline.directory / "explanations")
+        write_table(agreement, directory / "agreement.csv")
+    curve_figure(rows).savefig(directory / "curve.png", dpi=150)
+    explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, directory / "explanations")
     if cfg.detection:
         scores |= {f"detection/{name}": value for name, value in pipeline.detection().items()}
-    log_evaluation(trainer.loggers, rows, agreement, scores, pipeline.directory / "curve.png")
-    write_summary(pipeline.directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
+    log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
+    write_summary(directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
     for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
         log.info(line)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
-    log.info(f"results in {pipeline.directory}")
+    log.info(f"results in {directory}")
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")

@@ -1,4 +1,4 @@
-"""From an audio file to a log-mel picture, and from a mask over that picture back to sound.
+"""From an audio file to a log-mel picture.
 
 The log-mel front end is that of Schlüter and Grill (ISMIR 2015): `logmel = log(mel(spectrum(samples)))`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,37 +20,75 @@ from svdx.errors import AudioError, ConfigError
 BLOCK = 1 << 20  # frames decoded at a time: a header's promise is never allocated before it is kept
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
-BLOCK_FRAMES = 2048  # transformed at a time, so that a long track needs little memory
+BLOCK_FRAMES = 512  # transformed at a time, so that a long track needs little memory
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What an audio file holds. samples: [channels, n], float32, full scale = 1; rate: in Hz."""
+
+    samples: Tensor
+    rate: int
+
+    def mono(self, sample_rate: int) -> Tensor:
+        """The mean of the channels at another rate, [n]."""
+        return resample(self.samples.mean(0), self.rate, sample_rate)
+
+    def under(self, span: slice, sample_rate: int) -> Sound:
+        """What lies under a span of `mono(sample_rate)`, outwards to whole samples."""
+        first, end = span.start * self.rate // sample_rate, -(-span.stop * self.rate // sample_rate)
+        return Sound(self.samples[:, first:end], self.rate)
 
 
 def decode(path: str | Path, sample_rate: int) -> Tensor:
-    """Read an audio file as mono at `sample_rate`.
+    """Read an audio file as mono at `sample_rate`: samples [n], float32. Raises: AudioError as `read` does."""
+    return read(path).mono(sample_rate)
 
-    Returns: samples, [n], float32, the mean of the channels, full scale = 1.
+
+def read(path: str | Path) -> Sound:
+    """Read an audio file.
+
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
     """
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"{path}: no such audio file")
+    if _is_no_mp3(path):
+        raise _unreadable(path, "no MPEG frame in it")
     try:
         with soundfile.SoundFile(path) as file:
-            promised, source_rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
+            promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
             blocks = []  # not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory
             while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1))
+                blocks.append(block.T)
     except soundfile.SoundFileError as error:
-        reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()
-        raise AudioError(f"{path}: not readable as audio ({reason}); wav, flac, ogg and mp3 are read") from error
-    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    if not len(samples):
+        raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
+    samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((1, 0), np.float32)
+    n = samples.shape[1]
+    if not n:
         raise AudioError(f"{path}: holds no samples")
-    if cut_short or len(samples) < promised - PADDING:
-        raise AudioError(f"{path}: truncated: its header promises more than the {len(samples)} samples that are there")
+    if cut_short or n < promised - PADDING:
+        raise AudioError(f"{path}: truncated: its header promises more than the {n} samples that are there")
     if not np.isfinite(samples).all():
         raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
-    if not samples.any():
+    if not samples.mean(axis=0).any():
         raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
-    return resample(torch.from_numpy(samples), source_rate, sample_rate)
+    return Sound(torch.from_numpy(samples), rate)
+
+
+def _unreadable(path: Path, reason: str) -> AudioError:
+    return AudioError(f"{path}: not readable as audio ({reason}); wav, flac, ogg and mp3 are read")
+
+
+def _is_no_mp3(path: Path) -> bool:
+    """Is this text with an mp3's name, a page that was downloaded instead? No frame begins without the byte 255.
+
+    The decoder would look for one to the end of the file and write about it to stderr.
+    """
+    if path.suffix.lower() != ".mp3":
+        return False
+    with path.open("rb") as file:
+        return b"\xff" not in file.read(BLOCK)
 
 
 def _is_cut_short(header: str) -> bool:
@@ -67,7 +106,9 @@ def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
         return samples
     from torchaudio.functional import resample as sinc_resample  # here only: torchaudio 2.11 is its last release
 
-    return sinc_resample(samples, source_rate, sample_rate)
+    resampled = sinc_resample(samples, source_rate, sample_rate)
+    length = -(-samples.shape[-1] * sample_rate // source_rate)  # torchaudio rounds it to float32
+    return nn.functional.pad(resampled, (0, length - resampled.shape[-1]))
 
 
 def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
@@ -168,16 +209,12 @@ class FrontEnd(nn.Module):
         mels = low + corners.double() * (high - low) / (self.n_bands + 1)
         return (700 * torch.expm1(mels / 1127)).float()
 
-    def stft(self, samples: Tensor) -> Tensor:
-        """samples [..., n] → complex spectrum [..., frames, frame_length // 2 + 1]."""
-        if samples.shape[-1] < self.frame_length:  # `unfold` refuses what holds no frame
-            return torch.zeros(*samples.shape[:-1], 0, len(self.filterbank), dtype=samples.dtype.to_complex())
-        frames = samples.unfold(-1, self.frame_length, self.hop)
-        return torch.fft.rfft(frames * self.window.to(samples.dtype))
-
     def spectrum(self, samples: Tensor) -> Tensor:
         """samples [..., n] → magnitudes [..., frames, frame_length // 2 + 1]."""
-        return self.stft(samples).abs()
+        if samples.shape[-1] < self.frame_length:  # `unfold` refuses what holds no frame
+            return samples.new_zeros(*samples.shape[:-1], 0, len(self.filterbank))
+        frames = samples.unfold(-1, self.frame_length, self.hop)
+        return torch.fft.rfft(frames * self.window.to(samples.dtype)).abs()
 
     def mel(self, spectrum: Tensor) -> Tensor:
         """magnitudes [..., bins] → mel bands [..., n_bands]."""
@@ -200,55 +237,3 @@ class FrontEnd(nn.Module):
             block = samples[start : start + self.n_samples(min(BLOCK_FRAMES, n_frames - first))]
             logmels.append(self(block.double()).float())
         return torch.cat(logmels)
-
-
-def bin_gains(mask: Tensor, filterbank: Tensor) -> Tensor:
-    """Spread a mask over mel bands to STFT bins, each bin the mean of the bands that hear it.
-
-    mask: [frames, n_bands] in [0, 1]; filterbank: [bins, n_bands] → gains: [frames, bins] in [0, 1].
-    Bins below the first band follow the first band, bins above the last follow the last.
-    """
-    share = filterbank.to(mask.dtype)
-    heard = share.sum(1) > 0
-    first, last = heard.nonzero()[[0, -1], 0].tolist()
-    share = share.clone()
-    share[:first, 0] = 1
-    share[last + 1 :, -1] = 1
-    unheard = share.sum(1) == 0
-    share[unheard] = share[unheard.roll(-1)]
-    return mask @ (share / share.sum(1, keepdim=True)).T
-
-
-def masked_sound(samples: Tensor, mask: Tensor, frontend: FrontEnd) -> Tensor:
-    """The part of a sound that a mask over its log-mel keeps, with the phase of the sound itself.
-
-    samples: [n]; mask: [frames, n_bands] in [0, 1], 1 = kept, the frames of `frontend(samples)`.
-    Returns: [n] in the dtype of samples. An all-ones mask gives the samples back, and the parts that a mask and its
-    complement keep sum to the whole: overlap-add weighted by the squared window and divided by its sum (Griffin and
-    Lim, 1984, equation 6). Samples that only the padding's frames reach follow the nearest frame of the mask.
-    """
-    if mask.shape[0] != frontend.n_frames(len(samples)):
-        raise ValueError(f"{mask.shape[0]} frames of mask for {frontend.n_frames(len(samples))} frames of sound")
-    hop, before = frontend.hop, -(-frontend.frame_length // frontend.hop)
-    after = before + -(-(len(samples) - frontend.n_samples(len(mask))) // hop)
-    n_frames = before + len(mask) + after
-    n_padded = frontend.n_samples(n_frames)
-    inside = slice(before * hop, before * hop + len(samples))
-    padded = nn.functional.pad(samples.double(), (inside.start, n_padded - inside.stop))
-    total, weight = torch.zeros_like(padded), torch.zeros_like(padded)
-    for first in range(0, n_frames, BLOCK_FRAMES):
-        block = torch.arange(first, min(first + BLOCK_FRAMES, n_frames))
-        here = slice(first * hop, first * hop + frontend.n_samples(len(block)))
-        gains = bin_gains(mask[(block - before).clamp(0, len(mask) - 1)].double(), frontend.filterbank)
-        frames = torch.fft.irfft(frontend.stft(padded[here]) * gains, frontend.frame_length) * frontend.window
-        total[here] += overlap_add(frames, hop)
-        weight[here] += overlap_add((frontend.window**2).expand_as(frames), hop)
-    return (total[inside] / weight[inside]).to(samples.dtype)
-
-
-def overlap_add(frames: Tensor, hop: int) -> Tensor:
-    """frames [n_frames, length] laid hop samples apart and summed → [(n_frames - 1) · hop + length]."""
-    n_frames, length = frames.shape
-    total = (n_frames - 1) * hop + length
-    folded = nn.functional.fold(frames.T[None], output_size=(1, total), kernel_size=(1, length), stride=(1, hop))
-    return folded[0, 0, 0]

@@ -1,4 +1,4 @@
-"""Arrays and sounds made ready for the page: bytes that a browser can unpack, and drawings in its coordinates."""
+"""Arrays and sounds made ready for the page: bytes that a browser can unpack, and marks in its coordinates."""
 
 from __future__ import annotations
 
@@ -49,29 +49,6 @@ def colours() -> np.ndarray:
 def packed(array: np.ndarray) -> str:
     """An array's bytes as base64."""
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-
-
-def outline(bins: np.ndarray) -> str:
-    """The border of a region as an SVG path, in frames from the left and bands from the *top*.
-
-    bins: [frames, bands] bool. Straight runs of the border are one line each.
-
-    >>> outline(np.array([[False, True]]))
-    'M0 0H1M0 1H1M0 0V1M1 0V1'
-    """
-    image = np.pad(bins.T[::-1].astype(bool), 1)  # row 0 on top, with a rim that is outside
-    level = np.diff(image, axis=0)[:, 1:-1]  # [bands + 1, frames]: a border between two rows
-    upright = np.diff(image, axis=1)[1:-1]  # [bands, frames + 1]: a border between two columns
-    lines = [f"M{start} {row}H{end}" for row, start, end in _runs(level)]
-    lines += [f"M{column} {start}V{end}" for column, start, end in _runs(upright.T)]
-    return "".join(lines)
-
-
-def _runs(marks: np.ndarray) -> list[tuple[int, int, int]]:
-    """Runs of True in the rows of [n, m]: (row, first, one after the last)."""
-    changes = np.diff(np.pad(marks, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    starts, ends = np.argwhere(changes == 1), np.argwhere(changes == -1)
-    return [(int(row), int(start), int(end)) for (row, start), (_, end) in zip(starts, ends, strict=True)]
 
 
 def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:

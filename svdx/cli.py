@@ -9,13 +9,12 @@ import warnings
 from collections.abc import Callable
 
 import wandb
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from svdx.errors import SvdxError
+from svdx.multirun import in_multirun
 
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*does not have many workers.*",
@@ -48,7 +47,7 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
             cause = error.__cause__ if isinstance(error, InstantiationException) else error
             if not isinstance(cause, SvdxError | OmegaConfBaseException):
                 raise
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            if in_multirun():
                 raise cause from None
             sys.exit(f"svdx: {str(cause).splitlines()[0]}")
         finally:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from numbers import Real
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from svdx.audio import FrontEnd, decode, masked_sound
+from svdx.audio import FrontEnd, Sound, decode
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
 from svdx.explain.tracks import explain_track, probabilities
 from svdx.models.weights import load_classifier, load_inverter
+from svdx.sound import masked_sound
 
 CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
 
@@ -84,13 +86,21 @@ class Listener:
         return probabilities(self.explainer.classifier, track, starts)
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
-        """Explain the excerpt of an audio file that begins at `start` seconds."""
+        """Explain the excerpt of an audio file that begins at `start` seconds. Raises: AudioError, ConfigError."""
+        if not isinstance(start, Real):
+            raise ConfigError(f"start={start!r}: expected seconds; explain_track(audio) explains the whole track")
         return self.listen(cut_excerpt(audio, start, self.frontend))
 
-    def kept_sound(self, samples: Tensor, explanation: Explanation | TrackExplanation) -> Tensor:
-        """What the explanation's mask keeps of the sound of the excerpt, or of the track, [n]."""
+    def explain_track(self, audio: str | Path, hop: float | None = None) -> TrackExplanation:
+        """Explain a whole audio file by an excerpt every `hop` seconds; None: every half excerpt."""
+        samples = decode(audio, self.frontend.sample_rate)
+        excerpt_span(samples, 0, self.frontend, audio)  # long enough?
+        return self.listen_track(samples, hop)
+
+    def kept_sound(self, sound: Sound, explanation: Explanation | TrackExplanation) -> Sound:
+        """What the explanation's mask keeps of the sound of the excerpt, or of the track, at its rate and length."""
         mask = explanation.mask[0] if isinstance(explanation, Explanation) else explanation.mask
-        return masked_sound(samples, mask.float(), self.frontend)
+        return Sound(masked_sound(sound.samples, mask.float(), self.frontend, sound.rate), sound.rate)
 
     @torch.no_grad()
     def hear(self, samples: Tensor) -> float:

@@ -16,7 +16,6 @@ import pytorch_lightning as pl
 import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -34,25 +33,16 @@ from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
+from svdx.multirun import in_multirun, varied
 from svdx.provenance import write_summary
-from svdx.settings import TARGET, build, check, rehearse
-from svdx.trainer import devices
+from svdx.settings import build, check, rehearse
 
 log = logging.getLogger(__name__)
 
 
-def in_multirun() -> bool:
-    """Is this one job of a multirun?"""
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
 def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
-    used = trainer.devices
-    if trainer.accelerator is None and used is None:
-        used = devices(OmegaConf.to_container(trainer)["gpus"])["devices"]
-    one = used in (None, 1, "1", "auto") or (not isinstance(used, int | str) and len(used) == 1)
-    if not one and in_multirun():
+    if build(trainer, logger=False, enable_checkpointing=False).world_size > 1 and in_multirun():
         raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
@@ -63,8 +53,7 @@ def labels(logger: DictConfig) -> dict[str, str]:
         return {}
     job = HydraConfig.get()
     sweep = Path(job.sweep.dir).resolve()
-    shared = OmegaConf.load(sweep / "multirun.yaml").hydra.overrides.task
-    own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in shared)}
+    own = {"group": sweep.name, "name": ",".join(varied(job.overrides.task, sweep))}
     return {key: label for key, label in own.items() if label and key not in logger}
 
 
@@ -127,7 +116,9 @@ class Pipeline:
     def _standardisation(self) -> str | tuple[torch.Tensor, torch.Tensor] | None:
         """What the config asks for, in the words of `load_classifier`."""
         asked = self.cfg.classifier.standardisation
-        if asked != TARGET:
+        if asked == "own":
+            return None
+        if asked != "target":
             return asked
         return statistics(self.store.logmel(track) for track in self.store.prepare(self.corpus.split("train")))
 

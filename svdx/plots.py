@@ -16,6 +16,7 @@ from svdx.evaluation.curve import group
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explanation
+from svdx.explain.tracks import TrackExplanation
 
 LOSS, AREA = "explanation_loss_percent", "relative_area_percent"
 PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey
@@ -50,13 +51,49 @@ def explanation_figure(explanation: Explanation, frontend: FrontEnd, number: int
     return figure
 
 
+def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str = "") -> Figure:
+    """A whole track: probability of singing over time, input, merged inversions, and what is left of the input.
+
+    Mel-scaled frequency in Hz over seconds.
+    """
+    track, salience, masked = (getattr(explanation, name).cpu().numpy() for name in ("track", "salience", "masked"))
+    limits = dict(zip(("vmin", "vmax"), np.percentile(track, [1, 99]), strict=True))
+    panels = (
+        ("(b) input", track, limits),
+        ("(c) inverted features, scaled to [0, 1], merged over all excerpts", salience, {"vmin": 0, "vmax": 1}),
+        (f"(d) explanation, {100 * explanation.area:.0f} % kept", masked, limits),
+    )
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    figure.suptitle(title)
+    top, *below = figure.subplots(4, 1, sharex=True, height_ratios=(1, 2, 2, 2))
+    _draw_probability(top, explanation, frontend)
+    for axes, (name, values, options) in zip(below, panels, strict=True):
+        axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), cmap="magma", **options)
+        axes.set_title(name, loc="left", fontsize="medium")
+        _label_axes(axes, frontend, FREQUENCY_TICKS[::2])  # low panels
+    return figure
+
+
+def _draw_probability(axes: Axes, explanation: TrackExplanation, frontend: FrontEnd) -> None:
+    """At the excerpts' centres; dashed: singing is above."""
+    centres = (explanation.starts.numpy() + frontend.excerpt_frames / 2) / frontend.frame_rate
+    for name, probability in (("track", explanation.probability), ("explanation", explanation.masked_probability)):
+        axes.plot(centres, probability.cpu().numpy(), label=name)
+    axes.axhline(explanation.decision, color="0.5", ls="--")
+    axes.set(ylim=(-0.05, 1.05), ylabel="p(singing)")
+    axes.set_title(
+        "(a) probability of singing in each excerpt; dashed: the decision threshold", loc="left", fontsize="medium"
+    )
+    axes.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
+
+
 def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float, float]:
     return 0, len(values) / frontend.frame_rate, -0.5, values.shape[1] - 0.5
 
 
-def _label_axes(axes: Axes, frontend: FrontEnd) -> None:
+def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCY_TICKS) -> None:
     centres = frontend.band_frequencies().numpy()
-    axes.set_yticks(np.interp(FREQUENCY_TICKS, centres, np.arange(len(centres))), FREQUENCY_TICKS)
+    axes.set_yticks(np.interp(frequencies, centres, np.arange(len(centres))), frequencies)
     axes.label_outer()
     if axes.get_subplotspec().is_first_col():
         axes.set_ylabel("frequency (Hz)")

@@ -12,11 +12,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from svdx.audio import FrontEnd
-from svdx.canvas import colours, frequency_marks, levels, outline, packed, second_marks, shades, slider_steps, sound_uri
+from svdx.canvas import colours, frequency_marks, levels, packed, second_marks, shades, slider_steps, sound_uri
 from svdx.explain.explainer import Explanation
 
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
-OUTLINED = 1200  # frames: the voice's outline is not readable over more
 ROWS = ("threshold", "area kept", "label", "as sound")
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part as "
@@ -56,7 +55,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold: what to write below each of ROWS but the first, and, where it is played, the kept sound [n]."""
+    """One threshold: what to write below each of ROWS but the first and, if it is played, its kept sound, mono [n]."""
 
     threshold: float
     cells: tuple[str, ...]
@@ -129,7 +128,7 @@ def explanation_page(
     """The page: picture with slider and players, what is to be said, and a row for each threshold of the curve.
 
     facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
-    sound; whole: samples [n], full scale = 1; timeline: of a whole track
+    sound; whole: mono at the front end's rate, [n], full scale = 1; timeline: of a whole track
     """
     steps = slider_steps([point.threshold for point in curve])
     start = _step(steps, picture.threshold)
@@ -144,10 +143,10 @@ def explanation_page(
         data={**_canvas(picture, steps), "start": start, "sounds": [s for s in sounds if s is not own]},
         columns=min(len(picture.logmel), COLUMNS),
         seconds=round(picture.seconds, 2),
+        rate=picture.frontend.sample_rate,
         frequency_marks=frequency_marks(picture.frontend),
         second_marks=second_marks(picture.seconds),
         fine_marks=second_marks(picture.seconds, 80) if timeline else [],
-        voice_path=None if picture.voice is None or len(picture.voice) > OUTLINED else outline(picture.voice),
         timeline=None if timeline is None else _timeline(timeline, picture.seconds),
         players=players,
         curve_columns=ROWS,
@@ -180,6 +179,7 @@ def _canvas(picture: Picture, steps: np.ndarray) -> dict:
         "steps": [float(f"{step:g}") for step in steps],
         "shades": packed(shades(picture.logmel)),
         "levels": packed(levels(picture.salience, steps)),
+        "voice": None if picture.voice is None else packed(np.packbits(picture.voice)),
         "colours": packed(colours()),
     }
 

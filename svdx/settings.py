@@ -32,8 +32,8 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "start": float | Literal["all"],
     "hop": float | None,
 }
-TARGET = "target"  # standardisation by the training tracks of the corpus in use
 FILES = ("classifier.weights", "classifier.standardisation", "inverter.weights")
+NO_FILES = (None, "own", "target")  # the latter of a standardisation
 RANGES = {
     "seed": (0, 2**32 - 1),
     "threads": (1, math.inf),
@@ -81,7 +81,7 @@ def check(cfg: DictConfig) -> None:
                 expected = f"{low} to {high}" if high < math.inf else f"{low} or more"
                 raise ConfigError(f"{_set_by(key, written)}={_shown(given)}: expected {expected}")
     for file in (values[key] for key in FILES):
-        if file not in (None, TARGET):
+        if file not in NO_FILES:
             expect_file(Path(str(file)))
 
 

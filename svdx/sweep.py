@@ -4,60 +4,54 @@ from __future__ import annotations
 
 import json
 import logging
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import RUN, group, read_curve, write_curve
+from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve
+from svdx.multirun import in_multirun, jobs, varied
 from svdx.plots import curve_figure
 
 log = logging.getLogger(__name__)
 
 POINT = "explainer.threshold"  # what varies along a curve
+CURVE, SUMMARY = "curve.csv", "summary.json"  # the summary is written last
 
 
-def in_sweep() -> bool:
-    """Is this one job of a multirun?"""
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
-def is_done(cfg: DictConfig, directory: Path, networks: dict[str, str]) -> bool:
+def is_done(cfg: DictConfig, directory: Path, networks: dict[str, str] | None = None) -> bool:
     """Did an earlier multirun in this place finish the same job? The resolved configs and the networks are compared.
 
-    networks: what the summary says of them
+    networks: what the summary says of them; None where they are not known yet
     """
-    before, summary = directory / "config.yaml", directory / "summary.json"
-    if not (in_sweep() and all(path.is_file() for path in (before, summary, directory / "curve.csv"))):
+    before, summary = directory / "config.yaml", directory / SUMMARY
+    if not (in_multirun() and all(path.is_file() for path in (before, summary, directory / CURVE))):
         return False
     found = json.loads(summary.read_text())
     same = OmegaConf.load(before) == OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
-    return same and all(found.get(name) == network for name, network in networks.items())
+    return same and all(found.get(name) == network for name, network in (networks or {}).items())
 
 
-def jobs(sweep: Path) -> dict[Path, list[str]]:
-    """The directories of a sweep's jobs and what each overrides, from its multirun.yaml, in the order of job numbers.
+def forget(directory: Path) -> None:
+    """Remove an earlier job's results, so that they cannot pass for this one's if it fails."""
+    for name in (SUMMARY, CURVE, "agreement.csv"):
+        (directory / name).unlink(missing_ok=True)
 
-    Raises: ConfigError where no sweep is.
+
+def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
+    """The rows of a job that ended well and the explanation loss of the empty mask, in per cent; None of another.
+
+    A job's directory may hold an earlier sweep's result: what was last started there must be this job.
     """
-    record = sweep / "multirun.yaml"
-    if not record.is_file():
-        raise ConfigError(f"{sweep} holds no multirun.yaml: give the directory of a sweep (hydra.sweep.dir)")
-    asked = OmegaConf.load(record).hydra.overrides.task
-    parsed = OverridesParser.create().parse_overrides(list(asked))
-    choices = [
-        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-        if override.is_sweep_override()
-        else [override.input_line]
-        for override in parsed
-    ]
-    return {sweep / str(number): list(job) for number, job in enumerate(product(*choices))}
+    started = job / ".hydra" / "overrides.yaml"
+    if not all(path.is_file() for path in (started, job / SUMMARY, job / CURVE)):
+        return None
+    if list(OmegaConf.load(started)) != overrides:
+        return None
+    empty = json.loads((job / SUMMARY).read_text())["empty_mask/explanation_loss_percent"]
+    return read_curve(job / CURVE), empty
 
 
 def gather(sweep: str | Path) -> list[dict]:
@@ -67,20 +61,26 @@ def gather(sweep: str | Path) -> list[dict]:
     """
     sweep = Path(sweep)
     asked = jobs(sweep)
-    names = {job: ",".join(o for o in overrides if not o.startswith(f"{POINT}=")) for job, overrides in asked.items()}
+    names = {
+        job: ",".join(o for o in varied(overrides, sweep) if not o.startswith(f"{POINT}="))
+        for job, overrides in asked.items()
+    }
     rows: list[dict] = []
     for job, overrides in asked.items():
-        if not (job / "curve.csv").is_file():
+        found = result(job, overrides)
+        if found is None:
             log.warning(f"no result of job {job.name}: {' '.join(overrides)}")
             continue
+        for line in curve_lines(*found):
+            log.info(line)
         run = {RUN: names[job]} if len(set(names.values())) > 1 else {}
-        rows += [{**row, **run} for row in read_curve(job / "curve.csv")]
+        rows += [{**row, **run} for row in found[0]]
     if not rows:
-        raise ConfigError(f"{sweep}: none of its {len(asked)} jobs has a curve.csv")
+        raise ConfigError(f"{sweep}: none of its {len(asked)} jobs has a result")
     rows = [row for points in group(rows).values() for row in points]
-    write_curve(rows, sweep / "curve.csv")
+    write_curve(rows, sweep / CURVE)
     curve_figure(rows).savefig(sweep / "curve.png", dpi=150)
-    log.info(f"{len(rows)} rows of {len(asked)} jobs in {sweep / 'curve.csv'}")
+    log.info(f"{len(rows)} rows of {len(asked)} jobs in {sweep / CURVE}")
     return rows
 
 

@@ -20,6 +20,7 @@ from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from wandb_file import read
 
+from svdx.audio import Sound
 from svdx.callbacks import ExplainValidation, LearningRate, explain_examples, log_evaluation, shown_threshold
 from svdx.callbacks.panels import spread
 from svdx.cli import command
@@ -243,7 +244,8 @@ def test_kept_parts_lie_beside_the_run_and_sound_on_wandb(evaluated, tiny_corpus
         samples = cut_excerpt(tiny_corpus.root / f"audio/{name}.wav", float(seconds), frontend)
         explanation = listener.listen(samples)
         assert 0 < explanation.area < 1
-        for end, expected in (("", samples), ("-kept", listener.kept_sound(samples, explanation))):
+        part = listener.kept_sound(Sound(samples[None], 22050), explanation).samples[0]
+        for end, expected in (("", samples), ("-kept", part)):
             written, rate = soundfile.read(f"{stem}{end}.wav")
             assert rate == 22050
             assert written == pytest.approx(expected.numpy(), abs=2 / 2**15)

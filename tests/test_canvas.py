@@ -1,7 +1,6 @@
-"""What the browser unpacks: one byte a bin that says at which thresholds it is kept, colours, axes, outlines."""
+"""What the browser unpacks: one byte a bin that says at which thresholds it is kept, colours, axes."""
 
 import base64
-import re
 
 import numpy as np
 import pytest
@@ -51,21 +50,6 @@ def test_colours_go_from_black_to_nearly_white():
 def test_packed_bytes_unpack_in_row_order():
     array = np.arange(6, dtype=np.uint8).reshape(2, 3).T
     assert list(base64.b64decode(canvas.packed(array))) == [0, 3, 1, 4, 2, 5]
-
-
-def test_an_outline_surrounds_each_bin_with_unlike_neighbours():
-    bins = np.zeros((4, 3), bool)
-    bins[1:3, 0] = True  # frames 1 and 2 of the lowest band, which is the bottom row
-    assert canvas.outline(bins) == "M1 2H3M1 3H3M1 2V3M3 2V3"
-    assert canvas.outline(np.zeros((2, 2), bool)) == ""
-
-
-def test_an_outlines_length_is_the_number_of_borders():
-    bins = np.random.default_rng(0).random((9, 7)) > 0.5
-    padded = np.pad(bins, 1).astype(int)
-    borders = np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
-    lines = re.findall(r"M(\d+) (\d+)([HV])(\d+)", canvas.outline(bins))
-    assert sum(int(end) - int(x if way == "H" else y) for x, y, way, end in lines) == borders
 
 
 def test_frequencies_stand_at_the_height_of_their_band(frontend):

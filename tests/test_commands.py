@@ -85,6 +85,11 @@ def test_one_threshold_gives_one_row_of_each_curve(shell, curve):
     assert lines(directory) == of(lines(curve), 0.3)
 
 
+def test_a_few_batches_are_a_first_look(shell, curve):
+    directory, _ = shell("few", "evaluate.py", *CORPUS, "excerpts.n=39", "trainer.limit_test_batches=1")
+    assert {row["n"] for row in read_curve(directory / "curve.csv")} == {32}
+
+
 def test_two_processes_count_every_excerpt_once(shell, curve):
     two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
     directory, _ = shell("two", "evaluate.py", *CORPUS, "excerpts.n=39", *two)  # one has more of them than the other
@@ -102,7 +107,7 @@ def test_trained_models_are_taken_to_another_corpus_with_its_statistics(shell, t
     other = ("experiment=cross_dataset", f"models='{models}'", "data=folder", f"data.root='{tiny_corpus.root}'")
     few = ("excerpts.n=8", "thresholds=[0.5]", "controls=[]")
     target, _ = shell("target", "evaluate.py", *other, *few)
-    own, _ = shell("own", "evaluate.py", *other, *few, "classifier.standardisation=null")
+    own, _ = shell("own", "evaluate.py", *other, *few, "classifier.standardisation=own")
     assert lines(target) != lines(own)
 
 

@@ -139,7 +139,7 @@ def test_the_defaults_are_those_of_the_contract(entry):
     assert (cfg.trainer.gpus, cfg.seed) == (0, 0)
     assert (cfg.explainer.keep, cfg.explainer.fill) == ("salient", "mean")
     assert cfg.explainer.threshold == (None if entry == "evaluate" else 0.6)
-    assert {cfg.classifier[key] for key in ("weights", "standardisation", "threshold")} == {None}
+    assert (cfg.classifier.weights, cfg.classifier.standardisation, cfg.classifier.threshold) == (None, "own", None)
     assert cfg.inverter.weights is None
     assert (cfg.excerpts.sampling, cfg.excerpts.n, cfg.excerpts.seed) == ("random", 3000, 0)
 

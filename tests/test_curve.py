@@ -69,6 +69,13 @@ def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, t
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["", CONTRACT + "\n", "threshold,insertion_auc\n0.5,0.5\n"])
+def test_another_table_and_a_curve_without_points_are_refused(tmp_path, text):
+    (tmp_path / "curve.csv").write_text(text)
+    with pytest.raises(ConfigError, match=r"expected the columns explainer, data, .* and a row at least"):
+        read_curve(tmp_path / "curve.csv")
+
+
 def test_a_curve_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         read_curve(tmp_path / "nowhere.csv")
@@ -80,6 +87,13 @@ def test_a_line_never_gives_the_pooled_loss_alone():
         "inversion, threshold 0.6: explanation loss 33.3 % [0.2, 66.6], empty mask 57.8 %, n = 3 "
         "(singing 1/2, no singing 0/1, balanced 25.0 %), area 0.0 %"
     )
+
+
+def test_controls_stand_behind_the_explanation_of_their_area():
+    rows = [row(0.5), row(0.6), row(0.6, explainer="energy", explanation_loss_percent=8.04)]
+    without, with_control = curve_lines(rows, empty=50)
+    assert "same area" not in without
+    assert with_control.endswith("area 0.0 %; same area: energy 8.0 % (balanced 25.0 %)")
 
 
 def test_rows_are_grouped_by_what_tells_curves_apart_in_order_of_threshold():

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from svdx.audio import decode, masked_sound
+from svdx.audio import Sound, read
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.track import Segment, Track
 from svdx.document import document_collection, document_excerpt, document_track
@@ -13,8 +13,9 @@ from svdx.document.excerpt import excerpt_points
 from svdx.document.track import is_sung
 from svdx.errors import AudioError, ConfigError
 from svdx.explain import FeatureInversion
-from svdx.listener import Listener, cut_excerpt
+from svdx.listener import Listener
 from svdx.models import UpConv
+from svdx.sound import masked_sound
 
 RATE, NEEDED = 22050, 114 * 315 + 1024
 THRESHOLDS = [0.0, 0.5, 1.1]
@@ -66,34 +67,68 @@ def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tm
     whole, kept, removed = (
         soundfile.read(tmp_path / "new" / f"{name}.wav")[0] for name in ("excerpt", "explanation", "removed")
     )
-    assert np.array_equal(whole, decode(song / "audio/a song.wav", RATE)[RATE : RATE + NEEDED].double().numpy())
+    assert np.array_equal(whole, soundfile.read(song / "audio/a song.wav")[0][RATE : RATE + NEEDED])
     np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
     assert len(kept) == NEEDED and 0 < (kept**2).sum() < (whole**2).sum()
     html = (tmp_path / "new/report.html").read_text()
     for words in facts.items():
         assert all(word in html for word in words if not {">", "<"} & set(word))
-    assert set(facts) >= {"label", "label of the kept part as sound", "where", "kept energy that is voice"}
+    assert set(facts) >= {"label", "label of the kept part as sound", "kept energy", "kept energy that is voice"}
     assert facts["label of the kept part as sound"].startswith(("kept (p = ", "flipped (p = "))
     assert len(html) < 2_000_000
 
 
+def excerpt_of(song, listener):
+    """The excerpt from 1 s, and its explanation."""
+    whole = read(song / "audio/a song.wav").under(slice(RATE, RATE + NEEDED), RATE)
+    return whole, listener.listen(whole.mono(RATE))
+
+
 def test_what_is_removed_is_the_complements_sound(listener, song):
-    samples = cut_excerpt(song / "audio/a song.wav", 1.0, listener.frontend)
-    explanation = listener.listen(samples)
-    removed = masked_sound(samples, (~explanation.mask[0]).float(), listener.frontend)
-    torch.testing.assert_close(samples - listener.kept_sound(samples, explanation), removed, atol=1e-4, rtol=0)
+    whole, explanation = excerpt_of(song, listener)
+    removed = masked_sound(whole.samples, (~explanation.mask[0]).float(), listener.frontend)
+    kept = listener.kept_sound(whole, explanation).samples
+    torch.testing.assert_close(whole.samples - kept, removed, atol=1e-4, rtol=0)
 
 
 def test_points_of_the_curve(listener, song):
-    samples = cut_excerpt(song / "audio/a song.wav", 1.0, listener.frontend)
-    explanation = listener.listen(samples)
-    everything, own, nothing = excerpt_points(listener, samples, explanation, [0.0, 1.1])
+    whole, explanation = excerpt_of(song, listener)
+    everything, own, nothing = excerpt_points(listener, whole, explanation, [0.0, 1.1])
     assert [point.threshold for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
     probability = float(explanation.probability[0])
     assert everything.cells == ("100.0 %", f"kept (p = {probability:.3f})", f"kept (p = {probability:.3f})")
     assert own.cells[1].endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
     assert nothing.cells[0] == "0.0 %" and not nothing.sound.any()
-    np.testing.assert_allclose(everything.sound, samples, atol=1e-5)
+    np.testing.assert_allclose(everything.sound, whole.mono(RATE), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+@pytest.mark.parametrize("start", [1.0, "all"])
+def test_sounds_keep_the_inputs_rate_channels_and_length(listener, tmp_path, rate, start):
+    channels = 0.1 * np.random.default_rng(3).standard_normal((3 * rate + 11, 2))
+    soundfile.write(tmp_path / "a.wav", channels, rate, "FLOAT")
+    track, directory = track_at(tmp_path / "a.wav"), tmp_path / "explained"
+    if start == "all":
+        document_track(listener, track, None, [], directory)
+        expected = channels
+    else:
+        document_excerpt(listener, track, start, [], directory)
+        expected = channels[rate:][: -(-NEEDED * rate // RATE)]
+    names = ("track" if start == "all" else "excerpt", "explanation", "removed")
+    (whole, found), (kept, _), (removed, _) = (soundfile.read(directory / f"{name}.wav") for name in names)
+    assert found == rate and whole.shape == kept.shape == removed.shape == expected.shape
+    np.testing.assert_allclose(whole, expected, atol=1e-7)
+    np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
+    assert 0 < (kept**2).sum() < (whole**2).sum()
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000, 96000])
+def test_every_excerpt_of_a_resampled_file_holds_its_frames_again(frontend, rate):
+    sound = Sound(torch.zeros(2, 2 * rate + 5), rate)
+    n = len(sound.mono(RATE))
+    for first in {*range(0, n - NEEDED, 315), n - NEEDED}:
+        excerpt = sound.under(slice(first, first + NEEDED), RATE)
+        assert frontend.n_frames(len(excerpt.mono(RATE))) == 115
 
 
 def test_the_voice_is_half_of_a_mix_of_two_equals(listener, song, tmp_path):
@@ -115,7 +150,7 @@ def test_a_silent_voice_is_said_and_left_out(listener, song, tmp_path, caplog):
 
 def test_a_whole_track(listener, song, tmp_path):
     facts = document_track(listener, track_at(song / "audio/a song.wav"), None, THRESHOLDS, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == FILES - {"excerpt.wav", "explanation.png"} | {"track.wav"}
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {"excerpt.wav"} | {"track.wav"}
     whole, kept, removed = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("track", "explanation", "removed"))
     assert len(whole) == 4 * RATE
     np.testing.assert_allclose(kept + removed, whole, atol=1e-4)

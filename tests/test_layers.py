@@ -13,6 +13,7 @@ ENTRY_POINTS = [ROOT / name for name in ("train.py", "evaluate.py", "explain.py"
 MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without saying
     "errors": set(),
     "audio": set(),
+    "sound": {"audio"},
     "corpora": set(),
     "data": {"audio", "corpora"},
     "models": set(),
@@ -21,17 +22,19 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "plots": {"audio", "explain", "evaluation"},
     "canvas": {"audio"},
     "report": {"audio", "canvas", "explain", "evaluation"},
-    "listener": {"audio", "explain", "models"},
+    "listener": {"audio", "explain", "models", "sound"},
     "document": {"audio", "corpora", "explain", "listener", "plots", "report"},
-    "callbacks": {"audio", "explain", "evaluation", "plots", "report"},
-    "sweep": {"evaluation", "plots"},
+    "callbacks": {"audio", "explain", "evaluation", "plots", "report", "sound"},
+    "multirun": set(),
+    "sweep": {"evaluation", "multirun", "plots"},
     "trainer": set(),
     "provenance": set(),
-    "cli": set(),
+    "cli": {"multirun"},
     "settings": {"explain", "models"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
-HYDRA = {"svdx/cli.py", "svdx/pipeline.py", "svdx/settings.py", "svdx/sweep.py", *(path.name for path in ENTRY_POINTS)}
+CONFIGURED = ("cli", "multirun", "pipeline", "settings", "sweep")
+HYDRA = {*(f"svdx/{name}.py" for name in CONFIGURED), *(path.name for path in ENTRY_POINTS)}
 
 
 def imports(path, nodes=ast.walk):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from svdx.audio import decode
+from svdx.audio import Sound, decode
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import FeatureInversion
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER, Listener, cut_excerpt, load
@@ -85,10 +85,11 @@ def test_the_excerpt_is_explained_as_the_classifier_hears_it(listener, track, fr
 
 def test_threshold_0_gives_the_sound_back_and_1_1_silence(listener, track):
     samples = cut_excerpt(track, 0.3, listener.frontend)
+    sound = Sound(samples[None], RATE)
     listener.explainer.threshold = 0.0
-    assert torch.allclose(listener.kept_sound(samples, listener.listen(samples)), samples, atol=1e-5)
+    assert torch.allclose(listener.kept_sound(sound, listener.listen(samples)).samples, sound.samples, atol=1e-5)
     listener.explainer.threshold = 1.1
-    assert torch.equal(listener.kept_sound(samples, listener.listen(samples)), torch.zeros(NEEDED))
+    assert not listener.kept_sound(sound, listener.listen(samples)).samples.any()
 
 
 def test_the_sound_of_an_excerpt_is_heard_as_the_excerpt_is(listener, track):
@@ -106,6 +107,24 @@ def test_a_whole_track_every_half_excerpt_or_as_asked(listener, track):
     excerpt = listener.explain(track, 0.3)
     torch.testing.assert_close(found.probability[1:2], excerpt.probability, atol=1e-5, rtol=0)
     torch.testing.assert_close(listener.hear_track(samples, found.starts), found.probability, atol=1e-5, rtol=0)
+
+
+def test_a_file_is_explained_as_its_samples_are(listener, track, tmp_path):
+    found, expected = listener.explain_track(track, 0.3), listener.listen_track(decode(track, RATE), 0.3)
+    assert torch.equal(found.salience, expected.salience)
+    soundfile.write(tmp_path / "short.wav", np.full(NEEDED - 1, 0.1), RATE)
+    with pytest.raises(AudioError, match=r"an excerpt needs 1\.68 s"):
+        listener.explain_track(tmp_path / "short.wav")
+
+
+def test_a_start_may_be_a_number_of_numpys(listener, track):
+    assert listener.explain(track, np.float32(0)).area == listener.explain(track, np.int64(0)).area
+
+
+@pytest.mark.parametrize("start", ["all", None])
+def test_a_start_that_is_no_number_leads_to_the_method_for_tracks(listener, track, start):
+    with pytest.raises(ConfigError, match=rf"start={start!r}: expected seconds; explain_track\(audio\)"):
+        listener.explain(track, start)
 
 
 @pytest.mark.parametrize("hop", [0, -1, 1.66, math.inf, math.nan])

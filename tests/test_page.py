@@ -38,10 +38,16 @@ def written(tmp_path_factory, frontend, _classifier):
     """The directory of an explanation of four seconds of tones, by networks of random weights."""
     directory = tmp_path_factory.mktemp("a page & more")
     time = np.arange(4 * RATE) / RATE
-    soundfile.write(directory / "song.wav", 0.3 * np.sin(2 * np.pi * 220 * time**1.5), RATE)
+    voice = 0.1 * np.random.default_rng(0).standard_normal(len(time)) * (time % 0.5 < 0.25)
+    for name, sound in (("song", 0.3 * np.sin(2 * np.pi * 220 * time**1.5) + voice), ("voice", voice)):
+        soundfile.write(directory / f"{name}.wav", sound, RATE)
     listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
-    document_excerpt(listener, Track("song", directory / "song.wav", ()), 1.0, CURVE, directory)
+    document_excerpt(listener, song(directory), 1.0, CURVE, directory)
     return directory
+
+
+def song(directory):
+    return Track("song", directory / "song.wav", (Segment(1, 3, True),), directory / "voice.wav")
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +203,41 @@ def test_another_threshold_brings_its_sound_and_goes_on_from_where_it_was(page):
     page.wait_for_function("document.getElementById('kept').currentTime === 1")
 
 
+def voice_of(page):
+    """The bins that the page's data call voice, [frames, bands]."""
+    frames, bands, text = page.evaluate("[data.frames, data.bands, data.voice]")
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8))
+    return bits[: frames * bands].reshape(frames, bands).astype(bool)
+
+
+def outlined(page):
+    """Lines of the outline: {(frame, row from the top, "H" or "V"): length}."""
+    path = page.locator("#voice path").last.get_attribute("d")
+    lines = re.findall(r"M(\d+) (\d+)([HV])(\d+)", path)
+    assert "".join(f"M{x} {y}{way}{end}" for x, y, way, end in lines) == path
+    return {(int(x), int(y), way): int(end) - int(x if way == "H" else y) for x, y, way, end in lines}
+
+
+@pytest.mark.parametrize("name", ["page", "timeline"])
+def test_the_outline_of_the_voice_is_the_border_of_its_bins(request, name):
+    page = request.getfixturevalue(name)
+    voice = np.pad(voice_of(page).T[::-1], 1).astype(int)  # rows from the top
+    lines = outlined(page)
+    for way, axis in (("H", 0), ("V", 1)):
+        assert sum(n for (_, _, each), n in lines.items() if each == way) == np.abs(np.diff(voice, axis=axis)).sum() > 0
+    assert all(voice[row, frame + 1] != voice[row + 1, frame + 1] for frame, row, way in lines if way == "H")
+    assert all(voice[row + 1, frame] != voice[row + 1, frame + 1] for frame, row, way in lines if way == "V")
+
+
+def test_the_outline_can_be_left_out(page):
+    assert page.locator("#voice").is_visible()
+    page.locator("#outlined").focus()
+    page.keyboard.press(" ")
+    assert not page.locator("#voice").is_visible()
+    page.locator("#outlined").check()
+    assert page.locator("#voice").is_visible()
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_a_desk_in_light_and_dark(browser, written, width, scheme):
@@ -213,7 +254,7 @@ def test_it_fits_a_phone_and_a_desk_in_light_and_dark(browser, written, width, s
 def timeline(browser, written, frontend, _classifier, tmp_path):
     """The open page of the whole song."""
     listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
-    document_track(listener, Track("song", written / "song.wav", (Segment(1, 3, True),)), 0.5, CURVE, tmp_path)
+    document_track(listener, song(written), 0.5, CURVE, tmp_path)
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto((tmp_path / "report.html").as_uri())
     yield page
@@ -242,3 +283,19 @@ def test_a_zoomed_picture_follows_the_sound(timeline):
     timeline.evaluate("document.getElementById('whole').currentTime = 0.1")
     timeline.wait_for_function("byId('scroll').scrollLeft < byId('scroll').clientWidth")
     assert timeline.evaluate("document.documentElement.scrollWidth") == 1280
+
+
+def test_the_voice_in_a_whole_track_is_outlined_coarsely_from_afar_and_where_it_is_seen(timeline):
+    timeline.set_viewport_size({"width": 390, "height": 900})
+    timeline.wait_for_function("byId('scroll').clientWidth < 390")
+    timeline.evaluate("outline()")
+    width, frames = timeline.evaluate("[byId('scroll').scrollWidth, data.frames]")
+    stride = round(4 * frames / width)
+    assert stride > 1
+    assert all(frame % stride == 0 or frame == frames for frame, _, _ in outlined(timeline))
+    coarse = len(outlined(timeline))
+    timeline.locator("#zoom").fill("3")
+    timeline.evaluate("outline()")
+    middle = [frame / frames for frame, _, _ in outlined(timeline)]
+    assert 1 / 3 - 0.02 < min(middle) < 0.4 and 0.6 < max(middle) < 2 / 3 + 0.02
+    assert any(frame % stride for frame, _, _ in outlined(timeline)) and len(outlined(timeline)) > coarse / 3

@@ -5,8 +5,9 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from svdx.explain import Explanation
-from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure
+from svdx.evaluation.published import published
+from svdx.explain import Explanation, TrackExplanation
+from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure, track_figure
 
 
 def an_explanation(n=2):
@@ -36,6 +37,21 @@ def test_four_panels_hold_the_excerpt_that_was_asked_for(figure):
     for image, values in zip(shown, expected):
         assert image.shape == (80, 115)
         assert np.array_equal(image, values)
+
+
+def test_a_whole_tracks_panels_share_their_time(frontend):
+    track, salience = torch.randn(500, 80), torch.rand(500, 80)
+    mask, starts = salience >= 0.5, torch.tensor([0, 200, 385])
+    p = torch.tensor([0.9, 0.2, 0.6])
+    heard = TrackExplanation(track, starts, salience, mask, track * mask, p, 1 - p, 0.5)
+    probability, *pictures = panels(track_figure(heard, frontend, "song.mp3, whole track"))
+    for axes, values in zip(pictures, (track, salience, track * mask), strict=True):
+        assert np.array_equal(axes.images[0].get_array(), values.numpy().T)
+        assert axes.get_xlim() == probability.get_xlim() == (0, pytest.approx(500 / 70))
+    before, after, decision = probability.lines
+    np.testing.assert_allclose(before.get_xdata(), (starts + 57.5) / 70)
+    assert before.get_ydata().tolist() == p.tolist() and after.get_ydata().tolist() == (1 - p).tolist()
+    assert list(decision.get_ydata()) == [0.5, 0.5]
 
 
 def test_low_bands_are_at_the_bottom_and_time_goes_from_0_to_the_excerpts_length(figure):
@@ -112,6 +128,34 @@ def test_the_curve_figure_says_what_is_drawn():
     assert "%" in left.get_ylabel() and "%" in right.get_ylabel()
     legend = [text.get_text() for text in left.get_legend().get_texts()]
     assert any("vocal (n = 4)" in text for text in legend) and any("non-vocal (n = 6)" in text for text in legend)
+
+
+def labels(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_control_is_a_line_of_losses_beside_the_explanation_of_the_same_area():
+    controls = [row | {"explainer": "random_blocks", "explanation_loss_percent": 77.0} for row in ROWS]
+    left, right = curve_figure([*ROWS, *controls]).axes
+    assert ([0.0, 0.5, 1.1], [77.0] * 3) in lines(left) and "random blocks, same area" in labels(left)
+    assert len(lines(right)) == 1
+
+
+def test_what_the_authors_published_is_drawn_where_corpus_and_masking_are_theirs():
+    left, right = curve_figure([row | {"data": "jamendo"} for row in ROWS]).axes
+    named = published("jamendo", "salient", "mean")
+    assert named and set(named) <= set(labels(left)) & set(labels(right))
+    points = next(iter(named.values()))
+    drawn = [float(row["explanation_loss_percent"]) for row in points]
+    assert drawn in [values for _, values in lines(left)]
+    for other in ({"data": "synthetic"}, {"data": "jamendo", "fill": "floor"}):
+        assert not set(named) & set(labels(curve_figure([row | other for row in ROWS]).axes[0]))
+
+
+def test_of_several_curves_each_is_a_line_of_each_panel():
+    left, right = curve_figure([*ROWS, *(row | {"fill": "zero", "relative_area_percent": 1.0} for row in ROWS)]).axes
+    assert labels(left) == labels(right) == ["mean", "zero"]
+    assert [values for _, values in lines(right)] == [[100, 42, 0], [1, 1, 1]]
 
 
 def test_one_row_and_an_absent_class_can_be_drawn():

@@ -3,6 +3,8 @@
 import pytest
 from command_line import CORPUS, lines, of
 
+from svdx.evaluation.curve import read_curve
+
 pytestmark = pytest.mark.slow
 
 
@@ -54,6 +56,17 @@ def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shel
     _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
     assert "no result of job 1" in done.stdout and "explainer.threshold=1.7" in done.stdout
     assert lines(directory) == of(lines(curve), 0.2)
+
+
+def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_its_place(shell, curve):
+    before = (*CORPUS, "excerpts.n=8", "controls=[]", "explainer.threshold=0.2,0.5")
+    directory, _ = shell("reused", "evaluate.py", "-m", *before)
+    later = (*CORPUS, "excerpts.n=8", "controls=[]", "explainer.fill=zero", "explainer.threshold=0.2,1.7")
+    shell("reused", "evaluate.py", "-m", *later, status=1)
+    assert not (directory / "1/curve.csv").exists() and not (directory / "1/summary.json").exists()
+    _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
+    assert "no result of job 1" in done.stdout
+    assert [row["fill"] for row in read_curve(directory / "curve.csv")] == ["zero"]
 
 
 def test_several_processes_in_a_multirun_are_refused(shell, curve):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from svdx.audio import decode
+from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.document.parts import log_mels_of_stems, picture_of, region_facts, write_sounds
 from svdx.explain import Explanation
@@ -25,14 +25,14 @@ def document_excerpt(
     Written: explanation.png, explanation.npz, excerpt.wav (the whole), explanation.wav (the kept part), removed.wav,
     report.html. thresholds: for which the page says whether the label is kept.
     """
-    samples = decode(track.audio, listener.frontend.sample_rate)
+    sound, sample_rate = read(track.audio), listener.frontend.sample_rate
+    samples = sound.mono(sample_rate)
     span = excerpt_span(samples, start, listener.frontend, track.audio)
     stems = log_mels_of_stems(listener, track, samples, span)
-    samples = samples[span]
-    explanation = listener.listen(samples)
-    points = excerpt_points(listener, samples, explanation, thresholds)
+    explanation, whole = listener.listen(samples[span]), sound.under(span, sample_rate)
+    points = excerpt_points(listener, whole, explanation, thresholds)
     own = next(point for point in points if point.threshold == listener.explainer.threshold)
-    picture = picture_of(listener, samples, explanation.salience[0], stems)
+    picture = picture_of(listener, samples[span], explanation.salience[0], stems)
     mask = explanation.mask[0].numpy()
     facts = {
         **explanation_facts(explanation),
@@ -44,8 +44,8 @@ def document_excerpt(
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
-    write_sounds(directory, samples.numpy(), own.sound, listener.frontend.sample_rate)
-    page = explanation_page(title, verdict(facts), facts, picture, points, samples.numpy())
+    write_sounds(directory, whole, listener.kept_sound(whole, explanation), "excerpt")
+    page = explanation_page(title, verdict(facts), facts, picture, points, whole.mono(sample_rate).numpy())
     (directory / "report.html").write_text(page, encoding="utf-8")
     return facts
 
@@ -54,25 +54,25 @@ def verdict(facts: dict[str, str]) -> str:
     """The explanation of one excerpt in a sentence."""
     return (
         f"The detector says: {facts['excerpt']}. From the {facts['area kept']} of the picture that the mask keeps, it "
-        f"says: {facts['explanation']}; label {facts['label']}. Where: {facts['where']}."
+        f"says: {facts['explanation']}; label {facts['label']}. Kept energy: {facts['kept energy']}."
     )
 
 
 def excerpt_points(
-    listener: Listener, samples: Tensor, explanation: Explanation, thresholds: Sequence[float]
+    listener: Listener, whole: Sound, explanation: Explanation, thresholds: Sequence[float]
 ) -> list[Point]:
-    """What stays of one excerpt, [n], at each of the thresholds and at the explainer's own, by ascending threshold."""
+    """What stays of one excerpt at each of the thresholds and at the explainer's own, by ascending threshold."""
     points = []
     for threshold in sorted({*thresholds, listener.explainer.threshold}):
         masked = listener.explainer.at(explanation, threshold)
-        sound = listener.kept_sound(samples, masked)
+        kept = listener.kept_sound(whole, masked).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
-        cells = (percent(masked.mask[0]), label, as_sound(listener, sound, explanation))
-        points.append(Point(threshold, cells, sound.numpy()))
+        cells = (percent(masked.mask[0]), label, as_sound(listener, kept, explanation))
+        points.append(Point(threshold, cells, kept.numpy()))
     return points
 
 
-def as_sound(listener: Listener, sound: Tensor, explanation: Explanation) -> str:
-    """Is the excerpt's label still the same when its kept part goes through sound: front end and classifier again?"""
-    probability = listener.hear(sound)
+def as_sound(listener: Listener, kept: Tensor, explanation: Explanation) -> str:
+    """Is the excerpt's label still the same when its kept part, [n], goes through front end and classifier again?"""
+    probability = listener.hear(kept)
     return kept_or_flipped((probability > explanation.decision) != bool(explanation.vocal[0]), probability)

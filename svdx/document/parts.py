@@ -10,7 +10,7 @@ import soundfile
 from torch import Tensor
 from torch.nn import functional as F
 
-from svdx.audio import decode
+from svdx.audio import Sound, decode
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
 from svdx.explain.region import region, voice_bins, voice_share
@@ -23,22 +23,21 @@ log = logging.getLogger(__name__)
 def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:
     """Where the kept energy lies and, where the voice is known, how much of it is voice."""
     edges, frame_rate = picture.frontend.band_edges().numpy(), picture.frontend.frame_rate
-    facts = {"where": str(region(picture.logmel, mask, edges, frame_rate) or "nowhere: nothing is kept")}
+    facts = {"kept energy": str(region(picture.logmel, mask, edges, frame_rate) or "none")}
     if stems is not None and mask.any():
         facts["kept energy that is voice"] = f"{100 * voice_share(*stems, mask):.0f} %"
         facts["all energy that is voice"] = f"{100 * voice_share(*stems, np.ones_like(mask)):.0f} %"
     return facts
 
 
-def write_sounds(
-    directory: Path, whole: np.ndarray, kept: np.ndarray, sample_rate: int, whole_name: str = "excerpt"
-) -> None:
-    """Write the whole, under its name, the kept and the removed part of a sound, each [n].
+def write_sounds(directory: Path, whole: Sound, kept: Sound, whole_name: str) -> None:
+    """Write the whole, under its name, the kept and the removed part of a sound, at its own rate, in its channels.
 
     As WAV in float, so that nothing clips and the parts sum to the whole.
     """
-    for name, sound in ((whole_name, whole), ("explanation", kept), ("removed", whole - kept)):
-        soundfile.write(directory / f"{name}.wav", sound, sample_rate, subtype="FLOAT")
+    parts = {whole_name: whole.samples, "explanation": kept.samples, "removed": whole.samples - kept.samples}
+    for name, samples in parts.items():
+        soundfile.write(directory / f"{name}.wav", samples.T.numpy(), whole.rate, subtype="FLOAT")
 
 
 def picture_of(

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.audio import decode
+from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.document.parts import log_mels_of_stems, picture_of, region_facts, write_sounds
 from svdx.explain import TrackExplanation
 from svdx.explain.tracks import at
 from svdx.listener import Listener, excerpt_span
+from svdx.plots import track_figure
 from svdx.report import Point, Timeline, explanation_page, percent
 
 TIMELINE_HOP = 9  # frames: excerpts so far apart share all of their convolutions
@@ -25,26 +26,29 @@ def document_track(
 ) -> dict[str, str]:
     """Explain a whole track by an excerpt every `hop` seconds, write it into `directory`, return it in words.
 
-    Written: explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav, report.html.
-    hop: None for half an excerpt; thresholds: for which the page says how many labels are kept.
+    Written: explanation.png, explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav,
+    report.html. hop: None for half an excerpt; thresholds: for which the page says how many labels are kept.
     """
-    samples = decode(track.audio, listener.frontend.sample_rate)
+    whole = read(track.audio)
+    samples = whole.mono(listener.frontend.sample_rate)
     excerpt_span(samples, 0, listener.frontend, track.audio)  # long enough?
-    explanation = listener.listen_track(samples, hop)
-    sound = listener.kept_sound(samples, explanation)
-    points = track_points(listener, samples, explanation, thresholds, sound)
-    own = next(point for point in points if point.sound is not None)
     stems = log_mels_of_stems(listener, track, samples, slice(None))
+    explanation = listener.listen_track(samples, hop)
+    kept = listener.kept_sound(whole, explanation)
+    points = track_points(listener, explanation, thresholds, kept)
+    own = next(point for point in points if point.sound is not None)
     picture = picture_of(listener, samples, explanation.salience, stems)
     facts = {
         **track_facts(explanation, track, listener.frontend.excerpt_frames, listener.frontend.frame_rate),
         "labels of the kept part as sound": own.cells[-1],
         **region_facts(picture, explanation.mask.numpy(), stems),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
-    write_sounds(directory, samples.numpy(), sound.numpy(), listener.frontend.sample_rate, "track")
     title = f"{track.audio.name}, whole track"
+    figure = track_figure(explanation, listener.frontend, title)
+    directory.mkdir(parents=True, exist_ok=True)
+    figure.savefig(directory / "explanation.png", dpi=150)
+    np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
+    write_sounds(directory, whole, kept, "track")
     timeline = timeline_of(listener, explanation, track)
     page = explanation_page(title, verdict(facts), facts, picture, points, samples.numpy(), timeline)
     (directory / "report.html").write_text(page, encoding="utf-8")
@@ -91,21 +95,22 @@ def verdict(facts: dict[str, str]) -> str:
     """The explanation of a track in a sentence."""
     return (
         f"The detector hears singing in {facts['heard as singing']} excerpts. From the {facts['area kept']} of the "
-        f"picture that the mask keeps, the label is {facts['label']}. Where: {facts['where']}."
+        f"picture that the mask keeps, the label is {facts['label']}. Kept energy: {facts['kept energy']}."
     )
 
 
 def track_points(
-    listener: Listener, samples: Tensor, explanation: TrackExplanation, thresholds: Sequence[float], sound: Tensor
+    listener: Listener, explanation: TrackExplanation, thresholds: Sequence[float], kept: Sound
 ) -> list[Point]:
-    """What stays of a track [n] at each threshold and at the explainer's own, for which alone there is a sound [n]."""
+    """What stays of a track at each threshold and at the explainer's own, for which alone there is a sound: `kept`."""
     own, points = listener.explainer.threshold, []
     for threshold in sorted({*thresholds, own}):
         masked = explanation if threshold == own else at(listener.explainer, explanation, threshold)
         cells, played = [percent(masked.mask), kept_in(masked.flipped), "—"], None
         if threshold == own:
-            again = listener.hear_track(sound, explanation.starts) > explanation.decision
-            cells[-1], played = kept_in(again != explanation.vocal), sound.numpy()
+            heard = kept.mono(listener.frontend.sample_rate)
+            again = listener.hear_track(heard, explanation.starts) > explanation.decision
+            cells[-1], played = kept_in(again != explanation.vocal), heard.numpy()
         points.append(Point(threshold, tuple(cells), played))
     return points
 

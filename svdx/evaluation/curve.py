@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from svdx.errors import ConfigError
+from svdx.explain.controls import CONTROLS
 
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
 TEXT = ("explainer", "data", "split", "keep", "fill", RUN)
@@ -48,9 +49,12 @@ def read_curve(path: str | Path) -> list[dict]:
     """Read what `write_curve` wrote; counts are int, the rest but names float. Raises: ConfigError."""
     try:
         with Path(path).open(newline="") as file:
-            return [{key: _parse(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+            rows = [{key: _parse(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{path}: not a curve.csv ({error})") from error
+    if not rows or not set(COLUMNS) <= set(rows[0]):
+        raise ConfigError(f"{path}: not a curve.csv; expected the columns {', '.join(COLUMNS)} and a row at least")
+    return rows
 
 
 def _parse(column: str, value: str) -> str | int | float:
@@ -70,9 +74,9 @@ def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
 
 
 def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
-    """The curve in words: never a pooled loss without its interval, its classes and what an empty mask would give.
+    """One run's curve in words: never a pooled loss without its interval, its classes and what an empty mask gives.
 
-    empty: explanation loss of the empty mask, in per cent
+    Controls stand behind the explanation whose area they have. empty: explanation loss of the empty mask, in per cent
     """
     words = (
         "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
@@ -80,4 +84,11 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
         "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
         "area {relative_area_percent:.1f} %"
     )
-    return [words.format(**row, empty=empty) for row in rows]
+    control = "{explainer} {explanation_loss_percent:.1f} % (balanced {balanced_loss_percent:.1f} %)"
+    lines = []
+    for row in rows:
+        if row["explainer"] not in CONTROLS:
+            siblings = [r for r in rows if r["explainer"] in CONTROLS and r["threshold"] == row["threshold"]]
+            beside = "; same area: " + ", ".join(control.format(**r) for r in siblings) if siblings else ""
+            lines.append(words.format(**row, empty=empty) + beside)
+    return lines

@@ -40,6 +40,52 @@ function draw(step) {
   context.putImageData(image, 0, 0);
 }
 
+// The outline of the true voice in the part of the picture that is in view. Its columns are a few pixels wide. Where
+// such a column is several frames, a band is voice if more than half of the bins there, and beside it, are: no specks.
+const COLUMN = 4;
+const voice = data.voice && bytes(data.voice);
+const isVoice = (bin) => (voice[bin >> 3] >> (7 - (bin & 7))) & 1;
+
+function outline() {
+  const scroll = byId("scroll"), framesIn = (pixels) => (pixels * data.frames) / scroll.scrollWidth;
+  const stride = Math.max(1, Math.round(framesIn(COLUMN)));
+  const first = Math.floor(framesIn(scroll.scrollLeft) / stride) * stride;
+  const last = Math.min(data.frames, framesIn(scroll.scrollLeft + scroll.clientWidth) + stride);
+  const columns = [];
+  for (let start = first; start < last; start += stride) columns.push(voiceIn(start, Math.min(start + stride, data.frames)));
+  const none = columns[0].map(() => false), lines = [];
+  const run = (length, isBorder, line) => {
+    for (let end = 0, start; end < length; end++) {
+      if (!isBorder(end)) continue;
+      for (start = end; end < length && isBorder(end); end++);
+      lines.push(line(start, end));
+    }
+  };
+  const place = (column) => Math.min(first + column * stride, data.frames);
+  for (let column = 0; column <= columns.length; column++) {
+    const left = columns[column - 1] ?? none, right = columns[column] ?? none;
+    run(data.bands, (row) => left[row] !== right[row], (start, end) => `M${place(column)} ${start}V${end}`);
+  }
+  for (let row = 0; row <= data.bands; row++) {
+    const isBorder = (column) => Boolean(columns[column][row - 1]) !== Boolean(columns[column][row]);
+    run(columns.length, isBorder, (start, end) => `M${place(start)} ${row}H${place(end)}`);
+  }
+  for (const path of byId("voice").children) path.setAttribute("d", lines.join(""));
+}
+
+// Which bands, from the top, are voice in a column of some frames.
+function voiceIn(start, end) {
+  const beside = end - start > 1 ? 1 : 0;
+  return Array.from({ length: data.bands }, (_, row) => {
+    const low = Math.max(0, data.bands - 1 - row - beside), high = Math.min(data.bands - 1, data.bands - 1 - row + beside);
+    let count = 0;
+    for (let frame = start; frame < end; frame++) {
+      for (let band = low; band <= high; band++) count += isVoice(frame * data.bands + band);
+    }
+    return 2 * count > (end - start) * (high - low + 1);
+  });
+}
+
 const nearest = (steps, step) => steps.reduce((best, other) =>
   Math.abs(data.steps[other] - data.steps[step]) < Math.abs(data.steps[best] - data.steps[step]) ? other : best);
 
@@ -124,8 +170,16 @@ slider.addEventListener("input", move);
 byId("zoom")?.addEventListener("input", (event) => {
   const scroll = byId("scroll"), middle = (scroll.scrollLeft + scroll.clientWidth / 2) / scroll.scrollWidth;
   byId("zoom-value").textContent = event.target.value;
-  scroll.classList.toggle("zoomed", event.target.value >= 5);
+  scroll.classList.toggle("zoomed", event.target.value >= 4);
   scroll.firstElementChild.style.width = `${100 * event.target.value}%`;
   scroll.scrollLeft = middle * scroll.scrollWidth - scroll.clientWidth / 2;
+  if (voice) outline();
 });
+
+if (voice) {
+  byId("scroll").addEventListener("scroll", outline);
+  addEventListener("resize", outline);
+  byId("outlined").addEventListener("change", (event) => { byId("voice").style.display = event.target.checked ? "" : "none"; });
+  outline();
+}
 move();
