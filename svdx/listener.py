@@ -43,6 +43,16 @@ def excerpt_span(samples: Tensor, start: float, frontend: FrontEnd, audio: str |
     return slice(first, first + frontend.n_samples(needed))
 
 
+def hop_frames(hop: float | None, frontend: FrontEnd) -> int:
+    """Frames of a hop in seconds between the excerpts of a track; None: half an excerpt. Raises: ConfigError."""
+    length = frontend.excerpt_frames
+    frames = length // 2 if hop is None else hop * frontend.frame_rate
+    if not 0.5 < frames <= length + 0.5:
+        shortest, longest = (n / frontend.frame_rate for n in (1, length))
+        raise ConfigError(f"hop={hop}: expected {math.ceil(100 * shortest) / 100} to {longest:.2f} s")
+    return round(frames)
+
+
 class Listener:
     """Hears an excerpt of an audio file as the explainer's classifier does, and explains it.
 
@@ -68,12 +78,8 @@ class Listener:
 
     def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
         """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
-        length = self.frontend.excerpt_frames
-        frames = length // 2 if hop is None else hop * self.frontend.frame_rate
-        if not 0.5 < frames <= length + 0.5:
-            shortest, longest = (n / self.frontend.frame_rate for n in (1, length))
-            raise ConfigError(f"hop={hop}: expected {math.ceil(100 * shortest) / 100} to {longest:.2f} s")
-        return explain_track(self.explainer, self._standardised(samples), length, round(frames))
+        frames = hop_frames(hop, self.frontend)
+        return explain_track(self.explainer, self._standardised(samples), self.frontend.excerpt_frames, frames)
 
     @torch.no_grad()
     def hear_track(self, samples: Tensor, starts: Tensor) -> Tensor:

@@ -108,7 +108,8 @@ class Pipeline:
         network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
         if (network.frames, network.bands) != expected:
-            raise ConfigError(f"{path}: hears {network.frames} frames of {network.bands} bands, frontend: {expected}")
+            heard = f"hears {network.frames} frames of {network.bands} bands, the front end gives {expected}"
+            raise ConfigError(f"{path}: {heard}; set frontend.excerpt_frames and n_bands as in its training")
         self.used["classifier"] = f"{path} ({fingerprint(network)})"
         log.info(f"classifier: {self.used['classifier']}")
         return network

@@ -235,6 +235,7 @@ CASES = {
 EARLY = {  # mistakes that are told before a corpus is made and networks are trained on it
     "a missing audio file": ("explain.py audio={no.wav}", "{no.wav}: no such audio file"),
     "a start beyond the end": ("explain.py audio={song.wav} start=99", "start=99 is outside the track"),
+    "a hop beyond an excerpt": ("explain.py audio={song.wav} start=all hop=2", "hop=2: expected 0.02 to 1.64 s"),
     "an unknown keep": ("explain.py audio={song.wav} explainer.keep=most", "explainer.keep=most"),
     "an unknown fill": ("evaluate.py explainer.fill=most", "explainer.fill=most"),
     "a decision threshold of 2": ("evaluate.py classifier.threshold=2", "classifier.threshold=2"),

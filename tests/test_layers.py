@@ -30,7 +30,8 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "trainer": set(),
     "provenance": set(),
     "cli": {"multirun"},
-    "settings": {"explain", "models"},
+    "annotations": set(),
+    "settings": {"annotations", "explain", "models"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
 CONFIGURED = ("cli", "multirun", "pipeline", "settings", "sweep")

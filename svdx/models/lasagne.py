@@ -31,7 +31,7 @@ def read_upconv(path: Path) -> UpConv:
     """W, β, γ, running mean and inverse standard deviation of every layer; last W and b. Raises: WeightsError."""
     arrays = _arrays(path)
     if len(arrays) != 52 or arrays[10].ndim != 4 or arrays[10].shape[1] % 8 or not arrays[10].size:
-        raise WeightsError(f"{path}: not an inverter: {len(arrays)} arrays, expected 52, the 11th an up-convolution")
+        raise WeightsError(f"{path}: not an inverter: {len(arrays)} arrays; 52 are, the 11th of 8, 16, … channels")
     network = UpConv(width=arrays[10].shape[1])
     *inner, last = network.linear_layers()
     pairs = []
