@@ -162,9 +162,11 @@ class Pipeline:
 
     def train_inverter(self, directory: Path) -> Path:
         """Train and export an inverter of the classifier; returns the exported file."""
-        section, classifier = self.cfg.inverter, self.classifier
-        self._seed()
+        section = self.cfg.inverter
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
+        data.setup("fit")  # what is wrong with its excerpts is said before a classifier is trained
+        classifier = self.classifier
+        self._seed()
         system = build(section.system, classifier=classifier)
         pictures = ExplainValidation(self.frontend, directory / "explanations")
         trainer = self._fit(system, data, section.fit, directory, [pictures])

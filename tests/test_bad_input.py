@@ -129,6 +129,10 @@ CASES = {
         )
         for split in ("valid", "test")
     },
+    "more in a batch than there is, for an inverter": (
+        f"train.py {FOLDER} classifier.excerpts.batch_size=2 inverter.excerpts.batch_size=500",
+        "{corpus}: 34 training excerpts are less than a batch of 500; add music, or lower batch_size or hop",
+    ),
     "a cache that cannot be written": (
         f"{EVALUATE} paths.cache={{closed}}",
         "{closed/mels}: cannot be written (Not a directory): set SVDX_CACHE to a directory",
