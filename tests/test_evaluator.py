@@ -160,14 +160,23 @@ def test_thresholds_in_any_order_give_the_same_rows(rows):
         ([0.6], 5),
         ([0.6, 0.61, 0.6], 5),
         ([0.3, 0.6], 5 + 2),  # at 0.6 the first and the third excerpt have a new mask
-        (THRESHOLDS, 5 + 2 + 2 + 5),  # at 1.0 the second and the fourth
+        (THRESHOLDS, 5 + 2 + 2),  # at 1.0 the second and the fourth, at 1.1 the empty mask
+        ([1.1], 0),
     ],
 )
 def test_the_classifier_is_asked_only_about_masks_that_are_new(thresholds, masks):
     classifier = OneBin()
     evaluate(Itself(classifier), thresholds)
-    batches = 3  # in each of which the empty mask is asked about once
-    assert classifier.asked == 5 + masks + batches
+    empty = 1  # what is left of all excerpts alike
+    assert classifier.asked == 5 + masks + empty
+
+
+def test_the_empty_mask_is_asked_about_once_for_each_excerpt_where_the_fill_is_its_own():
+    classifier = OneBin()
+    evaluate(Itself(classifier, fill="excerpt-mean"), [0.6, 1.1], controls=[Reversed()], agreement=True)
+    excerpts, empty, explained, control, removed = 5, 5, 5, 5, 5  # nothing for 1.1
+    curves = 2 * 3 * 5  # of 4 bins: one, two or three are left
+    assert classifier.asked == excerpts + empty + explained + control + removed + curves
 
 
 def test_scores_of_the_classifier_itself_by_hand():
