@@ -129,8 +129,8 @@ class AUROC(BinaryAUROC):
 
 
 def auroc(probability: Tensor, vocal: Tensor) -> float:
-    """Share of pairs of a vocal and a non-vocal one in which the vocal one's probability is greater; NaN of one class,
-    where torchmetrics gives 0.
+    """Share of pairs of a vocal and a non-vocal one in which the vocal one's probability is greater (half of those in
+    which it is equal); NaN of one class, where torchmetrics gives 0.
 
     probability, vocal: [N], vocal as int
     """
