@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from processes import on_two
 
-from svdx.evaluation.metrics import ExplanationLoss, ReconstructionError, RelativeArea, percent
+from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea, percent
 
 #        track:  0  0  0  1  1  2  2  2
 BEFORE = torch.tensor([1, 1, 0, 1, 0, 0, 0, 1]).bool()
@@ -150,3 +151,39 @@ def test_the_reconstruction_error_is_nan_without_two_different_originals(origina
     error = ReconstructionError()
     error.update(originals, originals + 1)
     assert math.isnan(error.compute())
+
+
+def test_the_mean_of_the_originals_has_an_error_of_about_07():
+    originals = torch.randn(200, 11, 8)
+    error = ReconstructionError()
+    error.update(originals, originals.mean(0).expand_as(originals))
+    assert error.compute() == pytest.approx(0.5**0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (5, 0), (4, None)], ids=["both", "none of a batch", "no batch"])
+def test_the_reconstruction_error_is_that_of_the_originals_of_all_processes(sizes, tmp_path):
+    originals, pictures = torch.randn(5, 3, 2), torch.randn(5, 3, 2)
+    first, n = sizes[0], sum(filter(None, sizes))
+
+    def compute(rank):
+        error, mine = ReconstructionError(), slice(first) if rank == 0 else slice(first, n)
+        if sizes[rank] is not None:
+            error.update(originals[mine], pictures[mine])
+        return error.compute()
+
+    alone = ReconstructionError()
+    alone.update(originals[:n], pictures[:n])
+    assert on_two(compute, tmp_path) == [pytest.approx(alone.compute())] * 2
+
+
+def test_the_area_under_the_roc_by_hand():
+    metric = AUROC()
+    metric.update(torch.tensor([0.9, 0.4, 0.4, 0.1]), torch.tensor([1, 1, 0, 0]))
+    assert metric.compute() == (1 + 1 + 0.5 + 1) / 4
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_area_under_the_roc_of_one_class_is_nan(label):
+    metric = AUROC()
+    metric.update(torch.tensor([0.9, 0.4]), torch.tensor([label, label]))
+    assert math.isnan(metric.compute())
