@@ -33,10 +33,10 @@ class ExplanationLoss(Metric):
         self.flips.index_put_(cell, (before != after).long(), accumulate=True)
 
     def compute(self) -> dict[str, float | int]:
-        """Counts, pooled and balanced loss, and the pooled loss's bootstrap interval; a loss over nothing is NaN."""
+        """Counts, pooled and balanced loss, and their bootstrap intervals; a loss over nothing is NaN."""
         (n_nonvocal, n_vocal), (flips_nonvocal, flips_vocal) = self.n.sum(0).tolist(), self.flips.sum(0).tolist()
         n, flips = n_vocal + n_nonvocal, flips_vocal + flips_nonvocal
-        low, high = self._interval()
+        (low, high), (balanced_low, balanced_high) = self._intervals()
         return {
             "n": n,
             "flips": flips,
@@ -48,19 +48,30 @@ class ExplanationLoss(Metric):
             "balanced_loss_percent": (percent(flips_vocal, n_vocal) + percent(flips_nonvocal, n_nonvocal)) / 2,
             "ci_low": low,
             "ci_high": high,
+            "balanced_ci_low": balanced_low,
+            "balanced_ci_high": balanced_high,
         }
 
-    def _interval(self) -> tuple[float, float]:
-        """Percentile bootstrap over tracks, since excerpts of one track are not independent; seeded."""
-        n, flips = self.n.sum(1).cpu().numpy(), self.flips.sum(1).cpu().numpy()
-        n, flips = n[n > 0], flips[n > 0]
+    def _intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Percentile bootstrap of the pooled and of the balanced loss over tracks, since excerpts of one track are not
+        independent; seeded. Draws without one of the classes have no balanced loss and are left out of its interval."""
+        n, flips = self.n.cpu().numpy(), self.flips.cpu().numpy()
+        n, flips = n[n.sum(1) > 0], flips[n.sum(1) > 0]
         if not len(n):
-            return float("nan"), float("nan")
+            return interval(np.array([])), interval(np.array([]))
         drawn = np.random.default_rng(0).integers(len(n), size=(REPETITIONS, len(n)))
-        losses = 100 * flips[drawn].sum(1) / n[drawn].sum(1)
-        tail = (100 - CONFIDENCE) / 2
-        low, high = np.percentile(losses, [tail, 100 - tail])
-        return float(low), float(high)
+        n, flips = n[drawn].sum(1), flips[drawn].sum(1)
+        both = n.all(1)
+        return interval(100 * flips.sum(1) / n.sum(1)), interval((100 * flips[both] / n[both]).mean(1))
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Where the middle 95 per cent of the values [N] begin and end; NaN of nothing."""
+    if not len(values):
+        return float("nan"), float("nan")
+    tail = (100 - CONFIDENCE) / 2
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)
 
 
 class Average(Metric):
