@@ -51,7 +51,9 @@ def evaluate(cfg: DictConfig) -> None:
     evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter], controls, cfg.agreement)
     trainer = pipeline.trainer(directory)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
-    if not trainer.is_global_zero:
+    if cfg.detection:
+        scores |= {f"detection/{name}": value for name, value in pipeline.detection(trainer).items()}
+    if not trainer.is_global_zero:  # what follows is for one process alone: nothing in it may wait for the others
         return
     rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
     write_curve(rows, directory / "curve.csv")
@@ -59,8 +61,6 @@ def evaluate(cfg: DictConfig) -> None:
         write_table(agreement, directory / "agreement.csv")
     curve_figure(rows).savefig(directory / "curve.png", dpi=150)
     explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, directory / "explanations")
-    if cfg.detection:
-        scores |= {f"detection/{name}": value for name, value in pipeline.detection().items()}
     log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
     write_summary(directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
     for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):

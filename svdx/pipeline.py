@@ -27,7 +27,7 @@ from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
 from svdx.errors import CACHE, ConfigError, writing
-from svdx.evaluation.detection import Detection
+from svdx.evaluation.detection import Detection, SmoothedFrames, TunedThreshold
 from svdx.explain.explainer import Explainer
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
 from svdx.models.svdnet import SVDNet
@@ -176,23 +176,23 @@ class Pipeline:
         self._summarise(trainer, directory, "inverter", path, {**results, "classifier": self.used["classifier"]})
         return path
 
-    @torch.inference_mode()
-    def detection(self) -> dict[str, float]:
+    @torch.no_grad()
+    def detection(self, trainer: pl.Trainer) -> dict[str, float]:
         """The classifier's scores on the test split by the protocol of 2015, its threshold tuned on the validation
-        split; see `svdx.evaluation.detection`."""
-        valid, test = (self._heard(split) for split in ("valid", "test"))
-        threshold = valid.tuned_threshold()
-        return {"threshold": threshold, **test.compute(threshold)}
+        split; see `svdx.evaluation.detection`. The trainer's processes share the tracks, so all of them must ask."""
+        threshold = self._heard("valid", TunedThreshold(), trainer).compute()
+        return {"threshold": threshold, **self._heard("test", Detection(threshold), trainer).compute()}
 
-    def _heard(self, split: str) -> Detection:
-        tracks, classifier, detection = self.store.prepare(self.corpus.split(split)), self.classifier, Detection()
-        for track in progress(tracks, f"every frame of {len(tracks)} tracks, {split}"):
+    def _heard(self, split: str, metric: SmoothedFrames, trainer: pl.Trainer) -> SmoothedFrames:
+        tracks, device = self.store.prepare(self.corpus.split(split)), trainer.strategy.root_device
+        network, metric = self.classifier.to(device), metric.to(device)
+        mine, what = tracks[trainer.global_rank :: trainer.world_size], f"every frame of {len(tracks)} tracks, {split}"
+        for track in progress(mine, what, disable=not trainer.is_global_zero):
             logmel = torch.tensor(self.store.logmel(track))
-            starts = torch.arange(len(logmel) - classifier.frames + 1)
-            vocal = frame_labels(track.segments, len(logmel), self.frontend.frame_rate)
-            features = classifier.features_at(classifier.standardise(logmel), starts)
-            detection.update(classifier.decide(features), torch.from_numpy(vocal)[starts + classifier.frames // 2])
-        return detection
+            vocal = torch.from_numpy(frame_labels(track.segments, len(logmel), self.frontend.frame_rate))
+            metric.hear(network, logmel.to(device), vocal.to(device))
+        network.cpu()
+        return metric
 
     def _export(self, trainer: pl.Trainer, network: SVDNet | UpConv, path: Path) -> Path:
         """Write the weights and, beside them, the front end: once, whatever the number of processes, and let all of

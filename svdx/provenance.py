@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundf
 
 
 def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any]) -> None:
-    """Write summary.json (results, versions, commit, command) and config.yaml (resolved) into a run's directory."""
+    """Write summary.json (results, versions, commit, command) and config.yaml (resolved) into a run's directory.
+
+    A result that is not a finite number is null: JSON has no NaN.
+    """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     summary = {
-        **results,
+        **{
+            name: None if isinstance(value, float) and not isfinite(value) else value for name, value in results.items()
+        },
         "command": sys.argv,
         "commit": commit(),
         "python": platform.python_version(),
@@ -28,7 +34,7 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
     }
     OmegaConf.save(cfg, directory / "config.yaml", resolve=True)
     unfinished = directory / "summary.json.part"
-    unfinished.write_text(json.dumps(summary, indent=2) + "\n")
+    unfinished.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     unfinished.replace(directory / "summary.json")
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,7 +56,10 @@ def run(arguments, environment, written):
     os.chdir(ROOT)
     sys.argv, sys.path[0] = arguments, str(ROOT)
     torch.set_num_threads(1)
-    runpy.run_path(arguments[0], run_name="__main__")
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    finally:
+        threading._shutdown()  # as at a program's end, before its children are waited for: joblib ends its workers here
 
 
 def metrics(directory):

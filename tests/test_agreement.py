@@ -33,6 +33,12 @@ def test_by_hand(kind, sizes):
     assert metric.compute() == pytest.approx(BY_HAND[kind], abs=1e-6)
 
 
+def test_of_a_probability_of_0_nothing_is_lost():
+    drop = AverageDrop()
+    drop.update(torch.tensor([0.0, 0.8]), torch.tensor([0.0, 0.4]))
+    assert drop.compute() == pytest.approx(50 / 2)
+
+
 def test_nothing_has_no_average():
     assert math.isnan(AverageDrop().compute())
 

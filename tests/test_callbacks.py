@@ -5,6 +5,7 @@ import csv
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -15,6 +16,7 @@ from command_line import Shell
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from processes import on_two
 from pytorch_lightning.demos.boring_classes import BoringModel
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -182,8 +184,38 @@ def test_losses_and_learning_rate_are_in_the_csv_and_on_wandb(trained):
         assert len(beside) == 3
         assert logged(run, key) == pytest.approx(beside)
     assert logged(run, "train/learning_rate") == pytest.approx([1e-3, 1e-3, 5e-4])
-    assert logged(run, f"valid/{LOSS}") == pytest.approx([row[LOSS] for row in shown])
-    assert logged(run, f"valid/{AREA}") == pytest.approx([row[AREA] for row in shown])
+    for column in (LOSS, "balanced_loss_percent", "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal", AREA):
+        assert logged(run, f"valid/{column}") == pytest.approx([row[column] for row in shown])
+
+
+def test_beside_the_loss_stands_that_of_the_empty_mask(trained, tiny_corpus, tiny_store):
+    _, run, system = trained
+    data = data_of(tiny_corpus, tiny_store)
+    data.setup("fit")
+    sample = system.classifier.standardise(data.valid_set.__getitems__([0, 1, 3, 4, 6, 8])["logmel"])
+    before, after = (system.classifier(x) > system.classifier.threshold for x in (sample, torch.zeros(1, 115, 80)))
+    assert 0 < before.sum() < 6
+    assert logged(run, f"valid/empty_mask/{LOSS}") == pytest.approx([100 * (before != after).float().mean().item()] * 3)
+    assert logged(run, "valid/empty_mask/balanced_loss_percent") == [50] * 3
+
+
+def test_more_processes_than_excerpts_are_sampled(classifier, tiny_corpus, tiny_store, tmp_path):
+    """One excerpt and two processes: the second has nothing to hear, and both log what the first one heard."""
+    data, logged = data_of(tiny_corpus, tiny_store), {}
+    data.setup("fit")
+    module = SimpleNamespace(classifier=classifier, network=UpConv(8).eval(), device=torch.device("cpu"))
+    module.log_dict = lambda numbers, sync_dist: logged.update(numbers)
+    trainer = dict(sanity_checking=False, world_size=2, datamodule=data, current_epoch=0, loggers=[])
+
+    def explain(rank):
+        mine = SimpleNamespace(**trainer, global_rank=rank, is_global_zero=rank == 0)
+        ExplainValidation(data.store.frontend, tmp_path, n=1).on_validation_epoch_end(mine, module)
+        return logged
+
+    first, second = on_two(explain, tmp_path)
+    assert first["valid/n_vocal"] + first["valid/n_nonvocal"] == 1
+    assert second == pytest.approx(first, nan_ok=True)
+    assert read_curve(tmp_path / "epoch-001/curve.csv")[0]["n"] == 1
 
 
 def test_the_learning_rate_is_that_of_the_epoch_whatever_the_scheduler(make_trainer, tmp_path):

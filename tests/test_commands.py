@@ -16,7 +16,15 @@ from svdx.evaluation.curve import group, read_curve
 
 PARTS = ("excerpts", "picture", "salience", "mask", "masked", "probability", "masked_probability", "decision")
 
+TWO = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
+
 pytestmark = pytest.mark.slow
+
+
+def scores(directory):
+    """The numbers of summary.json."""
+    summary = json.loads((directory / "summary.json").read_text())
+    return {name: value for name, value in summary.items() if isinstance(value, int | float)}
 
 
 def assert_provenance(directory, *results):
@@ -91,9 +99,9 @@ def test_a_few_batches_are_a_first_look(shell, curve):
 
 
 def test_two_processes_count_every_excerpt_once(shell, curve):
-    two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
-    directory, _ = shell("two", "evaluate.py", *CORPUS, "excerpts.n=39", *two)  # one has more of them than the other
+    directory, _ = shell("two", "evaluate.py", *CORPUS, "excerpts.n=39", *TWO)  # one has more of them than the other
     assert lines(directory) == lines(curve)
+    assert scores(directory) == pytest.approx(scores(curve))
 
 
 def test_a_curve_is_drawn_again_from_its_file_alone(shell, curve):
@@ -111,15 +119,33 @@ def test_trained_models_are_taken_to_another_corpus_with_its_statistics(shell, t
     assert lines(target) != lines(own)
 
 
-def test_agreement_and_detection_on_request(shell, trained):
+@pytest.fixture(scope="module")
+def more(shell, trained):
+    """An evaluation with agreement and detection, and what was asked for."""
     words = ("detection=true", "agreement=true", "controls=[]", "thresholds=[0.3,1.1]", "explainer.fill=excerpt-mean")
-    directory, _ = shell("agreement", "evaluate.py", *CORPUS, "excerpts.n=8", *words)
+    words = (*CORPUS, "excerpts.n=8", *words)
+    return shell("agreement", "evaluate.py", *words)[0], words
+
+
+def test_agreement_and_detection_on_request(more):
+    directory, _ = more
     with (directory / "agreement.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["threshold"] for row in rows] == ["0.3", "1.1"]
-    scores = json.loads((directory / "summary.json").read_text())
-    assert 0 <= scores["detection/accuracy"] <= 1 and 0 < scores["detection/threshold"] < 1
+    found = scores(directory)
+    assert 0 <= found["detection/accuracy"] <= 1 and 0 < found["detection/threshold"] < 1
     assert float(rows[1]["faithfulness"]) == pytest.approx(0, abs=1e-6)  # nothing kept: what is taken away is nothing
+
+
+def test_two_processes_give_the_same_agreement_and_detection(shell, more):
+    directory, words = more
+    both, _ = shell("agreement_of_two", "evaluate.py", *words, *TWO)
+    assert lines(both) == lines(directory)
+    assert scores(both) == pytest.approx(scores(directory))
+    tables = [(place / "agreement.csv").read_text().splitlines() for place in (directory, both)]
+    (names, *one), (names_of_both, *two) = ([line.split(",") for line in table] for table in tables)
+    assert names == names_of_both
+    assert [[*map(float, row)] for row in two] == [pytest.approx([*map(float, row)], abs=1e-6) for row in one]
 
 
 def test_explain_writes_pictures_arrays_sounds_and_a_page(shell, trained, tmp_path):

@@ -6,11 +6,12 @@ import math
 import pytest
 
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import COLUMNS, RUN, curve_lines, group, read_curve, write_curve
+from svdx.evaluation.curve import COLUMNS, RUN, curve_lines, group, read_curve, write_curve, write_table
 
 CONTRACT = (
     "explainer,data,split,keep,fill,threshold,n,flips,explanation_loss_percent,relative_area_percent,"
-    "n_vocal,flips_vocal,n_nonvocal,flips_nonvocal,balanced_loss_percent,ci_low,ci_high"
+    "n_vocal,flips_vocal,n_nonvocal,flips_nonvocal,balanced_loss_percent,ci_low,ci_high,"
+    "balanced_ci_low,balanced_ci_high"
 )
 
 
@@ -18,6 +19,7 @@ def row(threshold, **changed):
     numbers = dict(n=3, flips=1, n_vocal=2, flips_vocal=1, n_nonvocal=1, flips_nonvocal=0)
     shares = dict(explanation_loss_percent=100 / 3, relative_area_percent=1e-7, balanced_loss_percent=25.0)
     text = dict(explainer="inversion", data='my, "own"', split="valid+test", keep="salient", fill="mean")
+    shares |= dict(balanced_ci_low=12.5, balanced_ci_high=60.0)
     return {"ci_high": 66.6, "ci_low": 0.1 + 0.2, **shares, **numbers, "threshold": threshold, **text, **changed}
 
 
@@ -41,6 +43,15 @@ def test_nan_stays_nan(tmp_path):
     assert math.isnan(read_curve(tmp_path / "curve.csv")[0]["balanced_loss_percent"])
 
 
+def test_a_curve_without_the_balanced_interval_is_read_and_written_again_with_nan(tmp_path):
+    path = tmp_path / "curve.csv"
+    older = {key: value for key, value in row(0.1).items() if not key.startswith("balanced_ci")}
+    write_table([older], path)
+    assert read_curve(path) == [older]
+    write_curve(read_curve(path), path)
+    assert math.isnan(read_curve(path)[0]["balanced_ci_low"])
+
+
 def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
     path = tmp_path / "curve.csv"
     write_curve([row(0.1), row(0.2)], path)
@@ -59,7 +70,7 @@ def test_an_older_curve_survives_rows_that_cannot_be_written(tmp_path, bad):
 
 
 @pytest.mark.parametrize(
-    "text", [CONTRACT + "\ninversion,a,test,salient,mean,zero" + ",1" * 11 + "\n", CONTRACT + "\ninversion,a,test\n"]
+    "text", [CONTRACT + "\ninversion,a,test,salient,mean,zero" + ",1" * 13 + "\n", CONTRACT + "\ninversion,a,test\n"]
 )
 def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, text):
     path = tmp_path / "curve.csv"
@@ -85,7 +96,7 @@ def test_a_line_never_gives_the_pooled_loss_alone():
     (line,) = curve_lines([row(0.6, data="jamendo", ci_low=0.25)], empty=57.77)
     assert line == (
         "inversion, threshold 0.6: explanation loss 33.3 % [0.2, 66.6], empty mask 57.8 %, n = 3 "
-        "(singing 1/2, no singing 0/1, balanced 25.0 %), area 0.0 %"
+        "(singing 1/2, no singing 0/1, balanced 25.0 % [12.5, 60.0]), area 0.0 %"
     )
 
 

@@ -1,5 +1,7 @@
 """What the data module promises to training and evaluation, through real batches."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from svdx.data.augment import Augment
 from svdx.data.datamodule import ExcerptsData
 from svdx.data.melstore import MelStore, statistics
-from svdx.errors import CorpusError
+from svdx.errors import ConfigError, CorpusError
 
 
 @pytest.fixture
@@ -137,3 +139,15 @@ def test_tracks_too_short_for_the_augmentation_are_refused(make_corpus, tmp_path
     )
     with pytest.raises(CorpusError, match=r"train0\.wav and 1 more: shorter than the 2\.39 s needed; use longer"):
         module.setup("fit")
+
+
+def test_processes_share_the_tested_excerpts_and_must_have_one_each(data):
+    module = data("test", sampling="random", n=3)
+    shares = []
+    for rank in range(2):
+        module.trainer = SimpleNamespace(world_size=2, global_rank=rank)
+        shares.append(torch.cat([batch["number"] for batch in module.test_dataloader()]).tolist())
+    assert shares == [[0, 2], [1]]
+    module.trainer.world_size = 4
+    with pytest.raises(ConfigError, match="3 excerpts for 4 devices"):
+        module.test_dataloader()

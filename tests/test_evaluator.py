@@ -5,10 +5,12 @@ from itertools import pairwise
 import pytest
 import pytorch_lightning as pl
 import torch
+from processes import on_two
 from torch import nn
 from torch.utils.data import DataLoader
 
 from svdx.errors import ConfigError
+from svdx.evaluation import evaluator as module
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Explainer, FeatureInversion
 from svdx.explain.controls import Control, Loudest
@@ -64,15 +66,17 @@ class Numbers(list):
 
 
 class Batches(pl.LightningDataModule):
-    def __init__(self, batch_size, n=5):
+    """The excerpts of the process `rank` of two, or all of them."""
+
+    def __init__(self, batch_size, n=5, rank=None, logmel=LOGMEL):
         super().__init__()
-        self.batch_size, self.n = batch_size, n
-        self.test_set = Numbers(n)
+        self.batch_size, self.test_set, self.logmel = batch_size, Numbers(n), logmel
+        self.mine = torch.arange(n) if rank is None else torch.arange(rank, n, 2)
 
     def test_dataloader(self):
         batches = [
-            {"logmel": LOGMEL[i], "vocal": VOCAL[i], "track": TRACK[i], "number": i}
-            for i in (torch.arange(self.n).split(self.batch_size))
+            {"logmel": self.logmel[i], "vocal": VOCAL[i], "track": TRACK[i], "number": i}
+            for i in self.mine.split(self.batch_size)
         ]
         return DataLoader(batches, batch_size=None)
 
@@ -160,14 +164,23 @@ def test_thresholds_in_any_order_give_the_same_rows(rows):
         ([0.6], 5),
         ([0.6, 0.61, 0.6], 5),
         ([0.3, 0.6], 5 + 2),  # at 0.6 the first and the third excerpt have a new mask
-        (THRESHOLDS, 5 + 2 + 2 + 5),  # at 1.0 the second and the fourth
+        (THRESHOLDS, 5 + 2 + 2),  # at 1.0 the second and the fourth, at 1.1 the empty mask
+        ([1.1], 0),
     ],
 )
 def test_the_classifier_is_asked_only_about_masks_that_are_new(thresholds, masks):
     classifier = OneBin()
     evaluate(Itself(classifier), thresholds)
-    batches = 3  # in each of which the empty mask is asked about once
-    assert classifier.asked == 5 + masks + batches
+    empty = 1  # what is left of all excerpts alike
+    assert classifier.asked == 5 + masks + empty
+
+
+def test_the_empty_mask_is_asked_about_once_for_each_excerpt_where_the_fill_is_its_own():
+    classifier = OneBin()
+    evaluate(Itself(classifier, fill="excerpt-mean"), [0.6, 1.1], controls=[Reversed()], agreement=True)
+    excerpts, empty, explained, control, removed = 5, 5, 5, 5, 5  # nothing for 1.1
+    curves = 2 * 3 * 5  # of 4 bins: one, two or three are left
+    assert classifier.asked == excerpts + empty + explained + control + removed + curves
 
 
 def test_scores_of_the_classifier_itself_by_hand():
@@ -289,16 +302,15 @@ def test_insertion_and_deletion_agree_with_bins_moved_one_by_one():
         assert row[name] == pytest.approx(sum(found) / 5)
 
 
+def of_svdnet(excerpts, classifier, rank=None):
+    """Batches of standardised excerpts of SVDNet's size."""
+    return Batches(2, rank=rank, logmel=excerpts * classifier.std + classifier.mean)
+
+
 def test_the_reconstruction_error_is_that_of_the_inverted_features(classifier):
     inverter = UpConv(8).eval()
     excerpts = torch.randn(5, 115, 80)
-
-    class Whole(Batches):
-        def test_dataloader(self):
-            batch = {"logmel": excerpts * classifier.std + classifier.mean, "vocal": VOCAL, "track": TRACK}
-            return DataLoader([batch | {"number": torch.arange(5)}], batch_size=None)
-
-    _, scores = run(FeatureInversion(classifier, inverter), [0.5], data=Whole(5))
+    _, scores = run(FeatureInversion(classifier, inverter), [0.5], data=of_svdnet(excerpts, classifier))
     pictures = inverter(classifier.features(excerpts))
     for name, found, original in (
         ("input", pictures, excerpts),
@@ -307,3 +319,28 @@ def test_the_reconstruction_error_is_that_of_the_inverted_features(classifier):
         missed = (found - original).flatten(1).norm(dim=1).mean()
         apart = torch.pdist(original.flatten(1)).mean()
         assert scores[f"reconstruction_error/{name}"] == pytest.approx((missed / apart).item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("fill", ["mean", "excerpt-mean"])
+def test_two_processes_count_what_one_counts(fill, tmp_path):
+    def results(rank=None):
+        options = dict(controls=[Reversed()], agreement=True)
+        evaluator, scores = run(Itself(OneBin(), fill=fill), data=Batches(2, rank=rank), **options)
+        return [scores, *evaluator.rows("toy", "test"), *evaluator.agreement_rows()]
+
+    alone = [pytest.approx(numbers) for numbers in results()]
+    assert on_two(results, tmp_path) == [alone, alone]
+
+
+@pytest.mark.parametrize("most", [1000, 3], ids=["all", "those of one process"])
+def test_two_processes_compare_the_excerpts_that_one_compares(most, classifier, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_COMPARED", most)
+    explainer, excerpts = FeatureInversion(classifier, UpConv(8).eval()), torch.randn(5, 115, 80)
+
+    def errors(rank=None):
+        _, scores = run(explainer, [1.1], data=of_svdnet(excerpts, classifier, rank))
+        return {name: value for name, value in scores.items() if name.startswith("reconstruction")}
+
+    alone = errors()
+    assert len(alone) == 2
+    assert on_two(errors, tmp_path) == [pytest.approx(alone)] * 2

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from processes import on_two
 
-from svdx.evaluation.metrics import ExplanationLoss, ReconstructionError, RelativeArea, percent
+from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea, percent
 
 #        track:  0  0  0  1  1  2  2  2
 BEFORE = torch.tensor([1, 1, 0, 1, 0, 0, 0, 1]).bool()
@@ -66,7 +67,7 @@ def test_the_loss_of_an_absent_class_is_nan_and_the_pooled_one_stands(label, abs
 def test_a_loss_over_nothing_is_nan():
     result = ExplanationLoss(2).compute()
     assert result["n"] == 0
-    for key in ("explanation_loss_percent", "balanced_loss_percent", "ci_low", "ci_high"):
+    for key in ("explanation_loss_percent", "balanced_loss_percent", "ci_low", "ci_high", "balanced_ci_high"):
         assert math.isnan(result[key])
 
 
@@ -82,6 +83,7 @@ def test_the_interval_holds_the_loss_and_has_a_width():
     result = loss_of(*many_tracks())
     assert result["ci_low"] < result["explanation_loss_percent"] < result["ci_high"]
     assert result["ci_low"] >= 0 and result["ci_high"] <= 100
+    assert 0 <= result["balanced_ci_low"] < result["balanced_loss_percent"] < result["balanced_ci_high"] <= 100
 
 
 def test_the_interval_has_no_width_over_one_track_nor_over_tracks_that_agree():
@@ -97,6 +99,22 @@ def test_tracks_are_drawn_and_not_excerpts():
     after = torch.arange(100) < 50
     result = loss_of(before, after, torch.arange(100) // 50)
     assert (result["ci_low"], result["explanation_loss_percent"], result["ci_high"]) == (0, 50, 100)
+
+
+def test_the_balanced_interval_is_that_of_the_pooled_ones_draws():
+    """Three tracks, of 3 vocal excerpts all flipped, and of 1 and 4 non-vocal ones none flipped: where both classes are
+    drawn the balanced loss is 50 %; the pooled one is not."""
+    before = torch.tensor([1, 1, 1, 0, 0, 0, 0, 0]).bool()
+    result = loss_of(before, torch.zeros(8).bool(), torch.tensor([0, 0, 0, 1, 2, 2, 2, 2]))
+    assert (result["balanced_ci_low"], result["balanced_ci_high"]) == (50, 50)
+    assert (result["ci_low"], result["ci_high"]) == (0, 100)
+
+
+def test_the_interval_of_tracks_that_hold_as_many_of_either_class_is_the_same_for_both_losses():
+    before, track = torch.tensor([1, 0] * 8).bool(), torch.arange(16) // 4
+    result = loss_of(before, before ^ (torch.arange(16) % 7 < 2), track, 4)
+    assert result["ci_low"] < result["ci_high"]
+    assert [result["balanced_ci_low"], result["balanced_ci_high"]] == [result["ci_low"], result["ci_high"]]
 
 
 def test_tracks_without_excerpts_do_not_count():
@@ -150,3 +168,39 @@ def test_the_reconstruction_error_is_nan_without_two_different_originals(origina
     error = ReconstructionError()
     error.update(originals, originals + 1)
     assert math.isnan(error.compute())
+
+
+def test_the_mean_of_the_originals_has_an_error_of_about_07():
+    originals = torch.randn(200, 11, 8)
+    error = ReconstructionError()
+    error.update(originals, originals.mean(0).expand_as(originals))
+    assert error.compute() == pytest.approx(0.5**0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (5, 0), (4, None)], ids=["both", "none of a batch", "no batch"])
+def test_the_reconstruction_error_is_that_of_the_originals_of_all_processes(sizes, tmp_path):
+    originals, pictures = torch.randn(5, 3, 2), torch.randn(5, 3, 2)
+    first, n = sizes[0], sum(filter(None, sizes))
+
+    def compute(rank):
+        error, mine = ReconstructionError(), slice(first) if rank == 0 else slice(first, n)
+        if sizes[rank] is not None:
+            error.update(originals[mine], pictures[mine])
+        return error.compute()
+
+    alone = ReconstructionError()
+    alone.update(originals[:n], pictures[:n])
+    assert on_two(compute, tmp_path) == [pytest.approx(alone.compute())] * 2
+
+
+def test_the_area_under_the_roc_by_hand():
+    metric = AUROC()
+    metric.update(torch.tensor([0.9, 0.4, 0.4, 0.1]), torch.tensor([1, 1, 0, 0]))
+    assert metric.compute() == (1 + 1 + 0.5 + 1) / 4
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_area_under_the_roc_of_one_class_is_nan(label):
+    metric = AUROC()
+    metric.update(torch.tensor([0.9, 0.4]), torch.tensor([label, label]))
+    assert math.isnan(metric.compute())

@@ -14,14 +14,18 @@ from svdx.audio import FrontEnd
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, wandb_only
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.evaluator import Curve
+from svdx.evaluation.hearing import Hearing, hear_nothing
+from svdx.evaluation.metrics import ExplanationLoss
 from svdx.explain.explainer import Explanation
 from svdx.explain.inversion import FeatureInversion
-from svdx.explain.masks import relative_area
 from svdx.plots import AREA, LOSS, curve_figure
 
 log = logging.getLogger(__name__)
 
 POINTS = (0.2, 0.4, SHOWN, 0.8, 1.0)  # thresholds: few, since the classifier hears the whole sample at each
+
+LOSSES = (LOSS, "balanced_loss_percent")
+LOGGED = (*LOSSES, "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal", AREA)
 
 
 class ExplainValidation(pl.Callback):
@@ -29,7 +33,7 @@ class ExplainValidation(pl.Callback):
 
     Sample and pictures are spread evenly over the validation excerpts. `directory/epoch-007/` holds curve.csv,
     curve.png and a picture for each of the some; W&B shows the same. The curve's point at the threshold SHOWN is
-    logged.
+    logged: the pooled loss with the balanced one, both of the empty mask too, and the counts of the classes.
 
     n, pictures: number of excerpts heard and shown; thresholds: the curve's points
     """
@@ -49,30 +53,37 @@ class ExplainValidation(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         excerpts, classifier = trainer.datamodule.valid_set, pl_module.classifier
         numbers = spread(len(excerpts), self.n)[trainer.global_rank :: trainer.world_size]  # each process its share
-        batch = excerpts.__getitems__(numbers)
         explainer = FeatureInversion(classifier, pl_module.network, threshold=SHOWN)
-        explanation = explainer(classifier.standardise(batch["logmel"].to(pl_module.device)))
+        curve = Curve(len(excerpts.tracks), len(self.thresholds)).to(pl_module.device)
+        empty = ExplanationLoss(len(excerpts.tracks)).to(pl_module.device)
+        explanation = None
+        if len(numbers):  # there may be more processes than excerpts
+            batch = excerpts.__getitems__(numbers)
+            explanation = explainer(classifier.standardise(batch["logmel"].to(pl_module.device)))
+            self._count(explainer, explanation, batch["track"].to(pl_module.device), curve, empty)
         head = {"explainer": explainer.name, "data": trainer.datamodule.corpus.name, "split": "valid"}
         head |= {"keep": explainer.keep, "fill": explainer.fill}
-        points = self._curve(explainer, explanation, batch["track"], len(excerpts.tracks))
-        rows = [{**head, "threshold": threshold, **point} for threshold, point in zip(self.thresholds, points)]
-        shown = rows[self.thresholds.index(SHOWN)]
-        pl_module.log_dict({f"valid/{name}": shown[name] for name in (LOSS, AREA)}, sync_dist=True)
+        rows = [{**head, "threshold": threshold, **point} for threshold, point in zip(self.thresholds, curve.compute())]
+        point, nothing = rows[self.thresholds.index(SHOWN)], empty.compute()
+        logged = {name: point[name] for name in LOGGED} | {f"empty_mask/{name}": nothing[name] for name in LOSSES}
+        pl_module.log_dict({f"valid/{name}": float(value) for name, value in logged.items()}, sync_dist=True)
         if trainer.is_global_zero:
             self._show(trainer, explanation, numbers, rows)
 
-    def _curve(
-        self, explainer: FeatureInversion, explanation: Explanation, track: torch.Tensor, n_tracks: int
-    ) -> list[dict]:
-        """Counts, loss and area at each of the thresholds, over the samples of all processes."""
-        device = explanation.excerpts.device
-        curve = Curve(n_tracks, len(self.thresholds)).to(device)
-        for threshold, loss, area in zip(self.thresholds, curve.losses, curve.areas, strict=True):
-            masks = explainer.mask(explanation.salience, threshold)
-            heard = explainer.classifier(explainer.apply(explanation.excerpts, masks))
-            loss.update(explanation.vocal, heard > explainer.decision, track.to(device))
-            area.update(relative_area(masks))
-        return curve.compute()
+    def _count(
+        self,
+        explainer: FeatureInversion,
+        explanation: Explanation,
+        track: torch.Tensor,
+        curve: Curve,
+        empty: ExplanationLoss,
+    ) -> None:
+        """Update the curve, and the loss of the empty mask, with the sample of this process."""
+        excerpts, decision = explanation.excerpts, explainer.decision
+        hearing = Hearing(explainer, excerpts, explanation.probability, hear_nothing(explainer, excerpts))
+        masks = torch.stack([explainer.mask(explanation.salience, threshold) for threshold in self.thresholds])
+        curve.update(explanation.vocal, hearing(masks) > decision, masks, track)
+        empty.update(explanation.vocal, hearing.nothing > decision, track)
 
     def _show(self, trainer: pl.Trainer, explanation: Explanation, numbers: np.ndarray, rows: list[dict]) -> None:
         epoch, excerpts = trainer.current_epoch + 1, trainer.datamodule.valid_set

@@ -138,9 +138,14 @@ class ExcerptsData(pl.LightningDataModule):
         return self._loader(self.valid_set)
 
     def test_dataloader(self) -> DataLoader:
-        """Every excerpt once: processes share them without Lightning's padding, which would count some twice."""
+        """Every excerpt once: processes share them without Lightning's padding, which would count some twice.
+
+        Raises: ConfigError where there are fewer of them than processes, as Lightning needs a batch for each.
+        """
         trainer, shared = self.trainer, None
         if trainer and trainer.world_size > 1:
+            if len(self.test_set) < trainer.world_size:
+                raise ConfigError(f"{len(self.test_set)} excerpts for {trainer.world_size} devices: use fewer devices")
             ranks = dict(num_replicas=trainer.world_size, rank=trainer.global_rank)
             shared = UnrepeatedDistributedSampler(self.test_set, **ranks, shuffle=False)
         return self._loader(self.test_set, sampler=shared)

@@ -15,8 +15,9 @@ class AverageDrop(Average):
     """max(0, p - q) / p in per cent, q with only the explanation kept (Chattopadhay et al., Grad-CAM++, WACV 2018)."""
 
     def update(self, whole: Tensor, kept: Tensor) -> None:
-        """whole, kept: p and q, [B]"""
-        super().update(100 * (whole - kept).clamp_min(0) / whole)
+        """whole, kept: p and q, [B]; where p is 0 nothing can be lost"""
+        drop = (whole - kept).clamp_min(0) / whole
+        super().update(100 * torch.where(whole > 0, drop, 0.0))
 
 
 class AverageIncrease(Average):
@@ -37,7 +38,9 @@ class AverageGain(Average):
 
 
 class Faithfulness(Average):
-    """p(x) - p((1 - M) x): what is lost when the explanation is taken away."""
+    """p(x) - p((1 - M) x): what is lost when the explanation is taken away (Parekh et al., "Listen to Interpret",
+    NeurIPS 2022, for whom it is taken out of the sound; masked as here: Paissan et al., "Listenable Maps for Audio
+    Classifiers", ICML 2024)."""
 
     def update(self, whole: Tensor, removed: Tensor) -> None:
         """whole, removed: p of the excerpt and of what the mask does not keep, [B]"""
@@ -46,7 +49,7 @@ class Faithfulness(Average):
 
 class AreaUnderCurve(Average):
     """Area under p while bins are removed (deletion) or brought back (insertion), the most salient ones first
-    (Petsiuk et al., RISE, BMVC 2018); between 0 and 1."""
+    (Petsiuk et al., RISE, BMVC 2018); between 0 and 1. Insertion starts from the fill, where RISE blurs the input."""
 
     def update(self, curve: Tensor) -> None:
         """curve: p at equal steps from none to all of the bins, [B, steps + 1]"""

@@ -26,11 +26,16 @@ COLUMNS = (
     "balanced_loss_percent",
     "ci_low",
     "ci_high",
+    "balanced_ci_low",
+    "balanced_ci_high",
 )
 
 
 def write_curve(rows: Sequence[dict], path: str | Path) -> None:
-    """Write rows with the columns `COLUMNS`, and RUN where they have it; whole or not at all."""
+    """Write rows with the columns `COLUMNS`, and RUN where they have it; whole or not at all.
+
+    What older files did not have is NaN.
+    """
     write_table(rows, path, (*COLUMNS, RUN) if RUN in rows[0] else COLUMNS)
 
 
@@ -39,7 +44,7 @@ def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] |
     path = Path(path)
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns or list(rows[0]))
+        writer = csv.DictWriter(file, columns or list(rows[0]), restval="nan")
         writer.writeheader()
         writer.writerows(rows)
     unfinished.replace(path)
@@ -81,7 +86,8 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
     words = (
         "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
         "[{ci_low:.1f}, {ci_high:.1f}], empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, "
-        "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} %), "
+        "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} % "
+        "[{balanced_ci_low:.1f}, {balanced_ci_high:.1f}]), "
         "area {relative_area_percent:.1f} %"
     )
     control = "{explainer} {explanation_loss_percent:.1f} % (balanced {balanced_loss_percent:.1f} %)"

@@ -8,22 +8,23 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
-from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
+from torchmetrics.classification import BinaryAccuracy
 
 from svdx.evaluation.agreement import Agreement
-from svdx.evaluation.metrics import ExplanationLoss, ReconstructionError, RelativeArea
+from svdx.evaluation.hearing import Hearing, hear_nothing, own_nothing
+from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea
 from svdx.explain.controls import Control
 from svdx.explain.explainer import Explainer
 from svdx.explain.inversion import FeatureInversion
 from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area
 
-CHUNK = 64  # masked excerpts that the classifier hears at once
 STEPS = 20  # of the deletion and insertion curves
 MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error
 
 
 class Evaluator(pl.LightningModule):
-    """Test-only module: one picture per excerpt, then one masked forward for each of its masks that is a new one.
+    """Test-only module: one picture per excerpt, then one masked forward for each of its masks that is a new one
+    (see `Hearing`).
 
     explainer: what is evaluated, with its keep and fill; thresholds: the points of the curve
     modules: the networks the explainer uses, so that they follow the trainer's device
@@ -44,14 +45,14 @@ class Evaluator(pl.LightningModule):
             check_threshold(threshold, "thresholds")
         self.explainer, self.thresholds, self.controls = explainer, [float(t) for t in thresholds], list(controls)
         self.networks = nn.ModuleList(modules)
-        self.auroc, self.accuracy, self.called_singing = BinaryAUROC(), BinaryAccuracy(), MeanMetric()
+        self.auroc, self.accuracy, self.called_singing = AUROC(), BinaryAccuracy(), MeanMetric()
         self.measures_agreement = agreement
 
     def setup(self, stage: str) -> None:
         tested = self.trainer.datamodule.test_set
         names = [self.explainer.name, *(control.name for control in self.controls)]
         self.curves = nn.ModuleDict({name: Curve(len(tested.tracks), len(self.thresholds)) for name in names})
-        self.empty = ExplanationLoss(len(tested.tracks))
+        self.empty, self.nothing = ExplanationLoss(len(tested.tracks)), None
         self.agreement = Agreement(len(self.thresholds)) if self.measures_agreement else None
         self.compared = -(-len(tested) // MOST_COMPARED)  # every so many-th excerpt
         inverts = isinstance(self.explainer, FeatureInversion)
@@ -65,66 +66,43 @@ class Evaluator(pl.LightningModule):
         self._compare_with_labels(probability, batch["vocal"])
         salience = normalise(picture)
         masks = torch.stack([self.explainer.mask(salience, threshold) for threshold in self.thresholds])
-        heard = self._hear(excerpts, masks, torch.ones_like(masks[:1]), probability[None])
+        hearing = Hearing(self.explainer, excerpts, probability, self._hear_nothing(excerpts))
+        heard = hearing(masks)
         self._count(self.explainer.name, probability, heard, masks, batch["track"])
-        self._hear_nothing(excerpts, probability, batch["track"])
+        decision = self.explainer.decision
+        self.empty.update(probability > decision, hearing.nothing > decision, batch["track"])
         for control in self.controls:
             same_area = control(excerpts, masks)
-            heard_control = self._hear(excerpts, same_area, masks, heard)
+            heard_control = hearing(same_area, masks, heard)
             self._count(control.name, probability, heard_control, same_area, batch["track"])
         if self.agreement is not None:
-            self._agree(excerpts, salience, probability, masks, heard)
+            self._agree(hearing, salience, masks, heard)
         if self.reconstruction:
             self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, picture)))
 
-    def _hear(self, excerpts: Tensor, masks: Tensor, known: Tensor, answers: Tensor) -> Tensor:
-        """Probabilities of the masked excerpts, [T, B].
-
-        Masks that equal the one before them, or one of `known` [T or 1, B, ...] whose `answers` are there, are not
-        heard again.
-        """
-        same = (masks == known).flatten(2).all(2)
-        repeated = torch.zeros_like(same)
-        repeated[1:] = (masks[1:] == masks[:-1]).flatten(2).all(2) & ~same[1:]
-        heard = answers.expand(same.shape).clone()
-        for points in (~same & ~repeated).nonzero().split(CHUNK):
-            threshold, number = points.T
-            masked = self.explainer.apply(excerpts[number], masks[threshold, number])
-            heard[threshold, number] = self.explainer.classifier(masked)
-        for now in range(1, len(masks)):
-            heard[now] = torch.where(repeated[now], heard[now - 1], heard[now])
-        return heard
-
-    def _hear_nothing(self, excerpts: Tensor, probability: Tensor, track: Tensor) -> None:
-        """The label of the empty mask, which is the same for all excerpts unless the fill is the excerpt's own."""
-        different = excerpts if self.explainer.fill == "excerpt-mean" else excerpts[:1]
-        nothing = self.explainer.apply(different, torch.zeros_like(different, dtype=torch.bool))
-        decision = self.explainer.decision
-        after = (self.explainer.classifier(nothing) > decision).expand(len(excerpts))
-        self.empty.update(probability > decision, after, track)
+    def _hear_nothing(self, excerpts: Tensor) -> Tensor:
+        """Probabilities under the empty mask, [B]; heard once for all batches where they are the same for all."""
+        if own_nothing(self.explainer):
+            return hear_nothing(self.explainer, excerpts)
+        if self.nothing is None:
+            self.nothing = hear_nothing(self.explainer, excerpts[:1])
+        return self.nothing.expand(len(excerpts))
 
     def _count(self, name: str, probability: Tensor, heard: Tensor, masks: Tensor, track: Tensor) -> None:
-        before, after = probability > self.explainer.decision, heard > self.explainer.decision
-        for number, (loss, area) in enumerate(zip(self.curves[name].losses, self.curves[name].areas, strict=True)):
-            loss.update(before, after[number], track)
-            area.update(relative_area(masks[number]))
+        self.curves[name].update(probability > self.explainer.decision, heard > self.explainer.decision, masks, track)
 
-    def _agree(self, excerpts: Tensor, salience: Tensor, probability: Tensor, masks: Tensor, heard: Tensor) -> None:
-        vocal = probability > self.explainer.decision
+    def _agree(self, hearing: Hearing, salience: Tensor, masks: Tensor, heard: Tensor) -> None:
+        vocal = hearing.whole > self.explainer.decision
 
         def of_class(p: Tensor) -> Tensor:
             return torch.where(vocal, p, 1 - p)
 
-        nothing = torch.zeros_like(masks[:1])
-        removed = self._hear(excerpts, ~masks, ~nothing, probability[None])
         shares = torch.linspace(0, 1, STEPS + 1, device=salience.device)
         counts = (shares * salience[0].numel()).round().long()
         order = salience if self.explainer.keep == "salient" else -salience
-        first = torch.stack([largest_mask(order, count.expand(len(excerpts))) for count in counts])
-        insertion = self._hear(excerpts, first, ~nothing, probability[None])
-        deletion = self._hear(excerpts, ~first, ~nothing, probability[None])
-        curves = (of_class(curve).T for curve in (insertion, deletion))
-        self.agreement.update(of_class(probability), of_class(heard), of_class(removed), *curves)
+        first = torch.stack([largest_mask(order, count.expand(len(salience))) for count in counts])
+        curves = (of_class(hearing(kept)).T for kept in (first, ~first))
+        self.agreement.update(of_class(hearing.whole), of_class(heard), of_class(hearing(~masks)), *curves)
 
     def _reconstruct(self, excerpts: Tensor, picture: Tensor) -> None:
         if len(excerpts):
@@ -139,7 +117,7 @@ class Evaluator(pl.LightningModule):
         self.called_singing.update(called.float())
 
     def on_test_epoch_end(self) -> None:
-        """Log how well the classifier itself did on these excerpts; AUROC is 0 where they are all of one class."""
+        """Log how well the classifier itself did on these excerpts; AUROC is NaN where they are all of one class."""
         self.log("classifier/auroc", self.auroc.compute())
         self.log("classifier/accuracy", self.accuracy.compute())
         self.log("classifier/called_singing", self.called_singing.compute())
@@ -149,7 +127,8 @@ class Evaluator(pl.LightningModule):
         self.log("empty_mask/explanation_loss_percent", empty["explanation_loss_percent"])
         self.log("empty_mask/balanced_loss_percent", empty["balanced_loss_percent"])
         self.points = {name: curve.compute() for name, curve in self.curves.items()}
-        self.agreements = self.agreement.compute() if self.agreement is not None else []
+        if self.agreement is not None:
+            self.agreements = self.agreement.compute()
 
     def rows(self, data: str, split: str) -> list[dict]:
         """The curves, a row an explainer or control and a threshold, in the columns of curve.csv."""
@@ -162,7 +141,9 @@ class Evaluator(pl.LightningModule):
 
     def agreement_rows(self) -> list[dict]:
         """A row a threshold: what `svdx.evaluation.agreement` defines, with the areas under the two curves."""
-        return [{"threshold": t, **row} for t, row in zip(self.thresholds, self.agreements, strict=False)]
+        if self.agreement is None:
+            return []
+        return [{"threshold": t, **row} for t, row in zip(self.thresholds, self.agreements, strict=True)]
 
 
 class Curve(nn.Module):
@@ -172,6 +153,13 @@ class Curve(nn.Module):
         super().__init__()
         self.losses = nn.ModuleList(ExplanationLoss(n_tracks) for _ in range(n_thresholds))
         self.areas = nn.ModuleList(RelativeArea() for _ in range(n_thresholds))
+
+    def update(self, before: Tensor, after: Tensor, masks: Tensor, track: Tensor) -> None:
+        """before: labels of the excerpts, [B] bool; after: of their explanations, [T, B]; masks: [T, B, ...] bool;
+        track: track numbers, [B]"""
+        for labels, kept, loss, area in zip(after, masks, self.losses, self.areas, strict=True):
+            loss.update(before, labels, track)
+            area.update(relative_area(kept))
 
     def compute(self) -> list[dict[str, float | int]]:
         """Counts, losses and area at every threshold, whatever the number of processes that updated them."""

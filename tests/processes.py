@@ -1,0 +1,32 @@
+"""Functions run by two processes at once that share a process group, as in DDP on a CPU."""
+
+import multiprocessing
+from functools import partial
+
+import torch
+from torch import distributed
+
+LONGEST = 60  # seconds
+
+
+def on_two(function, place):
+    """What function(rank) gives in either of two processes.
+
+    place: a directory of one's own
+    """
+    processes = [
+        multiprocessing.get_context("fork").Process(target=partial(_join, function, place, rank)) for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(LONGEST)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
+    return [torch.load(place / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+def _join(function, place, rank):
+    distributed.init_process_group("gloo", init_method=f"file://{place}/store", rank=rank, world_size=2)
+    torch.save(function(rank), place / f"{rank}.pt")
+    distributed.destroy_process_group()
