@@ -43,15 +43,6 @@ def test_nan_stays_nan(tmp_path):
     assert math.isnan(read_curve(tmp_path / "curve.csv")[0]["balanced_loss_percent"])
 
 
-def test_a_curve_without_the_balanced_interval_is_read_and_written_again_with_nan(tmp_path):
-    path = tmp_path / "curve.csv"
-    older = {key: value for key, value in row(0.1).items() if not key.startswith("balanced_ci")}
-    write_table([older], path)
-    assert read_curve(path) == [older]
-    write_curve(read_curve(path), path)
-    assert math.isnan(read_curve(path)[0]["balanced_ci_low"])
-
-
 def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
     path = tmp_path / "curve.csv"
     write_curve([row(0.1), row(0.2)], path)

@@ -32,10 +32,7 @@ COLUMNS = (
 
 
 def write_curve(rows: Sequence[dict], path: str | Path) -> None:
-    """Write rows with the columns `COLUMNS`, and RUN where they have it; whole or not at all.
-
-    What older files did not have is NaN.
-    """
+    """Write rows with the columns `COLUMNS`, and RUN where they have it; whole or not at all."""
     write_table(rows, path, (*COLUMNS, RUN) if RUN in rows[0] else COLUMNS)
 
 
@@ -44,7 +41,7 @@ def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] |
     path = Path(path)
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns or list(rows[0]), restval="nan")
+        writer = csv.DictWriter(file, columns or list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     unfinished.replace(path)
