@@ -23,7 +23,7 @@ BATCH = 32
 
 
 class Noise(Dataset):
-    """Excerpts of noise, smooth enough that their masks are regions; what they hold does not change the time."""
+    """Excerpts of noise, smooth enough that their masks are regions, which differ from threshold to threshold."""
 
     tracks = (Path("noise"),)
 
@@ -52,6 +52,7 @@ class Data(pl.LightningDataModule):
 
 def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
     """Seconds an excerpt and a threshold, each on its own."""
+    explainer(excerpts[:1])  # warm
     start = time.perf_counter()
     for excerpt in excerpts:
         for threshold in THRESHOLDS:

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import COLUMNS, RUN, curve_lines, group, read_curve, write_curve, write_table
+from svdx.evaluation.curve import COLUMNS, RUN, curve_lines, group, read_curve, write_curve
 
 CONTRACT = (
     "explainer,data,split,keep,fill,threshold,n,flips,explanation_loss_percent,relative_area_percent,"
