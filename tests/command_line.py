@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 CORPUS = ("data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8")
 QUICK = ("classifier.fit.limit_train_batches=4", "classifier.fit.max_epochs=1", "inverter.width=8")
 EACH_EPOCH, NEVER = ("++classifier.fit.check_val_every_n_epoch=" + n for n in ("1", "2"))  # is validated
+FEW = ("excerpts.n=9", "excerpts.batch_size=4")  # the last batch is smaller, and so is the second process' share
 KEY = "synthetic-4-2-2x8s-seed0"
 
 

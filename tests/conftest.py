@@ -8,13 +8,15 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
-from command_line import CORPUS, EACH_EPOCH, KEY, QUICK, Shell, epochs, metrics
+from command_line import CORPUS, EACH_EPOCH, FEW, KEY, QUICK, Shell, epochs, metrics
 from omegaconf import OmegaConf
 
 from svdx.audio import FrontEnd
 from svdx.corpora import Folder
 from svdx.data.melstore import MelStore
-from svdx.models import SVDNet
+from svdx.models import SVDNet, UpConv
+from svdx.models.inverter import Inverter
+from svdx.models.weights import save
 
 REPOSITORY = Path(__file__).parent.parent
 RATE = 22050
@@ -137,5 +139,16 @@ def trained(shell):
 
 
 @pytest.fixture(scope="session")
+def untrained(tmp_path_factory, _classifier, tiny_corpus):
+    """Words of a command that evaluates a few excerpts with networks of random weights, without any training."""
+    place = tmp_path_factory.mktemp("untrained")
+    inverter = Inverter(UpConv(8), copy.deepcopy(_classifier), None, None, 0)  # the network learns whose it is
+    for name, network in (("classifier", _classifier), ("inverter", inverter.network)):
+        save(network, place / f"{name}.safetensors")
+    weights = [f"{name}.weights={place / name}.safetensors" for name in ("classifier", "inverter")]
+    return ["data=folder", f"data.root={tiny_corpus.root}", *weights, "excerpts.n=6"]
+
+
+@pytest.fixture(scope="session")
 def curve(shell, trained):
-    return shell("evaluate", "evaluate.py", *CORPUS, "excerpts.n=39")[0]
+    return shell("evaluate", "evaluate.py", *CORPUS, *FEW)[0]

@@ -34,7 +34,6 @@ from svdx.explain.controls import make_controls
 from svdx.listener import Listener, cut_excerpt
 from svdx.models import UpConv
 from svdx.models.inverter import Inverter
-from svdx.models.weights import save
 from svdx.pipeline import labels
 from svdx.plots import curve_figure
 
@@ -320,16 +319,10 @@ def test_a_job_is_labelled_by_what_its_siblings_do_not_share_unless_it_has_a_nam
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory, _classifier, tiny_corpus):
+def sweep(tmp_path_factory, untrained):
     """`python evaluate.py -m logger=wandb …` over two fills at one threshold."""
-    place = tmp_path_factory.mktemp("sweep")
-    save(_classifier, place / "classifier.safetensors")
-    inverter = Inverter(UpConv(8), copy.deepcopy(_classifier), None, None, 0)  # the network learns whose it is
-    save(inverter.network, place / "inverter.safetensors")
-    words = ["logger=wandb", "excerpts.n=6", "data=folder", f"data.root={tiny_corpus.root}", "explainer.threshold=0.4"]
-    words += [f"{name}.weights={place / name}.safetensors" for name in ("classifier", "inverter")]
-    directory, _ = Shell(place)("fills", "evaluate.py", "-m", *words, "explainer.fill=zero,floor", "inverter.width=8")
-    return directory
+    words = ["logger=wandb", *untrained, "explainer.threshold=0.4", "explainer.fill=zero,floor"]
+    return Shell(tmp_path_factory.mktemp("sweep"))("fills", "evaluate.py", "-m", *words)[0]
 
 
 @pytest.mark.slow

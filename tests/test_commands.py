@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from command_line import CORPUS, KEY, NEVER, QUICK, epochs, lines, metrics, of
+from command_line import CORPUS, FEW, KEY, NEVER, QUICK, epochs, lines, metrics, of
 from omegaconf import OmegaConf
 
 from svdx.audio import decode
@@ -76,12 +76,12 @@ def test_evaluate_writes_the_whole_curve_and_those_of_the_controls(curve):
     assert areas == sorted(areas, reverse=True)
     for rows in curves.values():
         assert [row["threshold"] for row in rows] == pytest.approx([i / 10 for i in range(12)])
-        assert {(row["n"], row["n_vocal"] + row["n_nonvocal"]) for row in rows} == {(39, 39)}
+        assert {(row["n"], row["n_vocal"] + row["n_nonvocal"]) for row in rows} == {(9, 9)}
         assert (rows[0]["flips"], rows[0]["relative_area_percent"]) == (0, 100)
         assert rows[-1]["relative_area_percent"] == 0
         assert [row["relative_area_percent"] for row in rows] == areas
         for row in rows:
-            assert row["explanation_loss_percent"] == pytest.approx(100 * row["flips"] / 39)
+            assert row["explanation_loss_percent"] == pytest.approx(100 * row["flips"] / 9)
             assert row["flips"] == row["flips_vocal"] + row["flips_nonvocal"]
     assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert_provenance(curve, "classifier", "n_excerpts", "reconstruction_error/input")
@@ -89,17 +89,17 @@ def test_evaluate_writes_the_whole_curve_and_those_of_the_controls(curve):
 
 
 def test_one_threshold_gives_one_row_of_each_curve(shell, curve):
-    directory, _ = shell("one", "evaluate.py", *CORPUS, "excerpts.n=39", "explainer.threshold=0.3")
+    directory, _ = shell("one", "evaluate.py", *CORPUS, *FEW, "explainer.threshold=0.3")
     assert lines(directory) == of(lines(curve), 0.3)
 
 
 def test_a_few_batches_are_a_first_look(shell, curve):
-    directory, _ = shell("few", "evaluate.py", *CORPUS, "excerpts.n=39", "trainer.limit_test_batches=1")
-    assert {row["n"] for row in read_curve(directory / "curve.csv")} == {32}
+    directory, _ = shell("few", "evaluate.py", *CORPUS, *FEW, "trainer.limit_test_batches=1")
+    assert {row["n"] for row in read_curve(directory / "curve.csv")} == {4}
 
 
 def test_two_processes_count_every_excerpt_once(shell, curve):
-    directory, _ = shell("two", "evaluate.py", *CORPUS, "excerpts.n=39", *TWO)  # one has more of them than the other
+    directory, _ = shell("two", "evaluate.py", *CORPUS, *FEW, *TWO)
     assert lines(directory) == lines(curve)
     assert scores(directory) == pytest.approx(scores(curve))
 

@@ -1,7 +1,7 @@
 """Multiruns as a person types them: gathered, skipped, failed, side by side."""
 
 import pytest
-from command_line import CORPUS, lines, of
+from command_line import lines, of
 
 from svdx.evaluation.curve import read_curve
 
@@ -9,15 +9,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def sweep(shell, trained):
-    words = ("-m", *CORPUS, "excerpts.n=39", "explainer.threshold=0.2,0.6")
+def single(shell, untrained):
+    """One run of all thresholds."""
+    return shell("single", "evaluate.py", *untrained)[0]
+
+
+@pytest.fixture(scope="module")
+def sweep(shell, untrained):
+    words = ("-m", *untrained, "explainer.threshold=0.2,0.6")
     return shell("sweep", "evaluate.py", *words)[0], words
 
 
-def test_a_multirun_over_thresholds_gives_the_curves_rows_and_gathers_them(sweep, curve):
+def test_a_multirun_over_thresholds_gives_the_curves_rows_and_gathers_them(sweep, single):
     directory, _ = sweep
-    assert lines(directory / "0") == of(lines(curve), 0.2)
-    assert lines(directory) == of(lines(curve), 0.2, 0.6)
+    assert lines(directory / "0") == of(lines(single), 0.2)
+    assert lines(directory) == of(lines(single), 0.2, 0.6)
     assert (directory / "curve.png").is_file()
 
 
@@ -49,19 +55,19 @@ def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is
     assert (directory / "0" / "summary.json").read_bytes() != before["0"]
 
 
-def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shell, curve):
-    words = (*CORPUS, "excerpts.n=39", "explainer.threshold=0.2,1.7")
+def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shell, untrained, single):
+    words = (*untrained, "explainer.threshold=0.2,1.7")
     directory, _ = shell("failed", "evaluate.py", "-m", *words, status=1)
     assert not (directory / "curve.csv").exists()
     _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
     assert "no result of job 1" in done.stdout and "explainer.threshold=1.7" in done.stdout
-    assert lines(directory) == of(lines(curve), 0.2)
+    assert lines(directory) == of(lines(single), 0.2)
 
 
-def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_its_place(shell, curve):
-    before = (*CORPUS, "excerpts.n=8", "controls=[]", "explainer.threshold=0.2,0.5")
+def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_its_place(shell, untrained):
+    before = (*untrained, "controls=[]", "explainer.threshold=0.2,0.5")
     directory, _ = shell("reused", "evaluate.py", "-m", *before)
-    later = (*CORPUS, "excerpts.n=8", "controls=[]", "explainer.fill=zero", "explainer.threshold=0.2,1.7")
+    later = (*untrained, "controls=[]", "explainer.fill=zero", "explainer.threshold=0.2,1.7")
     shell("reused", "evaluate.py", "-m", *later, status=1)
     assert not (directory / "1/curve.csv").exists() and not (directory / "1/summary.json").exists()
     _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
@@ -69,7 +75,7 @@ def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_it
     assert [row["fill"] for row in read_curve(directory / "curve.csv")] == ["zero"]
 
 
-def test_several_processes_in_a_multirun_are_refused(shell, curve):
+def test_several_processes_in_a_multirun_are_refused(shell, untrained):
     two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
-    _, done = shell("ddp", "evaluate.py", "-m", *CORPUS, "excerpts.n=8", "explainer.threshold=0.2", *two, status=1)
+    _, done = shell("ddp", "evaluate.py", "-m", *untrained, "explainer.threshold=0.2", *two, status=1)
     assert "several devices in a multirun" in done.stderr
