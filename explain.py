@@ -49,7 +49,7 @@ def main(cfg: DictConfig) -> None:
         return document_excerpt(listener, track, start, list(cfg.thresholds), directory)
 
     if several:
-        done, failed = document_collection(f"{cfg.audio}: {len(files)} tracks", files, document, pipeline.directory)
+        done, failed = document_collection(Path(str(cfg.audio)).name, files, document, pipeline.directory)
         facts, page = {"tracks": done, "failed": failed}, "index.html"
         log.info(f"{len(done)} of {len(files)} tracks explained")
     else:

@@ -18,7 +18,7 @@ from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explanation
 from svdx.explain.tracks import TrackExplanation
 
-LOSS, AREA = "explanation_loss_percent", "relative_area_percent"
+LOSS, BALANCED, AREA = "explanation_loss_percent", "balanced_loss_percent", "relative_area_percent"
 PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
 
@@ -148,6 +148,7 @@ def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
             per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")
         label = f"predicted {name.replace('non', 'non-')} (n = {main[0][f'n_{name}']})"
         left.plot(threshold, per_class, style, color=line.get_color(), label=label)
+    left.plot(threshold, column(main, BALANCED), "-", lw=1, color="black", label="balanced: mean of the two")
     right.plot(threshold, column(main, AREA), "o-", label=main[0]["explainer"])
     for points in curves.values():
         if points is not main:

@@ -60,7 +60,9 @@ def check(cfg: DictConfig) -> None:
 
     Raises: ConfigError, which names the key; WeightsError.
     """
-    nodes = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    if missing := OmegaConf.missing_keys(cfg):
+        raise ConfigError(f"{missing.pop()}=… is needed; the comments in conf/ say what it is")
+    nodes = OmegaConf.to_container(cfg, resolve=True)
     values, written = dict(leaves(nodes)), dict(leaves(OmegaConf.to_container(cfg)))
     for key, hint in {**dict(annotated(nodes)), **PLAIN}.items():
         if key in values and not fits(values[key], hint):

@@ -17,7 +17,7 @@ from svdx.plots import curve_figure
 
 log = logging.getLogger(__name__)
 
-POINT = "explainer.threshold"  # what varies along a curve
+COLUMNS = ("explainer.threshold", "explainer.keep", "explainer.fill", "data", "excerpts.split")  # of a curve.csv
 CURVE, SUMMARY = "curve.csv", "summary.json"  # the summary is written last
 
 
@@ -62,7 +62,7 @@ def gather(sweep: str | Path) -> list[dict]:
     sweep = Path(sweep)
     asked = jobs(sweep)
     names = {
-        job: ",".join(o for o in varied(overrides, sweep) if not o.startswith(f"{POINT}="))
+        job: ",".join(o for o in varied(overrides, sweep) if o.partition("=")[0] not in COLUMNS)
         for job, overrides in asked.items()
     }
     rows: list[dict] = []
@@ -72,7 +72,7 @@ def gather(sweep: str | Path) -> list[dict]:
             log.warning(f"no result of job {job.name}: {' '.join(overrides)}")
             continue
         for line in curve_lines(*found):
-            log.info(line)
+            log.info(f"{', '.join(varied(overrides, sweep))}: {line}")
         run = {RUN: names[job]} if len(set(names.values())) > 1 else {}
         rows += [{**row, **run} for row in found[0]]
     if not rows:

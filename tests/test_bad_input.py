@@ -216,8 +216,8 @@ CASES = {
         "explainer.fill=noise: expected mean, zero, floor or excerpt-mean",
     ),
     "an unknown control": (f"{EVALUATE} controls=[noise]", "controls=['noise']: expected some of random"),
-    "a curve that is not there": ("evaluate.py plot={no.csv}", "{no.csv}: not a curve.csv"),
-    "nothing to take to another corpus": (f"evaluate.py {FOLDER} experiment=cross_dataset", "models"),
+    "a curve that is not there": ("evaluate.py plot={no.csv}", "{no.csv}: cannot be read (No such file"),
+    "nothing to take to another corpus": (f"evaluate.py {FOLDER} experiment=cross_dataset", "svdx: models=… is needed"),
     "a sweep that is not there": ("evaluate.py gather={nowhere}", "{nowhere} holds no multirun.yaml"),
     "an unknown sampling": (
         f"{EVALUATE} excerpts.sampling=some",

@@ -75,6 +75,8 @@ def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tm
         assert all(word in html for word in words if not {">", "<"} & set(word))
     assert set(facts) >= {"label", "label of the kept part as sound", "kept energy", "kept energy that is voice"}
     assert facts["label of the kept part as sound"].startswith(("kept (p = ", "flipped (p = "))
+    assert f"keep={keep}, fill=mean" in facts["mask"]
+    assert ("Everything but what was listened to" in html) == (keep == "complement")
     assert len(html) < 2_000_000
 
 

@@ -97,6 +97,7 @@ def test_input_and_explanation_share_their_colours_and_salience_its_range(figure
 ROWS = [
     dict(threshold=t, explanation_loss_percent=e, relative_area_percent=a, ci_low=e - 5, ci_high=e + 7)
     | dict(n=10, n_vocal=4, flips_vocal=v, n_nonvocal=6, flips_nonvocal=o)
+    | dict(balanced_loss_percent=(100 * v / 4 + 100 * o / 6) / 2)
     | dict(explainer="inversion", data="synthetic", split="test", keep="salient", fill="mean")
     for t, e, a, v, o in [(0.0, 10, 100.0, 0, 0), (0.5, 30, 42.0, 2, 1), (1.1, 60, 0.0, 4, 3)]
 ]
@@ -109,7 +110,10 @@ def lines(axes):
 def test_the_curves_are_the_rows():
     left, right = curve_figure(ROWS).axes
     thresholds = [0.0, 0.5, 1.1]
-    assert lines(left) == [(thresholds, [10, 30, 60]), (thresholds, [0, 50, 100]), (thresholds, [0, 100 / 6, 50])]
+    pooled, vocal, nonvocal, balanced = (values for _, values in lines(left))
+    assert {tuple(points) for points, _ in lines(left)} == {tuple(thresholds)}
+    assert (pooled, vocal, nonvocal) == ([10, 30, 60], [0, 50, 100], [0, 100 / 6, 50])
+    assert balanced == pytest.approx([0, 100 / 3, 75])
     assert lines(right) == [(thresholds, [100, 42, 0])]
 
 

@@ -43,5 +43,6 @@ def audio_files(audio: str) -> list[Path]:
     found = entries_of(Path(audio)) if Path(audio).is_dir() else sorted(map(Path, matches))
     files = [path for path in found if is_audio(path) and path.is_file()]
     if not files:
-        raise AudioError(f"{audio}: no audio file is there ('{Path(audio) / '**' / '*.wav'}' also looks further down)")
+        deeper = f"; audio='{Path(audio) / '**' / '*.wav'}' looks further down" if Path(audio).is_dir() else ""
+        raise AudioError(f"{audio}: no audio file is there{deeper}")
     return files

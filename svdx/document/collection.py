@@ -35,7 +35,9 @@ def document_collection(
             log.warning(f"left out: {error}")
     if not done:
         raise AudioError(f"none of {len(files)} tracks could be explained; the first: {next(iter(failed.values()))}")
-    (directory / "index.html").write_text(index_page(title, done, failed), encoding="utf-8")
+    (directory / "index.html").write_text(
+        index_page(f"{title}: {len(done)} of {len(files)} tracks", done, failed), encoding="utf-8"
+    )
     return done, failed
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from svdx.audio import Sound, read
 from svdx.corpora.track import Track
-from svdx.document.parts import log_mels_of_stems, picture_of, region_facts, write_sounds
+from svdx.document.parts import log_mels_of_stems, mask_in_words, picture_of, region_facts, write_sounds
 from svdx.explain import Explanation
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import explanation_figure
@@ -36,6 +36,7 @@ def document_excerpt(
     mask = explanation.mask[0].numpy()
     facts = {
         **explanation_facts(explanation),
+        "mask": mask_in_words(listener.explainer),
         "label of the kept part as sound": own.cells[-1],
         **region_facts(picture, mask, stems),
     }
@@ -53,8 +54,9 @@ def document_excerpt(
 def verdict(facts: dict[str, str]) -> str:
     """The explanation of one excerpt in a sentence."""
     return (
-        f"The detector says: {facts['excerpt']}. From the {facts['area kept']} of the picture that the mask keeps, it "
-        f"says: {facts['explanation']}; label {facts['label']}. Kept energy: {facts['kept energy']}."
+        f"The detector says: {facts['excerpt']}. From the {facts['area kept']} of the picture that the mask keeps "
+        f"({facts['mask']}), it says: {facts['explanation']}; label {facts['label']}. "
+        f"Kept energy: {facts['kept energy']}."
     )
 
 

@@ -13,11 +13,17 @@ from torch.nn import functional as F
 from svdx.audio import Sound, decode
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
+from svdx.explain.explainer import Explainer
 from svdx.explain.region import region, voice_bins, voice_share
 from svdx.listener import Listener
 from svdx.report import Picture
 
 log = logging.getLogger(__name__)
+
+
+def mask_in_words(explainer: Explainer) -> str:
+    """How a mask is made and used, in the words of the command line."""
+    return f"threshold {explainer.threshold:g}, keep={explainer.keep}, fill={explainer.fill}"
 
 
 def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from svdx.audio import Sound, read
 from svdx.corpora.track import Track
-from svdx.document.parts import log_mels_of_stems, picture_of, region_facts, write_sounds
+from svdx.document.parts import log_mels_of_stems, mask_in_words, picture_of, region_facts, write_sounds
 from svdx.explain import TrackExplanation
 from svdx.explain.tracks import at
 from svdx.listener import Listener, excerpt_span
@@ -40,6 +40,7 @@ def document_track(
     picture = picture_of(listener, samples, explanation.salience, stems)
     facts = {
         **track_facts(explanation, track, listener.frontend.excerpt_frames, listener.frontend.frame_rate),
+        "mask": mask_in_words(listener.explainer),
         "labels of the kept part as sound": own.cells[-1],
         **region_facts(picture, explanation.mask.numpy(), stems),
     }
@@ -95,7 +96,8 @@ def verdict(facts: dict[str, str]) -> str:
     """The explanation of a track in a sentence."""
     return (
         f"The detector hears singing in {facts['heard as singing']} excerpts. From the {facts['area kept']} of the "
-        f"picture that the mask keeps, the label is {facts['label']}. Kept energy: {facts['kept energy']}."
+        f"picture that the mask keeps ({facts['mask']}), the label is {facts['label']}. "
+        f"Kept energy: {facts['kept energy']}."
     )
 
 

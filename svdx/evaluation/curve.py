@@ -52,7 +52,9 @@ def read_curve(path: str | Path) -> list[dict]:
     try:
         with Path(path).open(newline="") as file:
             rows = [{key: _parse(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: not a curve.csv ({error})") from error
     if not rows or not set(COLUMNS) <= set(rows[0]):
         raise ConfigError(f"{path}: not a curve.csv; expected the columns {', '.join(COLUMNS)} and a row at least")
