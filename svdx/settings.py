@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from torch import nn
 
 from svdx.annotations import annotations, describe, fits
@@ -60,10 +60,12 @@ def check(cfg: DictConfig) -> None:
 
     Raises: ConfigError, which names the key; WeightsError.
     """
-    if missing := OmegaConf.missing_keys(cfg):
-        raise ConfigError(f"{missing.pop()}=… is needed; the comments in conf/ say what it is")
+    written = dict(leaves(OmegaConf.to_container(cfg)))
+    for key, value in written.items():
+        if value == MISSING:
+            raise ConfigError(f"{key}=… is needed; the comments in conf/ say what it is")
     nodes = OmegaConf.to_container(cfg, resolve=True)
-    values, written = dict(leaves(nodes)), dict(leaves(OmegaConf.to_container(cfg)))
+    values = dict(leaves(nodes))
     for key, hint in {**dict(annotated(nodes)), **PLAIN}.items():
         if key in values and not fits(values[key], hint):
             raise ConfigError(f"{_set_by(key, written)}={_shown(values[key])}: expected {describe(hint)}")
