@@ -18,13 +18,13 @@ from svdx.explain.explainer import Explanation
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
 ROWS = ("threshold", "area kept", "label", "as sound")
 NOTE = (
-    "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part as "
-    "the player plays it. Choose a threshold to see and hear it."
+    "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part, "
+    "turned into sound (before this page packs it). Choose a threshold to see and hear it."
 )
 
 TRACK_NOTE = (
     "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
-    "the same when it hears the kept part as the player plays it."
+    "the same when it hears the kept part, turned into sound (before this page packs it)."
 )
 MERGED = (
     "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "
@@ -187,7 +187,8 @@ def _canvas(picture: Picture, steps: np.ndarray) -> dict:
 def _timeline(timeline: Timeline, seconds: float) -> dict:
     """Drawn in 1000 units of time and 100 of probability, downwards."""
     points = zip(1000 * timeline.times / seconds, 100 * (1 - timeline.probability), strict=True)
-    shown = [(1000 * start / seconds, 1000 * (min(end, seconds) - start) / seconds) for start, end in timeline.sung]
+    sung = [(start, min(end, seconds)) for start, end in timeline.sung if start < seconds]
+    shown = [(1000 * start / seconds, 1000 * (end - start) / seconds) for start, end in sung]
     note = f"Shaded: labelled as singing. {MERGED}" if timeline.labelled else MERGED
     sings = 100 * float((timeline.probability > timeline.decision).mean())
     return {

@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def written(tmp_path_factory, frontend, _classifier):
 
 
 def song(directory):
-    return Track("song", directory / "song.wav", (Segment(1, 3, True),), directory / "voice.wav")
+    return Track("song", directory / "song.wav", (Segment(1, 3, True), Segment(5, 6, True)), directory / "voice.wav")
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +57,26 @@ def arrays(written):
         return dict(file)
 
 
-@pytest.fixture
-def page(browser, written):
+@contextmanager
+def opened(browser, directory):
     """The open page; at the end it has reported no error and asked for nothing but itself."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     errors, asked = [], []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    address = (written / "report.html").as_uri()
+    address = (directory / "report.html").as_uri()
     page.goto(address)
     yield page
     page.close()
     assert errors == []
-    assert {url for url in asked if not url.startswith("data:")} == {address}
+    assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {address}
+
+
+@pytest.fixture
+def page(browser, written):
+    with opened(browser, written) as page:
+        yield page
 
 
 def drawn(page):
@@ -203,6 +210,23 @@ def test_another_threshold_brings_its_sound_and_goes_on_from_where_it_was(page):
     page.wait_for_function("document.getElementById('kept').currentTime === 1")
 
 
+def test_the_slider_moved_while_a_part_plays_breaks_nothing_and_it_plays_on(page):
+    page.evaluate("document.getElementById('kept').play()")
+    page.wait_for_function("document.getElementById('kept').currentTime > 0.1")
+    page.evaluate("for (const step of [2, 5, 6, 3, 7]) choose(data.sounds[step].step)")  # before any of them is there
+    page.wait_for_function("!document.getElementById('kept').paused")
+
+
+def test_the_slider_moved_while_the_whole_plays_leaves_the_play_head_with_it(page):
+    page.evaluate("document.getElementById('removed').currentTime = 1")
+    page.evaluate("document.getElementById('whole').play()")
+    set_slider(page, 0.6)
+    page.wait_for_function("document.getElementById('removed').currentTime === 1")
+    page.wait_for_function("document.getElementById('whole').currentTime > 0.5")
+    assert page.evaluate("player.id") == "whole"
+    assert float(page.evaluate("document.querySelector('#stage .head').style.left").rstrip("%")) < 60
+
+
 def voice_of(page):
     """The bins that the page's data call voice, [frames, bands]."""
     frames, bands, text = page.evaluate("[data.frames, data.bands, data.voice]")
@@ -255,10 +279,8 @@ def timeline(browser, written, frontend, _classifier, tmp_path):
     """The open page of the whole song."""
     listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
     document_track(listener, song(written), 0.5, CURVE, tmp_path)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto((tmp_path / "report.html").as_uri())
-    yield page
-    page.close()
+    with opened(browser, tmp_path) as page:
+        yield page
 
 
 def test_a_whole_track_shows_its_mask_and_plays_from_a_click_on_the_timeline(timeline):

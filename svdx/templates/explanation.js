@@ -9,7 +9,7 @@ const isKept = (bin, step) => levels[bin] >= step !== data.complement;
 
 // Sounds: one player at a time; the play-head follows the one that was heard last.
 const players = [...document.querySelectorAll("audio")];
-let player = players[0], chosen = data.start;
+let player = players[0], chosen = data.start, drawing = 0;
 // The sounds of the threshold that the page opens at are in its players, and nowhere else.
 data.sounds.push({ step: data.start, kept: byId("kept").src, removed: byId("removed").src });
 
@@ -113,8 +113,12 @@ function choose(step) {
     const audio = byId(name), { currentTime, paused } = audio;
     audio.src = sound[name];
     audio.currentTime = currentTime;
-    if (!paused) audio.play();
+    if (!paused) play(audio);
   }
+}
+
+function play(audio) {
+  audio.play().catch(() => {}); // interrupted by the next sound, which is played instead
 }
 
 function showHead() {
@@ -127,7 +131,8 @@ function showHead() {
   if (place < 0 || place > scroll.clientWidth) scroll.scrollLeft += place - scroll.clientWidth / 8;
   stage.setAttribute("aria-valuenow", seconds.toFixed(2));
   stage.setAttribute("aria-valuetext", `${seconds.toFixed(2)} s`);
-  if (!player.paused) requestAnimationFrame(showHead);
+  cancelAnimationFrame(drawing);
+  if (!player.paused) drawing = requestAnimationFrame(showHead);
 }
 
 for (const each of players) {
@@ -136,14 +141,17 @@ for (const each of players) {
     for (const other of players) if (other !== each) other.pause();
     showHead();
   });
-  each.addEventListener("seeking", () => { player = each; showHead(); });
+  each.addEventListener("seeking", () => {
+    if (each === document.activeElement) player = each; // others seek when the slider changes their sound
+    showHead();
+  });
 }
 
 for (const each of document.querySelectorAll("[data-stage]")) {
   each.addEventListener("click", (event) => {
     const box = each.getBoundingClientRect();
     player.currentTime = (data.seconds * (event.clientX - box.left)) / box.width;
-    player.play();
+    play(player);
   });
 }
 
@@ -153,7 +161,7 @@ stage.addEventListener("keydown", (event) => {
   if (event.key in moves) {
     player.currentTime = Math.min(Math.max(player.currentTime + moves[event.key], 0), data.seconds);
   } else if (event.key === "Enter" || event.key === " ") {
-    if (player.paused) player.play(); else player.pause();
+    if (player.paused) play(player); else player.pause();
   } else return;
   event.preventDefault();
 });
