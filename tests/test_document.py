@@ -1,5 +1,7 @@
 """The files of an explanation, made with networks of random weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -47,12 +49,15 @@ def test_a_file_in_the_folder_layout_has_its_labels_and_voice(song):
     assert track.vocals == song / "vocals/a song.flac"
 
 
-def test_a_mixture_has_the_vocals_beside_it(tmp_path):
+def test_a_mixture_has_the_vocals_and_the_labels_beside_it(tmp_path, monkeypatch):
     for name in ("mixture.wav", "vocals.wav", "drums.wav"):
         (tmp_path / name).touch()
-    assert track_at(tmp_path / "mixture.wav") == Track(
-        tmp_path.name, tmp_path / "mixture.wav", (), tmp_path / "vocals.wav"
-    )
+    mixture, vocals = tmp_path / "mixture.wav", tmp_path / "vocals.wav"
+    assert track_at(mixture) == Track(tmp_path.name, mixture, (), vocals)
+    (tmp_path / "by hand.lab").write_text("0 2 sing\n")
+    assert track_at(mixture) == Track(tmp_path.name, mixture, (Segment(0, 2, True),), vocals)
+    monkeypatch.chdir(tmp_path)
+    assert track_at(Path("mixture.wav")).name == tmp_path.name
 
 
 def test_a_file_anywhere_has_neither(tmp_path):

@@ -15,18 +15,23 @@ def track_at(audio: Path) -> Track:
     """The track of an audio file; no segments and no vocals where none are found.
 
     Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
-    `vocals.*` beside a file called `mixture` (the layout of `Stems`).
+    `*.lab` and `vocals.*` beside a file called `mixture` (the layout of `Stems`).
     """
-    name = stem(audio)
+    name, place = stem(audio), audio.absolute().parent
     if name == "mixture":
-        voices = by_stem(filter(is_audio, entries_of(audio.parent))).get("vocals", [])
-        return Track(audio.parent.name, audio, (), voices[0] if len(voices) == 1 else None)
-    if audio.parent.name != "audio":
-        return Track(name, audio, ())
-    root = audio.parent.parent
-    labels = [path for path in entries_of(root / "labels") if path.suffix == ".lab" and stem(path) == name]
-    voices = by_stem(filter(is_audio, entries_of(root / "vocals"))).get(name, [])
-    return Track(name, audio, read_lab(labels[0]) if labels else (), voices[0] if len(voices) == 1 else None)
+        beside = entries_of(place)
+        labels = [path for path in beside if path.suffix == ".lab"]
+        return _with(place.name, audio, labels, by_stem(filter(is_audio, beside)).get("vocals", []))
+    if place.name == "audio":
+        labels = [path for path in entries_of(place.parent / "labels") if path.suffix == ".lab" and stem(path) == name]
+        return _with(name, audio, labels, by_stem(filter(is_audio, entries_of(place.parent / "vocals"))).get(name, []))
+    return Track(name, audio, ())
+
+
+def _with(name: str, audio: Path, labels: list[Path], voices: list[Path]) -> Track:
+    """A track with its labels and its voice, where there is one file of them."""
+    segments = read_lab(labels[0]) if len(labels) == 1 else ()
+    return Track(name, audio, segments, voices[0] if len(voices) == 1 else None)
 
 
 def is_several(audio: str) -> bool:
