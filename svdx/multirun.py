@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -36,7 +36,6 @@ def jobs(sweep: Path) -> dict[Path, list[str]]:
     return {sweep / str(number): list(job) for number, job in enumerate(product(*choices.values()))}
 
 
-def varied(overrides: Sequence[str], sweep: Path) -> list[str]:
-    """Those of a job's overrides that not all jobs of its sweep share."""
-    shared = set.intersection(*map(set, jobs(sweep).values()))
-    return [override for override in overrides if override not in shared]
+def shared(asked: Iterable[Sequence[str]]) -> set[str]:
+    """The overrides that all jobs of a sweep have alike. asked: what each job overrides"""
+    return set.intersection(*map(set, asked))

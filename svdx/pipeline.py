@@ -33,7 +33,7 @@ from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
-from svdx.multirun import in_multirun, varied
+from svdx.multirun import in_multirun, jobs, shared
 from svdx.provenance import write_summary
 from svdx.settings import build, check, rehearse
 
@@ -53,7 +53,8 @@ def labels(logger: DictConfig) -> dict[str, str]:
         return {}
     job = HydraConfig.get()
     sweep = Path(job.sweep.dir).resolve()
-    own = {"group": sweep.name, "name": ",".join(varied(job.overrides.task, sweep))}
+    alike = shared(jobs(sweep).values())
+    own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in alike)}
     return {key: label for key, label in own.items() if label and key not in logger}
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve
-from svdx.multirun import in_multirun, jobs, varied
+from svdx.multirun import in_multirun, jobs, shared
 from svdx.plots import curve_figure
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,10 @@ def gather(sweep: str | Path) -> list[dict]:
     """
     sweep = Path(sweep)
     asked = jobs(sweep)
+    alike = shared(asked.values())
+    own = {job: [override for override in overrides if override not in alike] for job, overrides in asked.items()}
     names = {
-        job: ",".join(o for o in varied(overrides, sweep) if o.partition("=")[0] not in COLUMNS)
-        for job, overrides in asked.items()
+        job: ",".join(o for o in overrides if o.partition("=")[0] not in COLUMNS) for job, overrides in own.items()
     }
     rows: list[dict] = []
     for job, overrides in asked.items():
@@ -72,7 +73,7 @@ def gather(sweep: str | Path) -> list[dict]:
             log.warning(f"no result of job {job.name}: {' '.join(overrides)}")
             continue
         for line in curve_lines(*found):
-            log.info(f"{', '.join(varied(overrides, sweep))}: {line}")
+            log.info(", ".join([*own[job], line]))
         run = {RUN: names[job]} if len(set(names.values())) > 1 else {}
         rows += [{**row, **run} for row in found[0]]
     if not rows:
