@@ -34,10 +34,14 @@ class Sound:
         """The mean of the channels at another rate, [n]."""
         return resample(self.samples.mean(0), self.rate, sample_rate)
 
-    def under(self, span: slice, sample_rate: int) -> Sound:
-        """What lies under a span of `mono(sample_rate)`, outwards to whole samples."""
-        first, end = span.start * self.rate // sample_rate, -(-span.stop * self.rate // sample_rate)
-        return Sound(self.samples[:, first:end], self.rate)
+    def under(self, span: slice, sample_rate: int) -> slice:
+        """Which samples lie under a span of `mono(sample_rate)`, outwards to whole ones."""
+        end = -(-span.stop * self.rate // sample_rate)
+        return slice(span.start * self.rate // sample_rate, min(end, self.samples.shape[1]))
+
+    def cut(self, span: slice) -> Sound:
+        """Some of the samples."""
+        return Sound(self.samples[:, span], self.rate)
 
 
 def decode(path: str | Path, sample_rate: int) -> Tensor:
@@ -51,11 +55,11 @@ def read(path: str | Path) -> Sound:
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: no such audio file")
-    if _is_no_mp3(path):
-        raise _unreadable(path, "no MPEG frame in it")
     try:
+        if not path.is_file():
+            raise AudioError(f"{path}: no such audio file")
+        if _is_no_mp3(path):
+            raise _unreadable(path, "no MPEG frame in it")
         with soundfile.SoundFile(path) as file:
             promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
             blocks = []  # not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory
@@ -63,6 +67,8 @@ def read(path: str | Path) -> Sound:
                 blocks.append(block.T)
     except soundfile.SoundFileError as error:
         raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
     samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((1, 0), np.float32)
     n = samples.shape[1]
     if not n:

@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from svdx.audio import FrontEnd
+from svdx.errors import ConfigError
 
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
@@ -18,20 +19,24 @@ STEPS = np.arange(111) / 100  # positions of the threshold slider, 0 to 1.1
 
 
 def slider_steps(thresholds: list[float]) -> np.ndarray:
-    """Positions of the slider: every hundredth from 0 to 1.1 and the given thresholds, ascending, [S] float32."""
-    return np.unique(np.concatenate([STEPS, thresholds]).astype(np.float32))
+    """Positions of the slider: every hundredth from 0 to 1.1 and the given thresholds, ascending, [S] float32.
+
+    Raises: ConfigError if they are more than a byte can number.
+    """
+    steps = np.unique(np.concatenate([STEPS, thresholds]).astype(np.float32))
+    if len(steps) > 256:
+        raise ConfigError(f"thresholds: {len(thresholds)} are too many for the page's slider; give 145 at most")
+    return steps
 
 
 def levels(salience: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """How many steps a bin's salience reaches, less one: `salience >= steps[k]` is `level >= k`, in one byte.
 
-    salience: any shape, in [0, 1]; steps: [S] float32, ascending from 0, at most 256 → the same shape, uint8
+    salience: any shape, in [0, 1]; steps: of `slider_steps` → the same shape, uint8
 
     >>> levels(np.array([0.0, 0.499, 0.5, 1.0]), np.array([0, 0.5, 1, 1.1], np.float32))
     array([0, 0, 1, 2], dtype=uint8)
     """
-    if len(steps) > 256 or steps[0] != 0:
-        raise ValueError(f"{len(steps)} steps from {steps[0]}: expected 256 at most, from 0")
     return (np.searchsorted(steps, salience.astype(np.float32), side="right") - 1).astype(np.uint8)
 
 

@@ -32,13 +32,14 @@ def excerpt_span(samples: Tensor, start: float, frontend: FrontEnd, audio: str |
     audio: what to call the track in errors. Raises: AudioError.
     """
     n_frames, needed = frontend.n_frames(len(samples)), frontend.excerpt_frames
-    last = (n_frames - needed) / frontend.frame_rate
+    last, length = (n_frames - needed) / frontend.frame_rate, frontend.n_samples(needed) / frontend.sample_rate
     if last < 0:
-        length = frontend.n_samples(needed) / frontend.sample_rate
         raise AudioError(f"{audio}: {len(samples) / frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
     frame = round(start * frontend.frame_rate) if math.isfinite(start) else -1
     if not 0 <= frame <= n_frames - needed:
-        raise AudioError(f"{audio}: start={start} is outside the track; give 0 to {last:.2f} s")
+        raise AudioError(
+            f"{audio}: start={start}: an excerpt of {length:.2f} s begins at 0 to {last:.2f} s of the track"
+        )
     first = frame * frontend.hop
     return slice(first, first + frontend.n_samples(needed))
 
@@ -103,10 +104,10 @@ class Listener:
         excerpt_span(samples, 0, self.frontend, audio)  # long enough?
         return self.listen_track(samples, hop)
 
-    def kept_sound(self, sound: Sound, explanation: Explanation | TrackExplanation) -> Sound:
-        """What the explanation's mask keeps of the sound of the excerpt, or of the track, at its rate and length."""
+    def kept_sound(self, track: Sound, explanation: Explanation | TrackExplanation, span: slice | None = None) -> Sound:
+        """What the explanation's mask keeps of a track, or of the excerpt at a span of its samples, at its own rate."""
         mask = explanation.mask[0] if isinstance(explanation, Explanation) else explanation.mask
-        return Sound(masked_sound(sound.samples, mask.float(), self.frontend, sound.rate), sound.rate)
+        return Sound(masked_sound(track.samples, mask.float(), self.frontend, track.rate, span), track.rate)
 
     @torch.no_grad()
     def hear(self, samples: Tensor) -> float:

@@ -163,7 +163,7 @@ def index_page(title: str, done: dict[str, dict[str, str]], failed: dict[str, st
 
     done: name → what is to be said of it; failed: file → why
     """
-    columns = list(next(iter(done.values())))
+    columns = list(dict.fromkeys(chain.from_iterable(done.values())))
     links = {name: f"{quote(name)}/report.html" for name in done}
     return render("index.html", title=title, columns=columns, links=links, done=done, failed=failed)
 

@@ -9,19 +9,29 @@ from torch.nn import functional as F
 from svdx.audio import BLOCK_FRAMES, FrontEnd
 
 
-def masked_sound(samples: Tensor, mask: Tensor, frontend: FrontEnd, sample_rate: int | None = None) -> Tensor:
-    """The part of a sound that a mask over its log-mel keeps, with the phase of the sound itself.
+def masked_sound(
+    samples: Tensor,
+    mask: Tensor,
+    frontend: FrontEnd,
+    sample_rate: int | None = None,
+    span: slice | None = None,
+) -> Tensor:
+    """What a mask over the log-mel of a stretch of a sound keeps of the stretch, with the phase of the sound itself.
 
     Window and hop last as long as the front end's, to whole samples of the sound's rate. A frame's gains are the mask's
-    at the time of its centre, a bin's are those of the bands at its frequency.
+    at the time of its centre, a bin's are those of the bands at its frequency. Frames that begin before the stretch or
+    end after it hold what the sound has there, so that cutting leaves no click in a part that is silent there, and
+    follow the mask's nearest frame. Before and after the sound itself is silence.
 
-    samples: [..., n]; mask: [frames, n_bands] in [0, 1], 1 = kept, the frames that the front end hears in the sound
-    sample_rate: of the samples, in Hz; None: the front end's
+    samples: [..., all of them]; sample_rate: theirs, in Hz; None: the front end's
+    span: the n samples to mask; None: all of them
+    mask: [frames, n_bands] in [0, 1], 1 = kept, the frames that the front end hears in the stretch
     Returns: [..., n] in the dtype of samples. An all-ones mask gives the samples back, and the parts that a mask and
     its complement keep sum to the whole: overlap-add weighted by the squared window and divided by its sum (Griffin and
-    Lim, 1984, equation 6). Samples that only the padding's frames reach follow the nearest frame of the mask.
+    Lim, 1984, equation 6).
     """
-    n, rate = samples.shape[-1], sample_rate or frontend.sample_rate
+    start, end = (span.start, span.stop) if span else (0, samples.shape[-1])
+    n, rate = end - start, sample_rate or frontend.sample_rate
     expected = frontend.n_frames(-(-n * frontend.sample_rate // rate))
     if len(mask) != expected:
         raise ValueError(f"{len(mask)} frames of mask for {expected} frames of sound")
@@ -29,7 +39,7 @@ def masked_sound(samples: Tensor, mask: Tensor, frontend: FrontEnd, sample_rate:
     hop = round(frontend.hop * rate / frontend.sample_rate)
     before = -(-length // hop)  # so many frames that begin earlier reach a sample
     n_hops = -(-n // hop)
-    padded = F.pad(samples, (before * hop, (n_hops - 1) * hop + length - n))
+    padded = _stretch(samples, start - before * hop, start + (n_hops - 1) * hop + length)
     window = torch.hann_window(length, periodic=False, dtype=torch.float64)
     shares, kept = _shares_at(rate, length, frontend), samples.new_empty(*samples.shape[:-1], n_hops * hop)
     for first in range(0, n_hops, BLOCK_FRAMES):
@@ -43,6 +53,12 @@ def masked_sound(samples: Tensor, mask: Tensor, frontend: FrontEnd, sample_rate:
         complete = slice(before * hop, len(begins) * hop)
         kept[..., first * hop : (first + BLOCK_FRAMES) * hop] = total[..., complete] / weight[complete]
     return kept[..., :n]
+
+
+def _stretch(samples: Tensor, start: int, end: int) -> Tensor:
+    """Samples from start to end, zeros where there are none, [..., end - start]."""
+    n = samples.shape[-1]
+    return F.pad(samples[..., max(0, start) : min(n, end)], (max(0, -start), max(0, end - n)))
 
 
 def _shares_at(rate: int, length: int, frontend: FrontEnd) -> Tensor:

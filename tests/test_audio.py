@@ -37,6 +37,11 @@ def test_filterbank_is_that_of_the_original_program(frontend):
     np.testing.assert_allclose(frontend.filterbank.numpy(), GOLDEN["filterbank"], atol=1e-15, rtol=1e-12)
 
 
+def test_what_the_disk_refuses_is_an_audio_error():
+    with pytest.raises(AudioError, match="cannot be read"):
+        read("a" * 300 + ".wav")
+
+
 def test_a_band_without_bins_is_refused():
     with pytest.raises(ConfigError, match=r"band 0 holds no STFT bin"):
         mel_filterbank(RATE, 256, 80, 27.5, 8000)

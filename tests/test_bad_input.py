@@ -160,7 +160,7 @@ CASES = {
     "a song too short": (f"{EXPLAIN} audio={{short.wav}}", "{short.wav}: 1.00 s, an excerpt needs 1.68 s"),
     "a start beyond the end": (
         f"{EXPLAIN} audio={{song.wav}} start=99",
-        "start=99 is outside the track; give 0 to 2.3",
+        "start=99: an excerpt of 1.68 s begins at 0 to 2.3",
     ),
     "a start before the beginning": (f"{EXPLAIN} audio={{song.wav}} start=-1", "start=-1: expected 0 or more"),
     "a start that is no number": (f"{EXPLAIN} audio={{song.wav}} start=soon", "start=soon: expected a number or all"),
@@ -238,7 +238,10 @@ CASES = {
 }
 EARLY = {  # mistakes that are told before a corpus is made and networks are trained on it
     "a missing audio file": ("explain.py audio={no.wav}", "{no.wav}: no such audio file"),
-    "a start beyond the end": ("explain.py audio={song.wav} start=99", "start=99 is outside the track"),
+    "a start beyond the end": (
+        "explain.py audio={song.wav} start=99",
+        "start=99: an excerpt of 1.68 s begins at 0 to ",
+    ),
     "a hop beyond an excerpt": ("explain.py audio={song.wav} start=all hop=2", "hop=2: expected 0.02 to 1.64 s"),
     "an unknown keep": ("explain.py audio={song.wav} explainer.keep=most", "explainer.keep=most"),
     "an unknown fill": ("evaluate.py explainer.fill=most", "explainer.fill=most"),

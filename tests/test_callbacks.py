@@ -22,7 +22,7 @@ from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from wandb_file import read
 
-from svdx.audio import Sound
+from svdx import audio
 from svdx.callbacks import ExplainValidation, LearningRate, explain_examples, log_evaluation, shown_threshold
 from svdx.callbacks.panels import spread
 from svdx.cli import command
@@ -31,7 +31,7 @@ from svdx.evaluation.curve import read_curve, write_curve
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import FeatureInversion
 from svdx.explain.controls import make_controls
-from svdx.listener import Listener, cut_excerpt
+from svdx.listener import Listener, excerpt_span
 from svdx.models import UpConv
 from svdx.models.inverter import Inverter
 from svdx.pipeline import labels
@@ -272,10 +272,12 @@ def test_kept_parts_lie_beside_the_run_and_sound_on_wandb(evaluated, tiny_corpus
     listener = Listener(frontend, explainer)
     for stem, caption in zip(stems, heard["captions"], strict=True):
         name, seconds = caption.removesuffix(" s").split(", from ")
-        samples = cut_excerpt(tiny_corpus.root / f"audio/{name}.wav", float(seconds), frontend)
+        track = audio.read(tiny_corpus.root / f"audio/{name}.wav")
+        span = excerpt_span(track.samples[0], float(seconds), frontend, name)
+        samples = track.samples[0, span]
         explanation = listener.listen(samples)
         assert 0 < explanation.area < 1
-        part = listener.kept_sound(Sound(samples[None], 22050), explanation).samples[0]
+        part = listener.kept_sound(track, explanation, span).samples[0]
         for end, expected in (("", samples), ("-kept", part)):
             written, rate = soundfile.read(f"{stem}{end}.wav")
             assert rate == 22050

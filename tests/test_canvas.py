@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from svdx import canvas
+from svdx.errors import ConfigError
 from svdx.explain.masks import threshold_mask
 
 CURVE = [i / 10 for i in range(12)]
@@ -29,10 +30,11 @@ def test_levels_are_the_masks_of_every_step_even_where_the_salience_equals_a_thr
         assert np.array_equal(levels >= number, threshold_mask(salience, float(f"{step:g}")).numpy()), step
 
 
-def test_levels_need_a_step_at_nothing_and_a_byte():
-    for steps in (np.array([0.1, 0.2]), np.zeros(257)):
-        with pytest.raises(ValueError, match="expected 256 at most, from 0"):
-            canvas.levels(np.zeros(3), steps)
+def test_the_sliders_positions_fit_a_byte():
+    between = [i / 100 + 0.005 for i in range(110)] + [i / 100 + 0.002 for i in range(36)]
+    assert len(canvas.slider_steps(between[:145])) == 256
+    with pytest.raises(ConfigError, match="thresholds: 146 are too many"):
+        canvas.slider_steps(between)
 
 
 def test_shades_run_from_the_first_to_the_99th_percentile():

@@ -86,27 +86,27 @@ def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tm
 
 
 def excerpt_of(song, listener):
-    """The excerpt from 1 s, and its explanation."""
-    whole = read(song / "audio/a song.wav").under(slice(RATE, RATE + NEEDED), RATE)
-    return whole, listener.listen(whole.mono(RATE))
+    """A track, which of its samples are the excerpt from 1 s, and the excerpt's explanation."""
+    track, place = read(song / "audio/a song.wav"), slice(RATE, RATE + NEEDED)
+    return track, place, listener.listen(track.cut(place).mono(RATE))
 
 
 def test_what_is_removed_is_the_complements_sound(listener, song):
-    whole, explanation = excerpt_of(song, listener)
-    removed = masked_sound(whole.samples, (~explanation.mask[0]).float(), listener.frontend)
-    kept = listener.kept_sound(whole, explanation).samples
-    torch.testing.assert_close(whole.samples - kept, removed, atol=1e-4, rtol=0)
+    track, place, explanation = excerpt_of(song, listener)
+    removed = masked_sound(track.samples, (~explanation.mask[0]).float(), listener.frontend, span=place)
+    kept = listener.kept_sound(track, explanation, place).samples
+    torch.testing.assert_close(track.cut(place).samples - kept, removed, atol=1e-4, rtol=0)
 
 
 def test_points_of_the_curve(listener, song):
-    whole, explanation = excerpt_of(song, listener)
-    everything, own, nothing = excerpt_points(listener, whole, explanation, [0.0, 1.1])
+    track, place, explanation = excerpt_of(song, listener)
+    everything, own, nothing = excerpt_points(listener, track, place, explanation, [0.0, 1.1])
     assert [point.threshold for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
     probability = float(explanation.probability[0])
     assert everything.cells == ("100.0 %", f"kept (p = {probability:.3f})", f"kept (p = {probability:.3f})")
     assert own.cells[1].endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
     assert nothing.cells[0] == "0.0 %" and not nothing.sound.any()
-    np.testing.assert_allclose(everything.sound, whole.mono(RATE), atol=1e-5)
+    np.testing.assert_allclose(everything.sound, track.cut(place).mono(RATE), atol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
@@ -134,7 +134,7 @@ def test_every_excerpt_of_a_resampled_file_holds_its_frames_again(frontend, rate
     sound = Sound(torch.zeros(2, 2 * rate + 5), rate)
     n = len(sound.mono(RATE))
     for first in {*range(0, n - NEEDED, 315), n - NEEDED}:
-        excerpt = sound.under(slice(first, first + NEEDED), RATE)
+        excerpt = sound.cut(sound.under(slice(first, first + NEEDED), RATE))
         assert frontend.n_frames(len(excerpt.mono(RATE))) == 115
 
 
@@ -173,7 +173,7 @@ def test_a_whole_track(listener, song, tmp_path):
     agreeing = (vocal == [False, False, True, True]).sum()
     assert facts["agrees with the labels"] == f"{agreeing} of 4 ({25 * agreeing} %)"
     html = (tmp_path / "report.html").read_text()
-    assert "<title>a song.wav, whole track</title>" in html and 'class="label"' in html
+    assert "<title>a song, whole track</title>" in html and 'class="label"' in html
 
 
 def test_singing_begins_at_its_segments_start_and_is_over_at_its_end(song):

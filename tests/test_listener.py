@@ -52,7 +52,8 @@ def test_samples_begin_at_the_frame_nearest_to_the_start(listener, track, start,
 def test_a_start_outside_the_track_is_refused_with_the_range_that_is_allowed(listener, track, start):
     with pytest.raises(AudioError) as error:
         cut_excerpt(track, start, listener.frontend)
-    assert str(error.value) == f"{track}: start={start} is outside the track; give 0 to {SPARE / 70:.2f} s"
+    told = f"start={start}: an excerpt of 1.68 s begins at 0 to {SPARE / 70:.2f} s of the track"
+    assert str(error.value) == f"{track}: {told}"
 
 
 def test_the_greatest_start_that_the_message_names_is_accepted(listener, track):

@@ -116,6 +116,34 @@ def test_a_mask_in_time_keeps_its_seconds(frontend, rate):
     assert kept[:begins].abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_an_excerpt_cut_from_a_tone_that_the_mask_removes_has_no_click_at_its_borders(frontend, rate):
+    samples, span = tone(220, 3.0, rate), slice(rate, 2 * rate)
+    above = (frontend.band_frequencies() > 1000).float().expand(n_frames(frontend, rate, rate), -1)
+    kept = masked_sound(samples, above, frontend, rate, span)
+    assert kept.shape == (rate,) and kept.abs().max() < 1e-3  # of 0.5; 0.24 if the tone began with the excerpt
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", RATES)
+def test_kept_and_removed_sum_to_an_excerpt_wherever_it_lies(frontend, rate, channels):
+    samples = torch.rand(channels, 2 * rate) * 2 - 1
+    mask = (torch.rand(n_frames(frontend, rate, rate), 80) > 0.5).float()
+    for first in (0, 17, rate // 2, rate):  # the first and the last lie at the sound's own ends
+        span = slice(first, first + rate)
+        kept, removed = (masked_sound(samples, m, frontend, rate, span) for m in (mask, 1 - mask))
+        assert min(kept.abs().max(), removed.abs().max()) > 0.1
+        torch.testing.assert_close(kept + removed, samples[:, span], atol=1e-6, rtol=0)
+
+
+def test_the_inside_of_an_excerpt_is_masked_as_if_it_were_alone(frontend):
+    samples, span = torch.rand(3 * RATE) * 2 - 1, slice(RATE, 2 * RATE)
+    mask = (torch.rand(frontend.n_frames(RATE), 80) > 0.5).float()
+    alone, among = masked_sound(samples[span], mask, frontend), masked_sound(samples, mask, frontend, span=span)
+    torch.testing.assert_close(among[1024:-1339], alone[1024:-1339], atol=1e-6, rtol=0)
+    assert (among - alone).abs().max() > 1e-2
+
+
 def test_a_resampled_sound_is_masked_as_the_sound_is(frontend):
     times = torch.arange(RATE * 2).double() / RATE
     samples = sum(tone(hertz, 2.0) * torch.sin(hertz * times) for hertz in (150, 400, 1100, 2500, 5000))

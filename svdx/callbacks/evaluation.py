@@ -42,22 +42,21 @@ def explain_examples(
         title = f"{caption}; threshold {explainer.threshold:g}"
         pictures[stem.with_suffix(".png")] = title
         draw(explanation, row, frontend, title, stem.with_suffix(".png"))
-        samples = _samples(excerpts, number, frontend)
-        part = masked_sound(samples, explanation.mask[row].float(), frontend)
+        track, span = _place(excerpts, number, frontend)
+        part = masked_sound(track, explanation.mask[row].float(), frontend, span=span)
         whole, left = stem.with_suffix(".wav"), stem.with_name(f"{stem.name}-kept.wav")
         sounds[whole], kept[left] = caption, title
-        for path, sound in ((whole, samples), (left, part)):
+        for path, sound in ((whole, track[span]), (left, part)):
             soundfile.write(path, sound.numpy(), frontend.sample_rate)
     for logger in wandb_only(loggers):
         shown = {"explanations": images(pictures), "sounds/excerpt": audio(sounds), "sounds/kept": audio(kept)}
         logger.log_metrics(shown)
 
 
-def _samples(excerpts: Dataset, number: int, frontend: FrontEnd) -> Tensor:
-    """The sound under an excerpt, [n]."""
-    track, start = excerpts.tracks[excerpts.track_of[number]], excerpts.start_of[number] * frontend.hop
-    length = frontend.n_samples(frontend.excerpt_frames)
-    return decode(track.audio, frontend.sample_rate)[start : start + length]
+def _place(excerpts: Dataset, number: int, frontend: FrontEnd) -> tuple[Tensor, slice]:
+    """The samples of the track that an excerpt is of, [n], and which of them lie under the excerpt."""
+    track, start = excerpts.tracks[excerpts.track_of[number]], int(excerpts.start_of[number]) * frontend.hop
+    return decode(track.audio, frontend.sample_rate), slice(start, start + frontend.n_samples(frontend.excerpt_frames))
 
 
 def audio(sounds: dict[Path, str]) -> list[wandb.Audio]:

@@ -10,6 +10,8 @@ from svdx.corpora.labels import read_lab
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
 
+MIXTURE = "mixture"  # what stems call it
+
 
 def track_at(audio: Path) -> Track:
     """The track of an audio file; no segments and no vocals where none are found.
@@ -17,15 +19,24 @@ def track_at(audio: Path) -> Track:
     Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
     `*.lab` and `vocals.*` beside a file called `mixture` (the layout of `Stems`).
     """
-    name, place = stem(audio), audio.absolute().parent
-    if name == "mixture":
+    name, place = name_of(audio), audio.absolute().parent
+    if stem(audio) == MIXTURE:
         beside = entries_of(place)
         labels = [path for path in beside if path.suffix == ".lab"]
-        return _with(place.name, audio, labels, by_stem(filter(is_audio, beside)).get("vocals", []))
+        return _with(name, audio, labels, by_stem(filter(is_audio, beside)).get("vocals", []))
     if place.name == "audio":
         labels = [path for path in entries_of(place.parent / "labels") if path.suffix == ".lab" and stem(path) == name]
         return _with(name, audio, labels, by_stem(filter(is_audio, entries_of(place.parent / "vocals"))).get(name, []))
     return Track(name, audio, ())
+
+
+def name_of(audio: Path) -> str:
+    """What a track is called: as its file is, without the ending; as its directory where the file is called mixture.
+
+    >>> name_of(Path("a song.mp3")), name_of(Path("songs/a song/mixture.wav"))
+    ('a song', 'a song')
+    """
+    return audio.absolute().parent.name if stem(audio) == MIXTURE else stem(audio)
 
 
 def _with(name: str, audio: Path, labels: list[Path], voices: list[Path]) -> Track:

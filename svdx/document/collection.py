@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.progress import track as progress
 
-from svdx.corpora.beside import track_at
+from svdx.corpora.beside import name_of, track_at
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, CorpusError
 from svdx.report import index_page
@@ -42,16 +42,16 @@ def document_collection(
 
 
 def names(files: Sequence[Path]) -> list[str]:
-    """A name for each file: without its extension, and with a number where an earlier one has that name.
+    """A name for each file's track, with a number where an earlier one has that name.
 
     >>> names([Path("a/x.wav"), Path("b/x.mp3"), Path("y.wav")])
     ['x', 'x 2', 'y']
     """
     given: list[str] = []
     for path in files:
-        name, number = path.stem, 1
+        name, number = name_of(path), 1
         while name in given:
             number += 1
-            name = f"{path.stem} {number}"
+            name = f"{name_of(path)} {number}"
         given.append(name)
     return given

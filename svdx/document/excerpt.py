@@ -29,8 +29,8 @@ def document_excerpt(
     samples = sound.mono(sample_rate)
     span = excerpt_span(samples, start, listener.frontend, track.audio)
     stems = log_mels_of_stems(listener, track, samples, span)
-    explanation, whole = listener.listen(samples[span]), sound.under(span, sample_rate)
-    points = excerpt_points(listener, whole, explanation, thresholds)
+    explanation, place = listener.listen(samples[span]), sound.under(span, sample_rate)
+    points = excerpt_points(listener, sound, place, explanation, thresholds)
     own = next(point for point in points if point.threshold == listener.explainer.threshold)
     picture = picture_of(listener, samples[span], explanation.salience[0], stems)
     mask = explanation.mask[0].numpy()
@@ -40,12 +40,13 @@ def document_excerpt(
         "label of the kept part as sound": own.cells[-1],
         **region_facts(picture, mask, stems),
     }
-    title = f"{track.audio.name}, from {start:g} s"
+    title = f"{track.name}, from {start:g} s"
     figure = explanation_figure(explanation, listener.frontend, title=title)
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
-    write_sounds(directory, whole, listener.kept_sound(whole, explanation), "excerpt")
+    whole = sound.cut(place)
+    write_sounds(directory, whole, listener.kept_sound(sound, explanation, place), "excerpt")
     page = explanation_page(title, verdict(facts), facts, picture, points, whole.mono(sample_rate).numpy())
     (directory / "report.html").write_text(page, encoding="utf-8")
     return facts
@@ -61,13 +62,13 @@ def verdict(facts: dict[str, str]) -> str:
 
 
 def excerpt_points(
-    listener: Listener, whole: Sound, explanation: Explanation, thresholds: Sequence[float]
+    listener: Listener, sound: Sound, place: slice, explanation: Explanation, thresholds: Sequence[float]
 ) -> list[Point]:
-    """What stays of one excerpt at each of the thresholds and at the explainer's own, by ascending threshold."""
+    """What stays of the excerpt at a place of a sound at each threshold and at the explainer's own, ascending."""
     points = []
     for threshold in sorted({*thresholds, listener.explainer.threshold}):
         masked = listener.explainer.at(explanation, threshold)
-        kept = listener.kept_sound(whole, masked).mono(listener.frontend.sample_rate)
+        kept = listener.kept_sound(sound, masked, place).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
         cells = (percent(masked.mask[0]), label, as_sound(listener, kept, explanation))
         points.append(Point(threshold, cells, kept.numpy()))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.audio import Sound, read
+from svdx.audio import FrontEnd, Sound, read
 from svdx.corpora.track import Track
 from svdx.document.parts import log_mels_of_stems, mask_in_words, picture_of, region_facts, write_sounds
 from svdx.explain import TrackExplanation
@@ -39,12 +39,12 @@ def document_track(
     own = next(point for point in points if point.sound is not None)
     picture = picture_of(listener, samples, explanation.salience, stems)
     facts = {
-        **track_facts(explanation, track, listener.frontend.excerpt_frames, listener.frontend.frame_rate),
+        **track_facts(explanation, track, listener.frontend),
         "mask": mask_in_words(listener.explainer),
         "labels of the kept part as sound": own.cells[-1],
         **region_facts(picture, explanation.mask.numpy(), stems),
     }
-    title = f"{track.audio.name}, whole track"
+    title = f"{track.name}, whole track"
     figure = track_figure(explanation, listener.frontend, title)
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
@@ -56,18 +56,19 @@ def document_track(
     return facts
 
 
-def track_facts(explanation: TrackExplanation, track: Track, length: int, frame_rate: float) -> dict[str, str]:
-    """What an explanation of a track says in words and numbers; length: of an excerpt, in frames."""
-    hop = float(explanation.starts[:2].diff().sum()) / frame_rate
+def track_facts(explanation: TrackExplanation, track: Track, frontend: FrontEnd) -> dict[str, str]:
+    """What an explanation of a track says in words and numbers."""
+    n = len(explanation.starts)
+    hop = float(explanation.starts[:2].diff().sum()) / frontend.frame_rate
     facts = {
-        "excerpts": f"{len(explanation.starts)}, one every {hop:.2f} s",
+        "excerpts": f"{n}, one every {hop:.2f} s" if n > 1 else "1",
         "heard as singing": count(explanation.vocal),
         "label": kept_in(explanation.flipped),
         "area kept": percent(explanation.mask),
         "decision threshold": f"p > {explanation.decision:.2f}",
     }
     if track.segments:
-        centres = (explanation.starts + length // 2) / frame_rate
+        centres = (explanation.starts + frontend.excerpt_frames // 2) / frontend.frame_rate
         truth = torch.tensor([is_sung(track, time) for time in centres.tolist()])
         facts["agrees with the labels"] = count(truth == explanation.vocal)
     return facts
