@@ -67,7 +67,7 @@ def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
 def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
     """What to write below the picture, and where: per cent of its width.
 
-    at_most: marks, if there are fewer than five hours.
+    at_most: marks, if there are fewer than five hours; none so near the end that its text would be cut off.
 
     >>> second_marks(2.0)
     [('0', 0.0), ('0.5', 25.0), ('1', 50.0), ('1.5', 75.0)]
@@ -75,7 +75,7 @@ def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
     ['0:00', '0:20', '0:40', '1:00', '1:20', '1:40', '2:00']
     """
     step = next((step for step in SECONDS if seconds / step < at_most), SECONDS[-1])
-    times = np.arange(0, seconds, step).tolist()
+    times = np.arange(0, 0.97 * seconds, step).tolist()
     return [(clock(time) if seconds >= 60 else f"{time:.3g}", round(100 * time / seconds, 3)) for time in times]
 
 
