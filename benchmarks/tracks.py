@@ -1,4 +1,4 @@
-"""What a whole track costs, of `explain.py start=all`: seconds on one core by kind of work, and bytes by kind of file.
+"""What a whole track costs, of `explain.py start=all`: processor seconds by kind of work, and bytes by kind of file.
 
 python benchmarks/tracks.py MODELS FILE...      MODELS: a directory of cache/models
 """
@@ -36,13 +36,13 @@ THRESHOLDS = [k / 10 for k in range(12)]  # as in conf/base.yaml
 
 
 class Clock:
-    """Seconds by stage; of a stage within a stage only the inner one counts."""
+    """Processor seconds by stage; of a stage within a stage only the inner one counts."""
 
     def __init__(self) -> None:
-        self.seconds, self.stack, self.last = Counter(), ["rest"], time.perf_counter()
+        self.seconds, self.stack, self.last = Counter(), ["rest"], time.process_time()
 
     def turn(self) -> None:
-        now = time.perf_counter()
+        now = time.process_time()
         self.seconds[self.stack[-1]] += now - self.last
         self.last = now
 
