@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from svdx.errors import AudioError, ConfigError
 
-BLOCK = 1 << 20  # frames decoded at a time: a header's promise is never allocated before it is kept
+BLOCK = 1 << 16  # frames decoded at a time: a header's promise is never allocated before it is kept
+HEAD = 1 << 20  # bytes in which an mp3 has its first frame
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
-BLOCK_FRAMES = 512  # transformed at a time, so that a long track needs little memory
+BLOCK_FRAMES = 256  # transformed at a time, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Sound:
 
     def mono(self, sample_rate: int) -> Tensor:
         """The mean of the channels at another rate, [n]."""
-        return resample(self.samples.mean(0), self.rate, sample_rate)
+        return resample(mixed(self.samples.mT), self.rate, sample_rate)
 
     def under(self, span: slice, sample_rate: int) -> slice:
         """Which samples lie under a span of `mono(sample_rate)`, outwards to whole ones."""
@@ -44,9 +45,15 @@ class Sound:
         return Sound(self.samples[:, span], self.rate)
 
 
+def mixed(frames: Tensor) -> Tensor:
+    """The mean of the channels, frames [n, channels] → [n]."""
+    return frames @ frames.new_full((frames.shape[1],), 1 / frames.shape[1])
+
+
 def decode(path: str | Path, sample_rate: int) -> Tensor:
-    """Read an audio file as mono at `sample_rate`: samples [n], float32. Raises: AudioError as `read` does."""
-    return read(path).mono(sample_rate)
+    """`read(path).mono(sample_rate)` in less time and memory: samples [n]. Raises: AudioError as `read` does."""
+    frames, rate = _read(path, mono=True)
+    return resample(frames, rate, sample_rate)
 
 
 def read(path: str | Path) -> Sound:
@@ -54,6 +61,12 @@ def read(path: str | Path) -> Sound:
 
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
     """
+    frames, rate = _read(path, mono=False)
+    return Sound(frames.T.contiguous(), rate)
+
+
+def _read(path: str | Path, mono: bool) -> tuple[Tensor, int]:
+    """The frames of an audio file, [n, channels] or, mixed, [n], and their rate."""
     path = Path(path)
     try:
         if not path.is_file():
@@ -62,24 +75,26 @@ def read(path: str | Path) -> Sound:
             raise _unreadable(path, "no MPEG frame in it")
         with soundfile.SoundFile(path) as file:
             promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
-            blocks = []  # not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                blocks.append(block.T)
+            blocks, finite, heard = [], True, False
+            # Not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory.
+            while len(block := torch.from_numpy(file.read(BLOCK, dtype="float32", always_2d=True))):
+                mix = mixed(block)
+                finite, heard = finite and bool(mix.isfinite().all()), heard or bool(mix.any())
+                blocks.append(mix if mono else block)
     except soundfile.SoundFileError as error:
         raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
-    samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((1, 0), np.float32)
-    n = samples.shape[1]
+    n = sum(map(len, blocks))
     if not n:
         raise AudioError(f"{path}: holds no samples")
     if cut_short or n < promised - PADDING:
         raise AudioError(f"{path}: truncated: its header promises more than the {n} samples that are there")
-    if not np.isfinite(samples).all():
+    if not finite:
         raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
-    if not samples.mean(axis=0).any():
+    if not heard:
         raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
-    return Sound(torch.from_numpy(samples), rate)
+    return torch.cat(blocks), rate
 
 
 def _unreadable(path: Path, reason: str) -> AudioError:
@@ -94,7 +109,7 @@ def _is_no_mp3(path: Path) -> bool:
     if path.suffix.lower() != ".mp3":
         return False
     with path.open("rb") as file:
-        return b"\xff" not in file.read(BLOCK)
+        return b"\xff" not in file.read(HEAD)
 
 
 def _is_cut_short(header: str) -> bool:
@@ -144,7 +159,7 @@ def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: flo
 class FrontEnd(nn.Module):
     """Log-mel spectrogram without centring and padding, computed in the precision of the samples given.
 
-    The original computes in float64. In float32 quiet bins (below about -7) drift by up to 1.
+    The original computes in float64. With the transform in float32 quiet bins (below about -7) drift by up to 1.
 
     Shape:
         samples [..., n] → log-mel [..., (n - frame_length) // hop + 1, n_bands], natural logarithm
@@ -219,8 +234,11 @@ class FrontEnd(nn.Module):
         """samples [..., n] → magnitudes [..., frames, frame_length // 2 + 1]."""
         if samples.shape[-1] < self.frame_length:  # `unfold` refuses what holds no frame
             return samples.new_zeros(*samples.shape[:-1], 0, len(self.filterbank))
+        return magnitude(self._transform(samples))
+
+    def _transform(self, samples: Tensor) -> Tensor:
         frames = samples.unfold(-1, self.frame_length, self.hop)
-        return torch.fft.rfft(frames * self.window.to(samples.dtype)).abs()
+        return torch.fft.rfft(frames * self.window.to(samples.dtype))
 
     def mel(self, spectrum: Tensor) -> Tensor:
         """magnitudes [..., bins] → mel bands [..., n_bands]."""
@@ -235,11 +253,23 @@ class FrontEnd(nn.Module):
         return self.log(self.mel(self.spectrum(samples)))
 
     def of_track(self, samples: Tensor) -> Tensor:
-        """samples [n] → log-mel [frames, n_bands], float32, computed in float64, a block of frames at a time."""
+        """samples [n] → log-mel [frames, n_bands], float32, a block of frames at a time.
+
+        Exact to 1e-6, at twice the speed of float64 throughout: what cancels, the transform, is computed in float64,
+        what only adds up, from the magnitudes on, in float32; and of the spectrum only what the bands hear.
+        """
         n_frames = self.n_frames(len(samples))
+        heard = slice(int(self.filterbank.sum(1).nonzero().max()) + 1)
+        filterbank = self.filterbank[heard].float()
         logmels = [torch.empty(0, self.n_bands)]
         for first in range(0, n_frames, BLOCK_FRAMES):
             start = first * self.hop
             block = samples[start : start + self.n_samples(min(BLOCK_FRAMES, n_frames - first))]
-            logmels.append(self(block.double()).float())
+            logmels.append(self.log(magnitude(self._transform(block.double())[:, heard], torch.float32) @ filterbank))
         return torch.cat(logmels)
+
+
+def magnitude(spectrum: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """|z| of complex z, in dtype; None: z's precision. `abs` guards against overflow, which takes twice the time."""
+    real, imaginary = (part.to(dtype or part.dtype) for part in (spectrum.real, spectrum.imag))
+    return (real * real).addcmul_(imaginary, imaginary).sqrt_()

@@ -22,7 +22,7 @@ from svdx.errors import CACHE, CorpusError, writing
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raised when the same audio and settings would give other arrays
+VERSION = 2  # raised when the same audio and settings would give other arrays
 
 
 class MelStore:
@@ -60,7 +60,8 @@ class MelStore:
         kinds = ("logmel", "samples") if samples else ("logmel",)
         missing = [t for t in tracks if not all(self._path(t, kind).exists() for kind in kinds)]
         if missing:
-            with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers) as pool:
+            alone = dict(initializer=torch.set_num_threads, initargs=(1,))  # threads within threads wait for each other
+            with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers, **alone) as pool:
                 self.directory.mkdir(parents=True, exist_ok=True)
                 jobs = pool.map(lambda track: self._compute(track, kinds), missing)
                 for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
