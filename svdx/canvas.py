@@ -9,8 +9,8 @@ import matplotlib
 import numpy as np
 import soundfile
 
-from svdx.audio import FrontEnd
 from svdx.errors import ConfigError
+from svdx.frontend import FrontEnd
 
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis

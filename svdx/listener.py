@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from svdx.audio import FrontEnd, Sound, decode
+from svdx.audio import Sound, decode
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
 from svdx.explain.tracks import explain_track, probabilities
+from svdx.frontend import FrontEnd
 from svdx.models.weights import load_classifier, load_inverter
 from svdx.sound import masked_sound
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from svdx.audio import FrontEnd
 from svdx.canvas import colours, frequency_marks, levels, packed, second_marks, shades, slider_steps, sound_uri
 from svdx.explain.explainer import Explanation
+from svdx.frontend import FrontEnd
 
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
 ROWS = ("threshold", "area kept", "label", "as sound")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from svdx.audio import BLOCK_FRAMES, FrontEnd
+from svdx.frontend import BLOCK_FRAMES, FrontEnd
 
 
 def masked_sound(

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from svdx.audio import FrontEnd, decode
+from svdx.audio import decode
 from svdx.corpora import Track
 from svdx.data import melstore
 from svdx.data.melstore import MelStore
 from svdx.errors import AudioError, ConfigError, CorpusError
+from svdx.frontend import FrontEnd
 
 
 def write(path, n, seed=0):

@@ -12,10 +12,11 @@ from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from svdx.audio import FrontEnd, decode
+from svdx.audio import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
 from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explainer
+from svdx.frontend import FrontEnd
 from svdx.sound import masked_sound
 
 

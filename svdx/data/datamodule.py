@@ -13,13 +13,13 @@ from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from svdx.audio import FrontEnd
 from svdx.corpora.corpus import SPLITS, Corpus
 from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.excerpts import Excerpts, Index, every, sample
 from svdx.data.melstore import MelStore, statistics
 from svdx.errors import ConfigError, CorpusError
+from svdx.frontend import FrontEnd
 
 
 class ExcerptsData(pl.LightningDataModule):

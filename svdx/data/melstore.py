@@ -16,9 +16,10 @@ import torch
 from rich.progress import track as progress
 from torch import Tensor
 
-from svdx.audio import FrontEnd, decode
+from svdx.audio import decode
 from svdx.corpora.track import Track
 from svdx.errors import CACHE, CorpusError, writing
+from svdx.frontend import FrontEnd
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.audio import FrontEnd, Sound, read
+from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.document.parts import log_mels_of_stems, mask_in_words, picture_of, region_facts, write_sounds
 from svdx.explain import TrackExplanation
 from svdx.explain.tracks import at
+from svdx.frontend import FrontEnd
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import track_figure
 from svdx.report import Point, Timeline, explanation_page, percent

@@ -24,7 +24,7 @@ class Conv2d(nn.Conv2d):
 
 
 class UpConv2d(nn.ConvTranspose2d):
-    """`torch.nn.ConvTranspose2d` with 4x4 kernel, stride 2 and padding 1: twice the size, [B, C, h, w] → [B, C', 2h, 2w].
+    """`torch.nn.ConvTranspose2d` with 4x4 kernel, stride 2, padding 1: [B, C, h, w] → [B, C', 2h, 2w].
 
     Every second row and column of the output hears the same three taps of the input, so a convolution with four times
     the channels, whose maps are then interleaved, is the same (Shi et al., 2016, "Is the deconvolution layer the same
