@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from svdx.data.batches import Batches
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import FeatureInversion
 from svdx.models import SVDNet, UpConv
@@ -34,9 +35,9 @@ class Noise(Dataset):
     def __len__(self) -> int:
         return len(self.excerpts)
 
-    def __getitems__(self, numbers: list[int]) -> dict[str, torch.Tensor]:
+    def __getitem__(self, numbers: torch.Tensor) -> dict[str, torch.Tensor]:
         rest = {"vocal": torch.zeros(len(numbers), dtype=torch.bool), "track": torch.zeros(len(numbers)).long()}
-        return {"logmel": self.excerpts[numbers], "number": torch.tensor(numbers), **rest}
+        return {"logmel": self.excerpts[numbers], "number": numbers, **rest}
 
 
 class Data(pl.LightningDataModule):
@@ -47,7 +48,7 @@ class Data(pl.LightningDataModule):
         self.test_set = Noise(n)
 
     def test_dataloader(self) -> DataLoader:
-        return DataLoader(self.test_set, BATCH, collate_fn=lambda batch: batch)
+        return DataLoader(self.test_set, batch_size=None, sampler=Batches(len(self.test_set), BATCH))
 
 
 def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from processes import on_two
 
 from svdx.data.datamodule import ExcerptsData
 from svdx.models import UpConv, load_inverter
@@ -22,8 +23,8 @@ def schedule(name):
     return instantiate(OmegaConf.load(SCHEDULES / f"{name}.yaml"))
 
 
-def make_inverter(classifier, scheduler="plateau"):
-    return Inverter(UpConv(8), classifier, partial(torch.optim.Adam, lr=1e-3), schedule(scheduler), l2=1e-4)
+def make_inverter(classifier, scheduler="plateau", optimizer=torch.optim.Adam):
+    return Inverter(UpConv(8), classifier, partial(optimizer, lr=1e-3), schedule(scheduler), l2=1e-4)
 
 
 @pytest.fixture
@@ -187,3 +188,21 @@ def test_a_fit_goes_on_from_its_checkpoint(classifier, data, make_trainer, tmp_p
     assert trainer.current_epoch == 3
     assert trainer.global_step == 6
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+
+
+def test_two_processes_train_what_one_trains(classifier, data, tmp_path, monkeypatch):
+    def weights(rank=None):
+        options = dict(accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False)
+        if rank is not None:
+            monkeypatch.setenv("LOCAL_RANK", str(rank))
+            options |= dict(devices=2, strategy="ddp")
+        torch.manual_seed(0)
+        inverter = make_inverter(classifier, optimizer=torch.optim.SGD)  # Adam would magnify the rounding
+        trainer = pl.Trainer(**options, use_distributed_sampler=False, enable_progress_bar=False)
+        trainer.fit(inverter, data)
+        assert trainer.global_step == 2 * (len(data.train_set) // data.batch_size) > 2
+        return {**inverter.network.state_dict(), "cost": trainer.callback_metrics["train/cost"]}
+
+    alone = weights()
+    for state in on_two(weights, tmp_path):
+        torch.testing.assert_close(state, alone, atol=1e-6, rtol=1e-5)

@@ -36,7 +36,7 @@ def explain_examples(
     excerpts: `svdx.data.excerpts.Excerpts`; n: how many
     """
     numbers, classifier = spread(len(excerpts), n), explainer.classifier
-    explanation = explainer(classifier.standardise(excerpts.__getitems__(numbers)["logmel"]))
+    explanation = explainer(classifier.standardise(excerpts[numbers]["logmel"]))
     pictures, sounds, kept = {}, {}, {}
     for row, number in enumerate(progress(numbers, f"pictures and sounds of {len(numbers)} excerpts")):
         stem, caption = directory / f"excerpt-{number:05d}", place(excerpts, number, frontend)

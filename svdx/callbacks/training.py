@@ -58,7 +58,7 @@ class ExplainValidation(pl.Callback):
         empty = ExplanationLoss(len(excerpts.tracks)).to(pl_module.device)
         explanation = None
         if len(numbers):  # there may be more processes than excerpts
-            batch = excerpts.__getitems__(numbers)
+            batch = excerpts[numbers]
             explanation = explainer(classifier.standardise(batch["logmel"].to(pl_module.device)))
             self._count(explainer, explanation, batch["track"].to(pl_module.device), curve, empty)
         head = {"explainer": explainer.name, "data": trainer.datamodule.corpus.name, "split": "valid"}

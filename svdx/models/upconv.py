@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
+from svdx.models.batchnorm import BatchNorm1d, BatchNorm2d
 from svdx.models.convolution import Conv2d, UpConv2d
 
 EPSILON = 1e-4  # Lasagne's default for batch normalisation
@@ -40,14 +41,14 @@ class UpConv(nn.Module):
         self.width, self.frames, self.bands, self.inverts = width, frames, bands, ""
         n_seed = torch.Size(SEED_SHAPE).numel()
         self.dense = nn.Sequential(
-            *_normalised(nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64, EPSILON)),
-            *_normalised(nn.Linear(64, n_seed, bias=False), nn.BatchNorm1d(n_seed, EPSILON)),
+            *_normalised(nn.Linear(64, 64, bias=False), BatchNorm1d(64, EPSILON)),
+            *_normalised(nn.Linear(64, n_seed, bias=False), BatchNorm1d(n_seed, EPSILON)),
         )
         blocks, n_in = [], SEED_SHAPE[0]
         for n_out in (width, width // 2, width // 4, width // 8):
             up, conv = UpConv2d(n_in, n_out, bias=False), Conv2d(n_out, n_out, 3, padding=1, bias=False)
-            blocks += [*_normalised(up, nn.BatchNorm2d(n_out, EPSILON))]
-            blocks += [*_normalised(conv, nn.BatchNorm2d(n_out, EPSILON))]
+            blocks += [*_normalised(up, BatchNorm2d(n_out, EPSILON))]
+            blocks += [*_normalised(conv, BatchNorm2d(n_out, EPSILON))]
             n_in = n_out
         self.picture = nn.Sequential(*blocks, UpConv2d(n_in, 1, bias=True), nn.ELU())
         for layer in self.linear_layers():
