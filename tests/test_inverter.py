@@ -3,6 +3,7 @@
 import copy
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -100,10 +101,15 @@ def test_the_cost_is_the_mean_squared_error_and_the_penalty(classifier, monkeypa
     standardised = (logmel - classifier.mean) / classifier.std
     features = classifier.features(standardised)
     inverter = make_inverter(classifier)
-    scores = {}
+    scores, trainer = {}, SimpleNamespace(is_last_batch=False, num_training_batches=2)
+    monkeypatch.setattr(Inverter, "trainer", trainer)
     monkeypatch.setattr(inverter, "log_dict", lambda values, **options: scores.update(values))
+    inverter.on_train_epoch_start()
     batch = {"logmel": logmel, "features": features} if known else {"logmel": logmel}
     cost = inverter.training_step(batch)
+    assert not scores
+    trainer.is_last_batch = True
+    inverter.training_step(batch)  # the mean over two equal steps
     error = (inverter.network(features) - standardised).square().sum() / (3 * 115 * 80)
     named = inverter.network.named_parameters()
     weights = [parameter for name, parameter in named if name.endswith("weight")]  # of linear layers and norms: W and γ
