@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from processes import on_two
+from processes import on_two, quiet_trainer
 
 from svdx.data.datamodule import ExcerptsData
 from svdx.models import UpConv, load_inverter
@@ -196,15 +196,11 @@ def test_a_fit_goes_on_from_its_checkpoint(classifier, data, make_trainer, tmp_p
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
 
 
-def test_two_processes_train_what_one_trains(classifier, data, tmp_path, monkeypatch):
+def test_two_processes_train_what_one_trains(classifier, data, tmp_path):
     def weights(rank=None):
-        options = dict(accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False)
-        if rank is not None:
-            monkeypatch.setenv("LOCAL_RANK", str(rank))
-            options |= dict(devices=2, strategy="ddp")
         torch.manual_seed(0)
         inverter = make_inverter(classifier, optimizer=torch.optim.SGD)  # Adam would magnify the rounding
-        trainer = pl.Trainer(**options, use_distributed_sampler=False, enable_progress_bar=False)
+        trainer = quiet_trainer(rank, max_epochs=2)
         trainer.fit(inverter, data)
         assert trainer.global_step == 2 * (len(data.train_set) // data.batch_size) > 2
         return {**inverter.network.state_dict(), "cost": trainer.callback_metrics["train/cost"]}
