@@ -26,13 +26,13 @@ def document_excerpt(
     report.html. thresholds: for which the page says whether the label is kept.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
-    samples = sound.mono(sample_rate)
-    span = excerpt_span(samples, start, listener.frontend, track.audio)
-    stems = log_mels_of_stems(listener, track, samples, span)
-    explanation, place = listener.listen(samples[span]), sound.under(span, sample_rate)
-    points = excerpt_points(listener, sound, place, explanation, thresholds)
+    excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
+    samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
+    stems = log_mels_of_stems(listener, track, samples, excerpt)
+    explanation = listener.listen(samples)
+    points = excerpt_points(listener, sound, span, explanation, thresholds)
     own = next(point for point in points if point.threshold == listener.explainer.threshold)
-    picture = picture_of(listener, samples[span], explanation.salience[0], stems)
+    picture = picture_of(listener, samples, explanation.salience[0], stems)
     mask = explanation.mask[0].numpy()
     facts = {
         **explanation_facts(explanation),
@@ -45,8 +45,8 @@ def document_excerpt(
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
-    whole = sound.cut(place)
-    write_sounds(directory, whole, listener.kept_sound(sound, explanation, place), "excerpt")
+    whole = sound.cut(span)
+    write_sounds(directory, whole, listener.kept_sound(sound, explanation, span), "excerpt")
     page = explanation_page(title, verdict(facts), facts, picture, points, whole.mono(sample_rate).numpy())
     (directory / "report.html").write_text(page, encoding="utf-8")
     return facts
@@ -62,13 +62,13 @@ def verdict(facts: dict[str, str]) -> str:
 
 
 def excerpt_points(
-    listener: Listener, sound: Sound, place: slice, explanation: Explanation, thresholds: Sequence[float]
+    listener: Listener, sound: Sound, span: slice, explanation: Explanation, thresholds: Sequence[float]
 ) -> list[Point]:
-    """What stays of the excerpt at a place of a sound at each threshold and at the explainer's own, ascending."""
+    """What stays of the excerpt at a span of a sound at each threshold and at the explainer's own, ascending."""
     points = []
     for threshold in sorted({*thresholds, listener.explainer.threshold}):
         masked = listener.explainer.at(explanation, threshold)
-        kept = listener.kept_sound(sound, masked, place).mono(listener.frontend.sample_rate)
+        kept = listener.kept_sound(sound, masked, span).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
         cells = (percent(masked.mask[0]), label, as_sound(listener, kept, explanation))
         points.append(Point(threshold, cells, kept.numpy()))

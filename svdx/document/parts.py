@@ -10,7 +10,7 @@ import soundfile
 from torch import Tensor
 from torch.nn import functional as F
 
-from svdx.audio import Sound, decode
+from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
 from svdx.explain.explainer import Explainer
@@ -64,13 +64,13 @@ def picture_of(
 def log_mels_of_stems(
     listener: Listener, track: Track, samples: Tensor, span: slice
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Log-mel of the voice and of everything else in a stretch of a track, or None where the voice is not known."""
+    """Log-mel of the voice and of everything else in samples [n], a span of a track; None where no voice is known."""
     if track.vocals is None:
         return None
     try:
-        voice = decode(track.vocals, listener.frontend.sample_rate)
+        voice = read(track.vocals, mono=True).mono(listener.frontend.sample_rate, span)
     except AudioError as error:
         log.warning(f"the voice is left out: {error}")
         return None
-    voice = F.pad(voice, (0, max(0, len(samples) - len(voice))))[: len(samples)][span]
-    return listener.logmel(voice).numpy(), listener.logmel(samples[span] - voice).numpy()
+    voice = F.pad(voice, (0, len(samples) - len(voice)))
+    return listener.logmel(voice).numpy(), listener.logmel(samples - voice).numpy()

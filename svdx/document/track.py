@@ -32,8 +32,8 @@ def document_track(
     """
     whole = read(track.audio)
     samples = whole.mono(listener.frontend.sample_rate)
-    excerpt_span(samples, 0, listener.frontend, track.audio)  # long enough?
-    stems = log_mels_of_stems(listener, track, samples, slice(None))
+    excerpt_span(len(samples), 0, listener.frontend, track.audio)  # long enough?
+    stems = log_mels_of_stems(listener, track, samples, slice(0, len(samples)))
     explanation = listener.listen_track(samples, hop)
     kept = listener.kept_sound(whole, explanation)
     points = track_points(listener, explanation, thresholds, kept)
