@@ -6,6 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from svdx.canvas import slider_steps
 from svdx.cli import command
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
@@ -39,6 +40,7 @@ def main(cfg: DictConfig) -> None:
     else:
         track, start = None if several else track_at(Path(str(cfg.audio))), cfg.start
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
+    slider_steps([*cfg.thresholds, cfg.explainer.threshold])
     if track:
         expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())

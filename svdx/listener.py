@@ -87,6 +87,11 @@ class Listener:
         """samples [n] → log-mel [frames, bands], float32, computed in float64."""
         return self.frontend.of_track(samples)
 
+    def raw(self, standardised: Tensor) -> Tensor:
+        """A standardised log-mel as it was before, [..., bands]."""
+        classifier = self.explainer.classifier
+        return standardised * classifier.std.to(standardised) + classifier.mean.to(standardised)
+
     def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
         """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
         frames = hop_frames(hop, self.frontend)

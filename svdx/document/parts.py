@@ -15,6 +15,7 @@ from svdx.corpora.track import Track
 from svdx.errors import AudioError
 from svdx.explain.explainer import Explainer
 from svdx.explain.region import region, voice_bins, voice_share
+from svdx.frontend import FrontEnd
 from svdx.listener import Listener
 from svdx.report import Picture
 
@@ -47,18 +48,28 @@ def write_sounds(directory: Path, whole: Sound, kept: Sound, whole_name: str) ->
 
 
 def picture_of(
-    listener: Listener, samples: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
+    listener: Listener, standardised: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
 ) -> Picture:
-    """What the canvas shows of a sound [n] with a salience [frames, bands]."""
+    """What the canvas shows of a standardised log-mel with its salience, both [frames, bands]."""
     explainer = listener.explainer
     return Picture(
-        listener.logmel(samples).numpy(),
+        listener.raw(standardised).numpy(),
         salience.numpy(),
         explainer.threshold,
         explainer.keep,
         listener.frontend,
         voice_bins(*stems) if stems is not None else None,
     )
+
+
+def centre(frame: int, frontend: FrontEnd) -> float:
+    """The second in the middle of the excerpt that begins at a frame: its label is the excerpt's."""
+    return (frame + frontend.excerpt_frames // 2) / frontend.frame_rate
+
+
+def is_sung(track: Track, time: float) -> bool:
+    """Do the labels say that somebody sings at a time in seconds?"""
+    return any(segment.vocal and segment.start <= time < segment.end for segment in track.segments)
 
 
 def log_mels_of_stems(
