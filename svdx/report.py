@@ -148,7 +148,7 @@ def explanation_page(
     return render(
         "explanation.html",
         title=title,
-        verdict=verdict,
+        verdict=_together(verdict),
         facts=facts,
         data={**data, "sounds": [sound for sound in sounds if sound is not own]},
         columns=min(len(picture.logmel), COLUMNS),
@@ -219,8 +219,12 @@ def _row(point: Point, steps: np.ndarray) -> dict:
 
 
 def _said(label: Label) -> dict:
-    """A label whose probability is not broken over two lines."""
-    return {"text": label.text.replace(" = ", "\u00a0=\u00a0"), "kind": label.kind}
+    return {"text": _together(label.text), "kind": label.kind}
+
+
+def _together(text: str) -> str:
+    """A probability is not broken over two lines."""
+    return text.replace(" = ", "\u00a0=\u00a0")
 
 
 def _step(steps: np.ndarray, threshold: float) -> int:
