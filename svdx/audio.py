@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ BLOCK = 1 << 16  # frames decoded at a time: a header's promise is never allocat
 HEAD = 1 << 20  # bytes in which an mp3 has its first frame
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
+REACH = 8  # cycles of two rates: so far a resampled sample hears, whose filter has six zero crossings on either side
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,19 @@ class Sound:
     samples: Tensor
     rate: int
 
-    def mono(self, sample_rate: int) -> Tensor:
-        """The mean of the channels at another rate, [n]."""
-        return resample(mixed(self.samples.mT), self.rate, sample_rate)
+    def mono(self, sample_rate: int, span: slice | None = None) -> Tensor:
+        """The mean of the channels at another rate, [n], or a span of it, without resampling the rest."""
+        if span is None:
+            return resample(mixed(self.samples.mT), self.rate, sample_rate)
+        common = math.gcd(self.rate, sample_rate)
+        ours, theirs = self.rate // common, sample_rate // common  # samples of a cycle, which is equally long in both
+        first = max(0, span.start // theirs - REACH)
+        around = self.cut(slice(first * ours, (-(-span.stop // theirs) + REACH) * ours)).mono(sample_rate)
+        return around[span.start - first * theirs : span.stop - first * theirs]
+
+    def length(self, sample_rate: int) -> int:
+        """How many samples `mono(sample_rate)` has."""
+        return resampled_length(self.samples.shape[1], self.rate, sample_rate)
 
     def under(self, span: slice, sample_rate: int) -> slice:
         """Which samples lie under a span of `mono(sample_rate)`, outwards to whole ones."""
@@ -41,45 +55,30 @@ class Sound:
 
 def mixed(frames: Tensor) -> Tensor:
     """The mean of the channels, frames [n, channels] → [n]."""
+    if frames.shape[1] == 1:
+        return frames[:, 0]
     return frames @ frames.new_full((frames.shape[1],), 1 / frames.shape[1])
 
 
 def decode(path: str | Path, sample_rate: int) -> Tensor:
-    """`read(path).mono(sample_rate)` in less time and memory: samples [n]. Raises: AudioError as `read` does."""
-    frames, rate = _read(path, mono=True)
-    return resample(frames, rate, sample_rate)
+    """An audio file's `mono(sample_rate)`, samples [n]. Raises: AudioError as `read` does."""
+    return read(path, mono=True).mono(sample_rate)
 
 
-def read(path: str | Path) -> Sound:
-    """Read an audio file.
+def read(path: str | Path, mono: bool = False) -> Sound:
+    """Read an audio file. mono: its channels mixed to one, in less time and memory.
 
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
     """
-    frames, rate = _read(path, mono=False)
-    return Sound(frames.T.contiguous(), rate)
-
-
-def _read(path: str | Path, mono: bool) -> tuple[Tensor, int]:
-    """The frames of an audio file, [n, channels] or, mixed, [n], and their rate."""
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise AudioError(f"{path}: no such audio file")
-        if _is_no_mp3(path):
-            raise _unreadable(path, "no MPEG frame in it")
-        with soundfile.SoundFile(path) as file:
-            promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
-            blocks, finite, heard = [], True, False
-            # Not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory.
-            while len(block := torch.from_numpy(file.read(BLOCK, dtype="float32", always_2d=True))):
-                mix = mixed(block)
-                finite, heard = finite and bool(mix.isfinite().all()), heard or bool(mix.any())
-                blocks.append(mix if mono else block)
-    except soundfile.SoundFileError as error:
-        raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
-    n = sum(map(len, blocks))
+    with _opened(path) as file:
+        promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
+        blocks, finite, heard = [], True, False
+        # Not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory.
+        while len(block := torch.from_numpy(file.read(BLOCK, dtype="float32", always_2d=True))):
+            mix = mixed(block)
+            finite, heard = finite and bool(mix.isfinite().all()), heard or bool(mix.any())
+            blocks.append(mix[None] if mono else block.mT)
+    n = sum(block.shape[1] for block in blocks)
     if not n:
         raise AudioError(f"{path}: holds no samples")
     if cut_short or n < promised - PADDING:
@@ -88,7 +87,33 @@ def _read(path: str | Path, mono: bool) -> tuple[Tensor, int]:
         raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
     if not heard:
         raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
-    return torch.cat(blocks), rate
+    return Sound(torch.cat(blocks, dim=1), rate)
+
+
+def promised_length(path: str | Path, sample_rate: int) -> int:
+    """How many samples `decode` should give by the file's header; that of an mp3 may be mistaken.
+
+    Raises: AudioError if the file is missing or not audio.
+    """
+    with _opened(path) as file:
+        return resampled_length(file.frames, file.samplerate, sample_rate)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
+    """An audio file to read from. Raises: AudioError."""
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise AudioError(f"{path}: no such audio file")
+        if _is_no_mp3(path):
+            raise _unreadable(path, "no MPEG frame in it")
+        with soundfile.SoundFile(path) as file:
+            yield file
+    except soundfile.SoundFileError as error:
+        raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _unreadable(path: Path, reason: str) -> AudioError:
@@ -115,12 +140,17 @@ def _is_cut_short(header: str) -> bool:
     return size is not None and int(size[2]) < 0.99 * int(size[1]) < STREAMED
 
 
+def resampled_length(n: int, source_rate: int, sample_rate: int) -> int:
+    """How many samples `resample` makes of n."""
+    return -(-n * sample_rate // source_rate)
+
+
 def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
-    if source_rate == sample_rate:
+    if source_rate == sample_rate or not samples.shape[-1]:
         return samples
     from torchaudio.functional import resample as sinc_resample  # here only: torchaudio 2.11 is its last release
 
     resampled = sinc_resample(samples, source_rate, sample_rate)
-    length = -(-samples.shape[-1] * sample_rate // source_rate)  # torchaudio rounds it to float32
+    length = resampled_length(samples.shape[-1], source_rate, sample_rate)  # torchaudio rounds it to float32
     return nn.functional.pad(resampled, (0, length - resampled.shape[-1]))

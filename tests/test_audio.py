@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from svdx.audio import decode, read, resample
+from svdx.audio import Sound, decode, promised_length, read, resample
 from svdx.errors import AudioError
 
 RATE = 22050
@@ -62,12 +62,22 @@ def test_resampling_keeps_length_frequency_and_amplitude_of_a_tone(source_rate):
     np.testing.assert_allclose(samples[500:-500], expected[500:-500], atol=2e-3)
 
 
+@pytest.mark.parametrize("rate", [8000, 11025, RATE, 32000, 44100, 48000, 96000])
+def test_a_span_is_resampled_without_the_rest_as_with_it(rate):
+    sound = Sound(torch.rand(2, 2 * rate + 17) * 2 - 1, rate)
+    whole = sound.mono(RATE)
+    assert len(whole) == sound.length(RATE)
+    for first in (0, 1, 313, RATE, len(whole) - 5000, len(whole) - 7, len(whole) + RATE):
+        expected = whole[first : first + 5000]
+        torch.testing.assert_close(sound.mono(RATE, slice(first, first + 5000)), expected, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
 def test_formats(tmp_path, extension):
     path = tmp_path / f"tone.{extension}"
     soundfile.write(path, tone(440, rate=44100), 44100)
     samples = decode(path, RATE)
-    assert len(samples) == RATE
+    assert len(samples) == RATE == promised_length(path, RATE)
     assert strength(samples, 440) == pytest.approx(0.5, rel=0.02)
 
 

@@ -273,7 +273,7 @@ def test_kept_parts_lie_beside_the_run_and_sound_on_wandb(evaluated, tiny_corpus
     for stem, caption in zip(stems, heard["captions"], strict=True):
         name, seconds = caption.removesuffix(" s").split(", from ")
         track = audio.read(tiny_corpus.root / f"audio/{name}.wav")
-        span = excerpt_span(track.samples[0], float(seconds), frontend, name)
+        span = excerpt_span(track.samples.shape[1], float(seconds), frontend, name)
         samples = track.samples[0, span]
         explanation = listener.listen(samples)
         assert 0 < explanation.area < 1

@@ -1,6 +1,8 @@
 """Who may import whom: DESIGN's table, held against the imports that are written in the files."""
 
 import ast
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -22,7 +24,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "evaluation": {"explain"},
     "plots": {"explain", "evaluation", "frontend"},
     "canvas": {"frontend"},
-    "report": {"canvas", "frontend", "explain", "evaluation"},
+    "report": {"canvas", "frontend"},
     "listener": {"audio", "explain", "frontend", "models", "sound"},
     "document": {"audio", "corpora", "explain", "frontend", "listener", "plots", "report"},
     "callbacks": {"audio", "explain", "evaluation", "frontend", "plots", "report", "sound"},
@@ -130,6 +132,11 @@ def test_rendering_imports_of_torch_a_type_at_most(name):
     annotations = {id(part) for argument in arguments if argument.annotation for part in ast.walk(argument.annotation)}
     tensors = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "Tensor"]
     assert all(id(node) in annotations for node in tensors)
+
+
+def test_a_page_is_made_without_torch():
+    code = "import sys, svdx.report; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize("name", ["corpora", "plots", "report", "explain", "evaluation", "models", "data", "listener"])

@@ -43,7 +43,7 @@ def explain_examples(
         title = f"{caption}; threshold {explainer.threshold:g}"
         pictures[stem.with_suffix(".png")] = title
         draw(explanation, row, frontend, title, stem.with_suffix(".png"))
-        track, span = _place(excerpts, number, frontend)
+        track, span = _track_and_span(excerpts, number, frontend)
         part = masked_sound(track, explanation.mask[row].float(), frontend, span=span)
         whole, left = stem.with_suffix(".wav"), stem.with_name(f"{stem.name}-kept.wav")
         sounds[whole], kept[left] = caption, title
@@ -54,10 +54,11 @@ def explain_examples(
         logger.log_metrics(shown)
 
 
-def _place(excerpts: Dataset, number: int, frontend: FrontEnd) -> tuple[Tensor, slice]:
-    """The samples of the track that an excerpt is of, [n], and which of them lie under the excerpt."""
+def _track_and_span(excerpts: Dataset, number: int, frontend: FrontEnd) -> tuple[Tensor, slice]:
+    """The samples of the track that an excerpt is of, [n], and which of them are the excerpt."""
     track, start = excerpts.tracks[excerpts.track_of[number]], int(excerpts.start_of[number]) * frontend.hop
-    return decode(track.audio, frontend.sample_rate), slice(start, start + frontend.n_samples(frontend.excerpt_frames))
+    span = slice(start, start + frontend.n_samples(frontend.excerpt_frames))
+    return decode(track.audio, frontend.sample_rate), span
 
 
 def audio(sounds: dict[Path, str]) -> list[wandb.Audio]:
