@@ -11,11 +11,12 @@ from svdx.cli import command
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
-from svdx.document import document_collection, document_excerpt, document_track
+from svdx.document import Each, Request, document_collection
 from svdx.errors import CorpusError
 from svdx.listener import Listener, expect_excerpt, hop_frames
 from svdx.pipeline import Pipeline
 from svdx.provenance import write_summary
+from svdx.settings import build
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ def main(cfg: DictConfig) -> None:
     several = cfg.audio is not None and is_several(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
+    trainer = build(cfg.trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    engine = build(cfg.engine, trainer=trainer)
     if cfg.audio is None:
         track, start = first_singing(pipeline.corpus)
     else:
@@ -44,18 +47,16 @@ def main(cfg: DictConfig) -> None:
     if track:
         expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())
-
-    def document(track: Track, directory: Path) -> dict[str, str]:
-        if cfg.start == "all":
-            return document_track(listener, track, cfg.hop, list(cfg.thresholds), directory)
-        return document_excerpt(listener, track, start, list(cfg.thresholds), directory)
-
+    request = Request(listener, start, cfg.hop, list(cfg.thresholds), cfg.sounds)
     if several:
-        done, failed = document_collection(Path(str(cfg.audio)).name, files, document, pipeline.directory)
-        facts, page = {"tracks": done, "failed": failed}, "index.html"
-        log.info(f"{len(done)} of {len(files)} tracks explained")
+        job = Each(request, pipeline.directory, cfg.threads or 1)
+        found = document_collection(Path(str(cfg.audio)).name, files, job, engine)
+        if found is None:  # this process helped another, which goes on
+            return
+        facts, page = {"tracks": found.done, "failed": found.failed}, "index.html"
+        log.info(f"{len(found.done)} of {len(files)} tracks explained, {found.before} of them before")
     else:
-        facts, page = document(track, pipeline.directory), "report.html"
+        facts, page = request.to(trainer.strategy.root_device)(track, pipeline.directory), "report.html"
         for name, value in facts.items():
             log.info(f"{name}: {value}")
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})

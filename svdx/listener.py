@@ -6,6 +6,7 @@ import json
 import math
 from numbers import Real
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,12 +14,13 @@ from torch import Tensor
 from svdx.audio import Sound, decode, promised_length, read
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
-from svdx.explain.tracks import explain_track, probabilities
+from svdx.explain.tracks import at, explain_track, probabilities
 from svdx.frontend import FrontEnd
 from svdx.models.weights import load_classifier, load_inverter
 from svdx.sound import masked_sound
 
 CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
+Either = TypeVar("Either", Explanation, TrackExplanation)
 
 
 def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
@@ -67,21 +69,30 @@ def hop_frames(hop: float | None, frontend: FrontEnd) -> int:
 class Listener:
     """Hears an excerpt of an audio file as the explainer's classifier does, and explains it.
 
+    What a listener takes and gives is on the CPU, and so is the front end, which computes in float64; only the networks
+    move.
+
     frontend: from samples to log-mel; explainer: over a classifier that standardises its own input
     """
 
     def __init__(self, frontend: FrontEnd, explainer: Explainer) -> None:
-        self.frontend, self.explainer = frontend, explainer
+        self.frontend, self.explainer, self.device = frontend, explainer, torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> Listener:
+        """Move the networks to a device, from the CPU."""
+        self.explainer.to(device)
+        self.device = torch.device(device)
+        return self
 
     def listen(self, samples: Tensor) -> Explanation:
         """Explain one excerpt, samples [n]; the explanation's batch has one element."""
-        return self.explainer(self._excerpt(samples))
+        return self.explainer(self._excerpt(samples)).to("cpu")
 
     def _excerpt(self, samples: Tensor) -> Tensor:
         return self._standardised(samples)[None]
 
     def _standardised(self, samples: Tensor) -> Tensor:
-        return self.explainer.classifier.standardise(self.logmel(samples))
+        return self.explainer.classifier.standardise(self.logmel(samples).to(self.device))
 
     def logmel(self, samples: Tensor) -> Tensor:
         """samples [n] → log-mel [frames, bands], float32, computed in float64."""
@@ -95,7 +106,15 @@ class Listener:
     def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
         """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
         frames = hop_frames(hop, self.frontend)
-        return explain_track(self.explainer, self._standardised(samples), self.frontend.excerpt_frames, frames)
+        track = self._standardised(samples)
+        return explain_track(self.explainer, track, self.frontend.excerpt_frames, frames).to("cpu")
+
+    def at(self, explanation: Either, threshold: float) -> Either:
+        """The same explanation with the mask of another threshold."""
+        there = explanation.to(self.device)
+        if isinstance(there, TrackExplanation):
+            return at(self.explainer, there, threshold).to("cpu")
+        return self.explainer.at(there, threshold).to("cpu")
 
     @torch.no_grad()
     def hear_track(self, samples: Tensor, starts: Tensor) -> Tensor:
@@ -105,7 +124,7 @@ class Listener:
     @torch.no_grad()
     def probabilities(self, track: Tensor, starts: Tensor) -> Tensor:
         """The same of a standardised track, [T, bands]."""
-        return probabilities(self.explainer.classifier, track, starts)
+        return probabilities(self.explainer.classifier, track.to(self.device), starts).cpu()
 
     def explain(self, audio: str | Path, start: float) -> Explanation:
         """Explain the excerpt of an audio file that begins at `start` seconds. Raises: AudioError, ConfigError."""

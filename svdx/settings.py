@@ -27,6 +27,7 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "controls": list[str],
     "detection": bool,
     "agreement": bool,
+    "sounds": bool,
     "resume": bool,
     "start": float | Literal["all"],
     "hop": float | None,
@@ -45,6 +46,8 @@ RANGES = {
     "excerpts.n": (1, math.inf),
     "inverter.excerpts.batch_size": (2, math.inf),  # batch norm
     "store.workers": (1, math.inf),
+    "engine.workers": (1, math.inf),
+    "engine.gpus": (0, math.inf),
     **{f"{network}.fit.max_epochs": (1, math.inf) for network in ("classifier", "inverter")},
     **{f"{network}.fit.check_val_every_n_epoch": (1, math.inf) for network in ("classifier", "inverter")},
 }

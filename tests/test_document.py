@@ -10,10 +10,10 @@ import torch
 from svdx.audio import Sound, read
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.track import Segment, Track
-from svdx.document import document_collection, document_excerpt, document_track
+from svdx.document import document_excerpt, document_track
 from svdx.document.excerpt import excerpt_points, explanation_facts
-from svdx.document.parts import is_sung
-from svdx.errors import AudioError, ConfigError
+from svdx.document.parts import is_sung, write_sounds
+from svdx.errors import AudioError
 from svdx.explain import Explanation, FeatureInversion
 from svdx.listener import Listener
 from svdx.models import UpConv
@@ -139,6 +139,26 @@ def excerpt_of(song, listener):
     return track, span, listener.listen(track.cut(span).mono(RATE))
 
 
+def test_equal_sounds_are_equal_files_whenever_they_are_written(tmp_path):
+    sound = Sound(torch.randn(2, 1000), RATE)
+    write_sounds(tmp_path, sound, sound, "track")
+    data = (tmp_path / "track.wav").read_bytes()
+    assert data == (tmp_path / "explanation.wav").read_bytes()
+    peak = data.index(b"PEAK")
+    assert data[peak + 8 : peak + 16] == bytes([1, 0, 0, 0, 0, 0, 0, 0])  # version, time
+    assert np.array_equal(soundfile.read(tmp_path / "track.wav", dtype="float32")[0].T, sound.samples)
+
+
+def test_sounds_may_be_left_out_of_an_excerpt_and_of_a_track(listener, song, tmp_path):
+    track = track_at(song / "audio/a song.wav")
+    with_them = document_excerpt(listener, track, 1.0, [], tmp_path / "with")
+    assert document_excerpt(listener, track, 1.0, [], tmp_path / "excerpt", sounds=False) == with_them
+    document_track(listener, track, None, [], tmp_path / "track", sounds=False)
+    for place in (tmp_path / "excerpt", tmp_path / "track"):
+        assert {path.name for path in place.iterdir()} == {"explanation.npz", "explanation.png", "report.html"}
+    assert (tmp_path / "excerpt/report.html").read_bytes() == (tmp_path / "with/report.html").read_bytes()
+
+
 def test_what_is_removed_is_the_complements_sound(listener, song):
     track, span, explanation = excerpt_of(song, listener)
     removed = masked_sound(track.samples, (~explanation.mask[0]).float(), listener.frontend, span=span)
@@ -250,28 +270,3 @@ def test_a_file_whose_name_looks_like_a_pattern_is_one_file(several):
     (several / "what?.wav").touch()
     assert not is_several(str(several / "what?.wav")) and not is_several(str(several / "b.wav"))
     assert is_several(str(several)) and is_several(f"{several}/wh*.wav")
-
-
-def test_each_track_has_its_page_and_one_that_fails_is_reported(several, tmp_path, caplog):
-    def document(track, directory):
-        if track.name == "b":
-            raise AudioError(f"{track.audio}: not <readable>")
-        return {"label": f"kept <{track.name}>"}
-
-    files = [several / "b.wav", several / "a&b.flac"]
-    done, failed = document_collection("songs & more", files, document, tmp_path)
-    assert done == {"a&b": {"label": "kept <a&b>"}}
-    assert failed == {str(several / "b.wav"): f"{several / 'b.wav'}: not <readable>"}
-    assert "not <readable>" in caplog.text
-    html = (tmp_path / "index.html").read_text()
-    assert 'href="a%26b/report.html"' in html and "kept &lt;a&amp;b&gt;" in html and "not &lt;readable&gt;" in html
-    with pytest.raises(AudioError, match=r"none of 1 tracks could be explained; the first: .*not <readable>"):
-        document_collection("", files[:1], document, tmp_path)
-
-
-def test_a_wrong_setting_ends_the_collection(several, tmp_path):
-    def document(track, directory):
-        raise ConfigError("hop=9: expected less")
-
-    with pytest.raises(ConfigError, match="hop=9"):
-        document_collection("", [several / "b.wav"], document, tmp_path)

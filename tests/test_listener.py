@@ -146,6 +146,38 @@ def test_a_hop_of_nothing_or_beyond_an_excerpt_is_refused(listener, track, hop):
         listener.listen_track(decode(track, RATE), hop)
 
 
+@pytest.mark.parametrize("fill", ["mean", "zero", "floor", "excerpt-mean"])
+def test_networks_elsewhere_get_everything_there_and_give_it_back(listener, track, fill):
+    """On the device "meta" nothing is computed, but what lies on two devices is refused, and nothing comes back."""
+    samples = decode(track, RATE)
+    excerpt, whole = listener.listen(samples[:NEEDED]), listener.listen_track(samples)
+    listener.explainer.fill = fill
+    listener.to("meta")
+    for use in (
+        lambda: listener.listen(samples[:NEEDED]),
+        lambda: listener.listen_track(samples),
+        lambda: listener.at(excerpt, 0.3),
+        lambda: listener.at(whole, 0.3),
+        lambda: listener.hear(samples[:NEEDED]),
+        lambda: listener.hear_track(samples, whole.starts),
+        lambda: listener.probabilities(whole.track, whole.starts),
+    ):
+        with pytest.raises(
+            (NotImplementedError, RuntimeError), match=r"out of meta tensor|item\(\) cannot be called on"
+        ):
+            use()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is there")
+def test_a_gpu_explains_as_the_cpu_does(listener, track):
+    samples = decode(track, RATE)
+    here = listener.listen_track(samples)
+    there = listener.to("cuda").listen_track(samples)
+    assert there.mask.device.type == "cpu"
+    torch.testing.assert_close(there.salience, here.salience, atol=1e-3, rtol=0)
+    torch.testing.assert_close(there.probability, here.probability, atol=1e-3, rtol=0)
+
+
 @pytest.fixture
 def models(tmp_path, frontend, classifier, inverter):
     """A directory of trained models as train.py leaves it."""

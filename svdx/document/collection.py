@@ -2,43 +2,91 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import track as progress
+import torch
 
 from svdx.corpora.beside import name_of, track_at
-from svdx.corpora.track import Track
-from svdx.errors import AudioError, CorpusError
+from svdx.document.finished import appearing, facts_of, forget_unfinished, is_finished, sign
+from svdx.document.request import Request
+from svdx.engines.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
+from svdx.errors import AudioError, ConfigError, CorpusError
 from svdx.report import index_page
 
-log = logging.getLogger(__name__)
 
+@dataclass
+class Each:
+    """The job of an engine: explain an audio file in a directory of its own, unless that has been done.
 
-def document_collection(
-    title: str, files: Sequence[Path], document: Callable[[Track, Path], dict[str, str]], directory: Path
-) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """Document every audio file in a directory of its own below `directory`, and write index.html.
-
-    document: a track and its directory → what is to be said of it
-    Returns: facts by the name of the directory; by file, why it failed. A file that fails is reported and the others
-    go on. Raises: AudioError if all of them fail.
+    directory: with all of them; threads: of torch, on which the last bits of a result depend
     """
-    done: dict[str, dict[str, str]] = {}
-    failed: dict[str, str] = {}
-    for path, name in progress(list(zip(files, names(files), strict=True)), f"explaining {len(files)} tracks"):
+
+    request: Request
+    directory: Path
+    threads: int = 1
+
+    def to(self, device: torch.device | str) -> Each:
+        self.request.to(device)
+        return self
+
+    def __call__(self, file: str, name: str) -> Outcome:
+        torch.set_num_threads(self.threads)
+        place = self.directory / name
         try:
-            done[name] = document(track_at(path), directory / name)
+            track = track_at(Path(file))
+            question = self.request.question(track)
+            if is_finished(place, question):
+                return Outcome(THERE)
+            with appearing(place) as unfinished:
+                sign(unfinished, question, self.request(track, unfinished))
         except (AudioError, CorpusError) as error:
-            failed[str(path)] = str(error)
-            log.warning(f"left out: {error}")
-    if not done:
-        raise AudioError(f"none of {len(files)} tracks could be explained; the first: {next(iter(failed.values()))}")
-    (directory / "index.html").write_text(
-        index_page(f"{title}: {len(done)} of {len(files)} tracks", done, failed), encoding="utf-8"
-    )
-    return done, failed
+            return Outcome(FAILED, str(error))
+        except ConfigError as error:
+            return Outcome(REFUSED, str(error))
+        return Outcome(DONE)
+
+
+@dataclass
+class Collection:
+    """What became of many tracks.
+
+    done: facts by the name of the directory; failed: why, by file; before: how many of the former were there before
+    """
+
+    done: dict[str, dict[str, str]]
+    failed: dict[str, str]
+    before: int
+
+
+def document_collection(title: str, files: Sequence[Path], job: Each, engine: Engine) -> Collection | None:
+    """Explain every audio file in a directory of its own below the job's, and write index.html.
+
+    Returns: None in a process that only helped. Raises: AudioError if all files fail, ConfigError.
+    """
+    named = names(files)
+    outcomes = engine(job, [(str(file), name) for file, name in zip(files, named, strict=True)])
+    if outcomes is None:
+        return None
+    forget_unfinished(job.directory)
+    failed = {str(file): outcome.reason for file, outcome in zip(files, outcomes) if outcome.state == FAILED}
+    if len(failed) == len(files):
+        raise AudioError(f"none of {len(files)} tracks could be explained; the first: {outcomes[0].reason}")
+    done = [name for name, outcome in zip(named, outcomes) if outcome.state != FAILED]
+    before = sum(outcome.state == THERE for outcome in outcomes)
+    found = Collection({name: _facts(job.directory / name) for name in done}, failed, before)
+    page = index_page(f"{title}: {len(done)} of {len(files)} tracks", found.done, failed)
+    (job.directory / "index.html").write_text(page, encoding="utf-8")
+    return found
+
+
+def _facts(place: Path) -> dict[str, str]:
+    try:
+        return facts_of(place)
+    except OSError as error:
+        shared = "the machines that work together need one hydra.run.dir, on a disk that they share"
+        raise ConfigError(f"{place}: written elsewhere, not here; {shared}") from error
 
 
 def names(files: Sequence[Path]) -> list[str]:
@@ -47,11 +95,12 @@ def names(files: Sequence[Path]) -> list[str]:
     >>> names([Path("a/x.wav"), Path("b/x.mp3"), Path("y.wav")])
     ['x', 'x 2', 'y']
     """
-    given: list[str] = []
+    given: dict[str, None] = {}
+    last: dict[str, int] = {}  # number that was given with a name
     for path in files:
-        name, number = name_of(path), 1
+        first = name = name_of(path)
         while name in given:
-            number += 1
-            name = f"{name_of(path)} {number}"
-        given.append(name)
-    return given
+            last[first] = last.get(first, 1) + 1
+            name = f"{first} {last[first]}"
+        given[name] = None
+    return list(given)

@@ -26,12 +26,12 @@ from svdx.report import Label, Point, explanation_page, heard, kept_or_flipped, 
 
 
 def document_excerpt(
-    listener: Listener, track: Track, start: float, thresholds: Sequence[float], directory: Path
+    listener: Listener, track: Track, start: float, thresholds: Sequence[float], directory: Path, sounds: bool = True
 ) -> dict[str, str]:
     """Explain the excerpt that begins at `start` seconds, write all of it into `directory`, return it in words.
 
     Written: explanation.png, explanation.npz, excerpt.wav (the whole), explanation.wav (the kept part), removed.wav,
-    report.html. thresholds: for which the page says whether the label is kept.
+    report.html. thresholds: for which the page says whether the label is kept; sounds: write the WAV files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
@@ -56,7 +56,8 @@ def document_excerpt(
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
     whole = sound.cut(span)
-    write_sounds(directory, whole, listener.kept_sound(sound, explanation, span), "excerpt")
+    if sounds:
+        write_sounds(directory, whole, listener.kept_sound(sound, explanation, span), "excerpt")
     page = explanation_page(title, verdict(facts), facts, picture, points, whole.mono(sample_rate).numpy())
     (directory / "report.html").write_text(page, encoding="utf-8")
     return facts
@@ -97,7 +98,7 @@ def excerpt_points(
     """What stays of the excerpt at a span of a sound at each threshold and at the explainer's own, ascending."""
     points = []
     for threshold in sorted({*thresholds, listener.explainer.threshold}):
-        masked = listener.explainer.at(explanation, threshold)
+        masked = listener.at(explanation, threshold)
         kept = listener.kept_sound(sound, masked, span).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
         again = as_sound(listener, kept, explanation)

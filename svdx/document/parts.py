@@ -44,7 +44,18 @@ def write_sounds(directory: Path, whole: Sound, kept: Sound, whole_name: str) ->
     """
     parts = {whole_name: whole.samples, "explanation": kept.samples, "removed": whole.samples - kept.samples}
     for name, samples in parts.items():
-        soundfile.write(directory / f"{name}.wav", samples.T.numpy(), whole.rate, subtype="FLOAT")
+        path = directory / f"{name}.wav"
+        soundfile.write(path, samples.T.numpy(), whole.rate, subtype="FLOAT")
+        undate(path)
+
+
+def undate(path: Path) -> None:
+    """Take the time of writing out of a WAV file's PEAK chunk, so that equal sounds are equal files."""
+    with path.open("r+b") as file:
+        chunk = file.read(256).find(b"PEAK")
+        if chunk >= 0:
+            file.seek(chunk + 12)  # behind name, size and version
+            file.write(bytes(4))
 
 
 def picture_of(

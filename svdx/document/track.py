@@ -22,7 +22,6 @@ from svdx.document.parts import (
     write_sounds,
 )
 from svdx.explain import TrackExplanation
-from svdx.explain.tracks import at
 from svdx.frontend import FrontEnd
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import track_figure
@@ -32,12 +31,18 @@ TIMELINE_HOP = 9  # frames: excerpts so far apart share all of their convolution
 
 
 def document_track(
-    listener: Listener, track: Track, hop: float | None, thresholds: Sequence[float], directory: Path
+    listener: Listener,
+    track: Track,
+    hop: float | None,
+    thresholds: Sequence[float],
+    directory: Path,
+    sounds: bool = True,
 ) -> dict[str, str]:
     """Explain a whole track by an excerpt every `hop` seconds, write it into `directory`, return it in words.
 
     Written: explanation.png, explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav,
-    report.html. hop: None for half an excerpt; thresholds: for which the page says how many labels are kept.
+    report.html. hop: None for half an excerpt; thresholds: for which the page says how many labels are kept; sounds:
+    write the WAV files.
     """
     whole = read(track.audio)
     samples = whole.mono(listener.frontend.sample_rate)
@@ -59,7 +64,8 @@ def document_track(
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
-    write_sounds(directory, whole, kept, "track")
+    if sounds:
+        write_sounds(directory, whole, kept, "track")
     timeline = timeline_of(listener, explanation, track)
     page = explanation_page(title, verdict(facts), facts, picture, points, samples.numpy(), timeline)
     (directory / "report.html").write_text(page, encoding="utf-8")
@@ -113,7 +119,7 @@ def track_points(
     """What stays of a track at each threshold and at the explainer's own, for which alone there is a sound: `kept`."""
     own, points = listener.explainer.threshold, []
     for threshold in sorted({*thresholds, own}):
-        masked = explanation if threshold == own else at(listener.explainer, explanation, threshold)
+        masked = explanation if threshold == own else listener.at(explanation, threshold)
         point = Point(threshold, percent(masked.mask), kept_in(masked.flipped))
         if threshold == own:
             played = kept.mono(listener.frontend.sample_rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from svdx.explain.masks import (
     relative_area,
     threshold_mask,
 )
+
+Here = TypeVar("Here", bound="Labels")
 
 
 class Labels:
@@ -43,6 +46,11 @@ class Labels:
     def flipped(self) -> Tensor:
         """Did the label change when only the region was kept? [N] bool; its mean is the explanation loss."""
         return self.vocal != self.masked_vocal
+
+    def to(self: Here, device: torch.device | str) -> Here:
+        """The same on another device."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if isinstance(part, Tensor)})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every field as a numpy array under its name."""
@@ -110,6 +118,13 @@ class Explainer(ABC):
     def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
         """The excerpts' pictures and the classifier's probabilities [B]; a child may save a forward here."""
         return self.picture(excerpts), self.classifier(excerpts)
+
+    def to(self, device: torch.device | str) -> Explainer:
+        """Move the networks to a device; what is explained must lie there too."""
+        for part in vars(self).values():
+            if isinstance(part, nn.Module):
+                part.to(device)
+        return self
 
     def mask(self, salience: Tensor, threshold: float | None = None) -> Tensor:
         """salience [B, frames, bands] in [0, 1] → kept bins, bool, at `threshold` or at the explainer's own."""

@@ -34,6 +34,10 @@ class TrackExplanation(Labels):
     masked_probability: Tensor
     decision: float
 
+    def to(self, device: torch.device | str) -> TrackExplanation:
+        """The same on another device, but for the starts: they are places."""
+        return replace(super().to(device), starts=self.starts)
+
     @property
     def area(self) -> float:
         """Share of kept bins."""
@@ -45,7 +49,7 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
     """Explain a standardised track [T, bands] by its excerpts of `length` frames, one every `hop` frames."""
     starts = excerpt_starts(len(track), length, hop)
     total, weight = torch.zeros_like(track), track.new_zeros(len(track), 1)
-    window = merging_window(length)[:, None]
+    window = merging_window(length)[:, None].to(track)
     found = []
     for some in starts.split(BATCH):
         picture, probability = explainer.look(torch.stack([track[start : start + length] for start in some]))

@@ -28,10 +28,13 @@ log = logging.getLogger(__name__)
 DAMAGED = "it is damaged; export or train it again"
 
 
-def fingerprint(network: nn.Module) -> str:
-    """Sixteen hex digits that name a network by its weights; standardisation and threshold may be exchanged."""
+def fingerprint(network: nn.Module, whole: bool = False) -> str:
+    """Sixteen hex digits that name a network by its weights; standardisation and threshold may be exchanged.
+
+    whole: by those too, and by everything else that it holds
+    """
     digest = hashlib.sha256()
-    for name, value in sorted(network.named_parameters()):
+    for name, value in sorted(network.state_dict().items() if whole else network.named_parameters()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,79 @@
+"""What is asked of a track, or of each of many: how it is explained, and what is written of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from svdx.corpora.track import Track
+from svdx.document.excerpt import document_excerpt
+from svdx.document.track import document_track
+from svdx.errors import AudioError
+from svdx.listener import Listener
+from svdx.models.weights import fingerprint
+
+
+@dataclass
+class Request:
+    """A callable: a track and a directory → the files of its explanation in that directory, and what they say.
+
+    start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: half
+        an excerpt)
+    thresholds: for which the page says whether labels are kept; sounds: write the WAV files
+    """
+
+    listener: Listener
+    start: float | str
+    hop: float | None
+    thresholds: Sequence[float]
+    sounds: bool = True
+
+    def __call__(self, track: Track, directory: Path) -> dict[str, str]:
+        if self.start == "all":
+            return document_track(self.listener, track, self.hop, self.thresholds, directory, self.sounds)
+        return document_excerpt(self.listener, track, self.start, self.thresholds, directory, self.sounds)
+
+    def to(self, device: torch.device | str) -> Request:
+        """Move the networks to a device."""
+        self.listener.to(device)
+        return self
+
+    def question(self, track: Track) -> dict[str, Any]:
+        """All that the answer depends on, as JSON has it: the files, which networks, every setting.
+
+        Raises: AudioError where a file is not there.
+        """
+        labels = hashlib.sha256(repr(track.segments).encode()).hexdigest()[:16] if track.segments else None
+        voice = identity(track.vocals) if track.vocals else None
+        return {"audio": identity(track.audio), "voice": voice, "labels": labels, **self._settings}
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        explainer = {
+            name: fingerprint(part, whole=True) if isinstance(part, nn.Module) else part
+            for name, part in vars(self.listener.explainer).items()
+        }
+        return {
+            "start": self.start,
+            "hop": self.hop,
+            "thresholds": list(self.thresholds),
+            "sounds": self.sounds,
+            "explainer": {"name": self.listener.explainer.name, **explainer},
+            "frontend": self.listener.frontend.settings,
+        }
+
+
+def identity(path: Path) -> dict[str, Any]:
+    """What tells a file from another, and from itself when it has been changed."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
+    return {"path": str(path.absolute()), "bytes": found.st_size, "modified": found.st_mtime_ns}

@@ -1,0 +1,4 @@
+"""Engines: what runs a job over many tracks, in this process, in several, or on a cluster.
+
+`conf/engine/` chooses one. The files that a job writes do not depend on it.
+"""
