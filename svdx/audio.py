@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from svdx.errors import AudioError
 
 BLOCK = 1 << 16  # frames decoded at a time: a header's promise is never allocated before it is kept
+RESAMPLED = 1 << 17  # samples that are made at a time, so that they stay in the processor's cache
+FILTER = 8  # samples of the lower rate, beyond which the resampling filter, six zero crossings to a side, hears nothing
 HEAD = 1 << 20  # bytes in which an mp3 has its first frame
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
-REACH = 8  # cycles of two rates: so far a resampled sample hears, whose filter has six zero crossings on either side
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,10 @@ class Sound:
 
     def mono(self, sample_rate: int, span: slice | None = None) -> Tensor:
         """The mean of the channels at another rate, [n], or a span of it, without resampling the rest."""
+        samples = mixed(self.samples.mT)
         if span is None:
-            return resample(mixed(self.samples.mT), self.rate, sample_rate)
-        common = math.gcd(self.rate, sample_rate)
-        ours, theirs = self.rate // common, sample_rate // common  # samples of a cycle, which is equally long in both
-        first = max(0, span.start // theirs - REACH)
-        around = self.cut(slice(first * ours, (-(-span.stop // theirs) + REACH) * ours)).mono(sample_rate)
-        return around[span.start - first * theirs : span.stop - first * theirs]
+            return resample(samples, self.rate, sample_rate)
+        return resampled_span(samples, self.rate, sample_rate, span)
 
     def length(self, sample_rate: int) -> int:
         """How many samples `mono(sample_rate)` has."""
@@ -147,10 +145,27 @@ def resampled_length(n: int, source_rate: int, sample_rate: int) -> int:
 
 def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
-    if source_rate == sample_rate or not samples.shape[-1]:
+    n = resampled_length(samples.shape[-1], source_rate, sample_rate)
+    spans = [slice(first, min(first + RESAMPLED, n)) for first in range(0, n, RESAMPLED)]
+    if source_rate == sample_rate or not spans:
         return samples
+    return torch.cat([resampled_span(samples, source_rate, sample_rate, span) for span in spans], -1)
+
+
+def resampled_span(samples: Tensor, source_rate: int, sample_rate: int, span: slice) -> Tensor:
+    """A span of what `resample` gives, without resampling the rest."""
+    if source_rate == sample_rate:
+        return samples[..., span]
     from torchaudio.functional import resample as sinc_resample  # here only: torchaudio 2.11 is its last release
 
-    resampled = sinc_resample(samples, source_rate, sample_rate)
-    length = resampled_length(samples.shape[-1], source_rate, sample_rate)  # torchaudio rounds it to float32
-    return nn.functional.pad(resampled, (0, length - resampled.shape[-1]))
+    common = math.gcd(source_rate, sample_rate)
+    ours, theirs = source_rate // common, sample_rate // common  # samples of a cycle, which is equally long in both
+    reach = math.ceil(FILTER * max(1, ours / theirs) / ours)
+    first, end = max(0, span.start // theirs - reach), -(-span.stop // theirs) + reach
+    around = samples[..., first * ours : end * ours]
+    if not around.shape[-1]:
+        return around
+    resampled = sinc_resample(around, source_rate, sample_rate)
+    length = resampled_length(around.shape[-1], source_rate, sample_rate)  # torchaudio rounds it to float32
+    resampled = nn.functional.pad(resampled, (0, length - resampled.shape[-1]))
+    return resampled[..., span.start - first * theirs : span.stop - first * theirs]

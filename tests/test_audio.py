@@ -72,6 +72,16 @@ def test_a_span_is_resampled_without_the_rest_as_with_it(rate):
         torch.testing.assert_close(sound.mono(RATE, slice(first, first + 5000)), expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("source_rate", [8000, 16000, 44100, 48000, 96000])
+@pytest.mark.parametrize("n", [0, 1, 5000, 30011])
+def test_resampling_in_pieces_is_resampling_at_once(source_rate, n, monkeypatch):
+    samples = torch.randn(2, n)
+    at_once = resample(samples, source_rate, RATE)
+    monkeypatch.setattr("svdx.audio.RESAMPLED", 1001)
+    assert at_once.shape == (2, -(-n * RATE // source_rate))
+    torch.testing.assert_close(resample(samples, source_rate, RATE), at_once, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
 def test_formats(tmp_path, extension):
     path = tmp_path / f"tone.{extension}"
