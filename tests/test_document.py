@@ -1,5 +1,6 @@
 """The files of an explanation, made with networks of random weights."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,21 @@ def test_a_file_in_the_folder_layout_has_its_labels_and_voice(song):
     track = track_at(song / "audio/a song.wav")
     assert track.segments == (Segment(0, 2, False), Segment(2, 4, True))
     assert track.vocals == song / "vocals/a song.flac"
+
+
+def test_labels_and_voices_that_come_or_go_are_seen(tmp_path):
+    for folder in ("audio", "labels", "vocals"):
+        (tmp_path / folder).mkdir()
+    audio, label, voice = (tmp_path / name for name in ("audio/a.wav", "labels/a.lab", "vocals/a.ogg"))
+    assert track_at(audio) == Track("a", audio, ())
+    time.sleep(0.02)  # directories keep the time of their change to some milliseconds
+    label.write_text("0 2 sing\n")
+    (tmp_path / "labels/a.txt").touch()
+    assert track_at(audio) == Track("a", audio, (Segment(0, 2, True),))
+    time.sleep(0.02)
+    label.unlink()
+    voice.touch()
+    assert track_at(audio) == Track("a", audio, (), voice)
 
 
 def test_a_mixture_has_the_vocals_and_the_labels_beside_it(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+from functools import lru_cache
 from pathlib import Path
 
 from svdx.corpora.files import by_stem, entries_of, is_audio, stem
@@ -28,9 +29,20 @@ def track_at(audio: Path) -> Track:
         labels = [path for path in beside if path.suffix == ".lab"]
         return _with(name, audio, labels, by_stem(filter(is_audio, beside)).get("vocals", []))
     if place.name == "audio":
-        labels = [path for path in entries_of(place.parent / "labels") if path.suffix == ".lab" and stem(path) == name]
-        return _with(name, audio, labels, by_stem(filter(is_audio, entries_of(place.parent / "vocals"))).get(name, []))
+        labels, voices = (_called(name, place.parent / folder) for folder in ("labels", "vocals"))
+        return _with(name, audio, [path for path in labels if path.suffix == ".lab"], [*filter(is_audio, voices)])
     return Track(name, audio, ())
+
+
+def _called(name: str, folder: Path) -> list[Path]:
+    """The files of a track in a directory."""
+    return _listed(folder, folder.stat().st_mtime_ns).get(name, []) if folder.is_dir() else []
+
+
+@lru_cache(maxsize=2)
+def _listed(folder: Path, modified: int) -> dict[str, list[Path]]:
+    """A directory's files by stem. Where there are 100 000 it takes seconds, and each of their tracks asks for them."""
+    return by_stem(entries_of(folder))
 
 
 def name_of(audio: Path) -> str:

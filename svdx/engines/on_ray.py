@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from rich.progress import track as progress
@@ -17,7 +18,7 @@ from svdx.engines.job import FAILED, REFUSED, Job, Outcome, in_order, tell
 from svdx.engines.worker import BROKEN, Worker
 from svdx.errors import ConfigError
 
-RETRIES = 3  # of a track whose worker dies
+RETRIES, ROUNDS = 1, 3  # of a track whose worker dies: at once; when the other tracks have ended
 
 
 class OnRay:
@@ -44,31 +45,40 @@ class OnRay:
     def __call__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
         with _cluster(self.address, self.workers) as cores:
-            rows = self._rows(job, tracks, min(self.workers or cores, len(tracks)))
-            for row in progress(rows, f"explaining {len(tracks)} tracks", total=len(tracks)):
+            for row in progress(self._rows(job, tracks, cores), f"explaining {len(tracks)} tracks", total=len(tracks)):
                 outcome = outcomes[row["number"]] = Outcome(row["state"], row["reason"])
                 if outcome.state == BROKEN:
                     raise RuntimeError(f"{tracks[row['number']][0]}: {outcome.reason}")
                 if outcome.state == REFUSED:
                     break
                 tell(outcome)
-            else:
-                _add_lost(outcomes, tracks)
         return in_order(outcomes)
 
-    def _rows(self, job: Job, tracks: Sequence[tuple[str, str]], workers: int) -> Iterator[dict]:
-        """What the workers return, as it comes; nothing of a track that killed as many workers as it may."""
+    def _rows(self, job: Job, tracks: Sequence[tuple[str, str]], cores: int) -> Iterator[dict[str, Any]]:
+        """A row of each track, as they come; see `Worker`."""
+        left = dict(enumerate(tracks))
+        for _ in range(ROUNDS):  # a machine that dies takes its tracks with it, and what Ray tries again at once
+            for row in self._round(job, left, min(self.workers or cores, len(left))):
+                left.pop(row["number"], None)
+                yield row
+            if not left:
+                return
+        for number, (file, _) in left.items():
+            yield {"number": number, "state": FAILED, "reason": f"{file}: none of its workers lived to its end"}
+
+    def _round(self, job: Job, tracks: Mapping[int, tuple[str, str]], workers: int) -> Iterator[dict[str, Any]]:
+        """The rows of the tracks that did not kill their workers."""
         from ray.data import ActorPoolStrategy, DataContext, from_items
 
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         context = DataContext.get_current().copy()
         context.enable_progress_bars = False
-        context.max_errored_blocks = -1  # a track that kills its workers ends nothing; a defect comes as a row
+        context.max_errored_blocks = -1  # what kills its workers ends nothing; what fails otherwise comes as a row
         context.execution_no_progress_timeout_s = -1  # a track may be long
-        rows = [{"number": number, "file": file, "name": name} for number, (file, name) in enumerate(tracks)]
+        rows = [{"number": number, "file": file, "name": name} for number, (file, name) in tracks.items()]
         with DataContext.current(context), warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*is deprecated and will be removed in Ray.*")  # max_task_retries
-            results = from_items(rows, override_num_blocks=len(rows)).map(  # a block each: they are lost alone
+            results = from_items(rows, override_num_blocks=len(rows)).map(  # a block each: so they are lost alone
                 Worker,
                 fn_constructor_args=(job, "cuda" if self.gpus else "cpu", str(Path.cwd())),
                 compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
@@ -76,14 +86,7 @@ class OnRay:
                 num_gpus=self.gpus or None,
                 max_task_retries=RETRIES,
             )
-        return results.iter_rows()
-
-
-def _add_lost(outcomes: dict[int, Outcome], tracks: Sequence[tuple[str, str]]) -> None:
-    for number, (file, _) in enumerate(tracks):
-        if number not in outcomes:
-            outcomes[number] = Outcome(FAILED, f"{file}: its worker died {RETRIES + 1} times")
-            tell(outcomes[number])
+        return iter(results.iter_rows())
 
 
 @contextmanager
