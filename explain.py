@@ -6,13 +6,14 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from svdx.canvas import slider_steps
 from svdx.cli import command
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.document import Each, Request, document_collection
 from svdx.errors import CorpusError
-from svdx.listener import Listener, cut_excerpt, hop_frames
+from svdx.listener import Listener, expect_excerpt, hop_frames
 from svdx.pipeline import Pipeline
 from svdx.provenance import write_summary
 from svdx.settings import build
@@ -42,8 +43,9 @@ def main(cfg: DictConfig) -> None:
     else:
         track, start = None if several else track_at(Path(str(cfg.audio))), cfg.start
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
+    slider_steps([*cfg.thresholds, cfg.explainer.threshold])
     if track:
-        cut_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
+        expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())
     request = Request(listener, start, cfg.hop, list(cfg.thresholds), cfg.sounds)
     if several:

@@ -1,7 +1,7 @@
 """How long a point of the explanation-loss curve takes: all thresholds in one pass, against one excerpt and one
 threshold at a time, as the original program works (which itself needs about a second each on two cores).
 
-python benchmarks/evaluation.py [excerpts]
+python -m benchmarks.evaluation [excerpts]
 """
 
 import sys
@@ -12,6 +12,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.row import HEAD, Row, milliseconds
+from svdx.data.batches import Batches
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import FeatureInversion
 from svdx.models import SVDNet, UpConv
@@ -34,9 +36,9 @@ class Noise(Dataset):
     def __len__(self) -> int:
         return len(self.excerpts)
 
-    def __getitems__(self, numbers: list[int]) -> dict[str, torch.Tensor]:
+    def __getitem__(self, numbers: torch.Tensor) -> dict[str, torch.Tensor]:
         rest = {"vocal": torch.zeros(len(numbers), dtype=torch.bool), "track": torch.zeros(len(numbers)).long()}
-        return {"logmel": self.excerpts[numbers], "number": torch.tensor(numbers), **rest}
+        return {"logmel": self.excerpts[numbers], "number": numbers, **rest}
 
 
 class Data(pl.LightningDataModule):
@@ -47,7 +49,7 @@ class Data(pl.LightningDataModule):
         self.test_set = Noise(n)
 
     def test_dataloader(self) -> DataLoader:
-        return DataLoader(self.test_set, BATCH, collate_fn=lambda batch: batch)
+        return DataLoader(self.test_set, batch_size=None, sampler=Batches(len(self.test_set), BATCH))
 
 
 def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
@@ -70,18 +72,20 @@ def in_one_pass(explainer: FeatureInversion, data: Data) -> float:
     return (time.perf_counter() - start) / len(data.test_set) / len(THRESHOLDS)
 
 
-def main() -> None:
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+def rows(n: int = 300) -> list[Row]:
     torch.manual_seed(0)
     explainer = FeatureInversion(SVDNet().eval(), UpConv(16).eval())
     data = Data(n)
     alone = plain(explainer, data.test_set.excerpts[:N_PLAIN])
     together = in_one_pass(explainer, data)
-    print(f"{n} excerpts, {len(THRESHOLDS)} thresholds, {torch.get_num_threads()} threads")
-    print(f"one pass:      {1000 * together:7.2f} ms an excerpt and threshold, {together * n * len(THRESHOLDS):.0f} s")
-    print(f"one at a time: {1000 * alone:7.2f} ms, {alone / together:.1f} times as long")
-    print(f"the original:  {1000 * ORIGINAL:7.0f} ms, {ORIGINAL / together:.0f} times as long")
+    what = f"{n} excerpts, an excerpt and threshold of {len(THRESHOLDS)}"
+    return [
+        Row(f"{what}, in one pass; plain: each on its own", milliseconds(together), milliseconds(alone),
+            alone / together, ""),
+        Row(f"{what}; plain: the original program", milliseconds(together), milliseconds(ORIGINAL, 0),
+            ORIGINAL / together, "at least 20"),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    print(HEAD, *rows(int(sys.argv[1]) if len(sys.argv) > 1 else 3000), sep="\n")

@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 
 import svdx.document.track
 import svdx.listener
-from svdx.audio import FrontEnd, Sound
+from svdx.audio import Sound
 from svdx.corpora.beside import track_at
 from svdx.document import document_track
+from svdx.frontend import FrontEnd
 from svdx.listener import load
 
 STAGES = {  # kind of work → what does it

@@ -1,26 +1,26 @@
-"""From an audio file to a log-mel picture.
-
-The log-mel front end is that of Schlüter and Grill (ISMIR 2015): `logmel = log(mel(spectrum(samples)))`.
-"""
+"""From an audio file to samples."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import soundfile
 import torch
 from torch import Tensor, nn
 
-from svdx.errors import AudioError, ConfigError
+from svdx.errors import AudioError
 
-BLOCK = 1 << 20  # frames decoded at a time: a header's promise is never allocated before it is kept
+BLOCK = 1 << 16  # frames decoded at a time: a header's promise is never allocated before it is kept
+RESAMPLED = 1 << 17  # samples that are made at a time, so that they stay in the processor's cache
+FILTER = 8  # samples of the lower rate, beyond which the resampling filter, six zero crossings to a side, hears nothing
+HEAD = 1 << 20  # bytes in which an mp3 has its first frame
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
-BLOCK_FRAMES = 512  # transformed at a time, so that a long track needs little memory
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,16 @@ class Sound:
     samples: Tensor
     rate: int
 
-    def mono(self, sample_rate: int) -> Tensor:
-        """The mean of the channels at another rate, [n]."""
-        return resample(self.samples.mean(0), self.rate, sample_rate)
+    def mono(self, sample_rate: int, span: slice | None = None) -> Tensor:
+        """The mean of the channels at another rate, [n], or a span of it, without resampling the rest."""
+        samples = mixed(self.samples.mT)
+        if span is None:
+            return resample(samples, self.rate, sample_rate)
+        return resampled_span(samples, self.rate, sample_rate, span)
+
+    def length(self, sample_rate: int) -> int:
+        """How many samples `mono(sample_rate)` has."""
+        return resampled_length(self.samples.shape[1], self.rate, sample_rate)
 
     def under(self, span: slice, sample_rate: int) -> slice:
         """Which samples lie under a span of `mono(sample_rate)`, outwards to whole ones."""
@@ -44,16 +51,55 @@ class Sound:
         return Sound(self.samples[:, span], self.rate)
 
 
+def mixed(frames: Tensor) -> Tensor:
+    """The mean of the channels, frames [n, channels] → [n]."""
+    if frames.shape[1] == 1:
+        return frames[:, 0]
+    return frames @ frames.new_full((frames.shape[1],), 1 / frames.shape[1])
+
+
 def decode(path: str | Path, sample_rate: int) -> Tensor:
-    """Read an audio file as mono at `sample_rate`: samples [n], float32. Raises: AudioError as `read` does."""
-    return read(path).mono(sample_rate)
+    """An audio file's `mono(sample_rate)`, samples [n]. Raises: AudioError as `read` does."""
+    return read(path, mono=True).mono(sample_rate)
 
 
-def read(path: str | Path) -> Sound:
-    """Read an audio file.
+def read(path: str | Path, mono: bool = False) -> Sound:
+    """Read an audio file. mono: its channels mixed to one, in less time and memory.
 
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
     """
+    with _opened(path) as file:
+        promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
+        blocks, finite, heard = [], True, False
+        # Not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory.
+        while len(block := torch.from_numpy(file.read(BLOCK, dtype="float32", always_2d=True))):
+            mix = mixed(block)
+            finite, heard = finite and bool(mix.isfinite().all()), heard or bool(mix.any())
+            blocks.append(mix[None] if mono else block.mT)
+    n = sum(block.shape[1] for block in blocks)
+    if not n:
+        raise AudioError(f"{path}: holds no samples")
+    if cut_short or n < promised - PADDING:
+        raise AudioError(f"{path}: truncated: its header promises more than the {n} samples that are there")
+    if not finite:
+        raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
+    if not heard:
+        raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
+    return Sound(torch.cat(blocks, dim=1), rate)
+
+
+def promised_length(path: str | Path, sample_rate: int) -> int:
+    """How many samples `decode` should give by the file's header; that of an mp3 may be mistaken.
+
+    Raises: AudioError if the file is missing or not audio.
+    """
+    with _opened(path) as file:
+        return resampled_length(file.frames, file.samplerate, sample_rate)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
+    """An audio file to read from. Raises: AudioError."""
     path = Path(path)
     try:
         if not path.is_file():
@@ -61,25 +107,11 @@ def read(path: str | Path) -> Sound:
         if _is_no_mp3(path):
             raise _unreadable(path, "no MPEG frame in it")
         with soundfile.SoundFile(path) as file:
-            promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
-            blocks = []  # not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                blocks.append(block.T)
+            yield file
     except soundfile.SoundFileError as error:
         raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
-    samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((1, 0), np.float32)
-    n = samples.shape[1]
-    if not n:
-        raise AudioError(f"{path}: holds no samples")
-    if cut_short or n < promised - PADDING:
-        raise AudioError(f"{path}: truncated: its header promises more than the {n} samples that are there")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
-    if not samples.mean(axis=0).any():
-        raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
-    return Sound(torch.from_numpy(samples), rate)
 
 
 def _unreadable(path: Path, reason: str) -> AudioError:
@@ -94,7 +126,7 @@ def _is_no_mp3(path: Path) -> bool:
     if path.suffix.lower() != ".mp3":
         return False
     with path.open("rb") as file:
-        return b"\xff" not in file.read(BLOCK)
+        return b"\xff" not in file.read(HEAD)
 
 
 def _is_cut_short(header: str) -> bool:
@@ -106,140 +138,34 @@ def _is_cut_short(header: str) -> bool:
     return size is not None and int(size[2]) < 0.99 * int(size[1]) < STREAMED
 
 
+def resampled_length(n: int, source_rate: int, sample_rate: int) -> int:
+    """How many samples `resample` makes of n."""
+    return -(-n * sample_rate // source_rate)
+
+
 def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
-    if source_rate == sample_rate:
+    n = resampled_length(samples.shape[-1], source_rate, sample_rate)
+    spans = [slice(first, min(first + RESAMPLED, n)) for first in range(0, n, RESAMPLED)]
+    if source_rate == sample_rate or not spans:
         return samples
+    return torch.cat([resampled_span(samples, source_rate, sample_rate, span) for span in spans], -1)
+
+
+def resampled_span(samples: Tensor, source_rate: int, sample_rate: int, span: slice) -> Tensor:
+    """A span of what `resample` gives, without resampling the rest."""
+    if source_rate == sample_rate:
+        return samples[..., span]
     from torchaudio.functional import resample as sinc_resample  # here only: torchaudio 2.11 is its last release
 
-    resampled = sinc_resample(samples, source_rate, sample_rate)
-    length = -(-samples.shape[-1] * sample_rate // source_rate)  # torchaudio rounds it to float32
-    return nn.functional.pad(resampled, (0, length - resampled.shape[-1]))
-
-
-def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
-    """Triangular mel filters as the original program builds them: each sums to 1 over the bins.
-
-    The corner frequencies are equally spaced in mel(f) = 1127 ln(1 + f/700) and snapped upwards to STFT bins; a
-    slope's height is its distance from the corner in Hz over the slope's length in *bins*.
-
-    Returns: filterbank, [frame_length // 2 + 1, n_bands], float64.
-    """
-    mel_min, mel_max = (1127 * math.log1p(f / 700) for f in (f_min, f_max))
-    corners_hz = 700 * np.expm1(np.linspace(mel_min, mel_max, n_bands + 2) / 1127)
-    bins_hz = np.linspace(0, sample_rate / 2, frame_length // 2 + 1)
-    corners = np.searchsorted(bins_hz, corners_hz)
-    filterbank = np.zeros((len(bins_hz), n_bands))
-    for band in range(n_bands):
-        left, top, right = corners[band : band + 3]
-        rising, falling = slice(left, top), slice(top, right)
-        filterbank[rising, band] = (bins_hz[rising] - corners_hz[band]) / (top - left)
-        filterbank[falling, band] = (corners_hz[band + 2] - bins_hz[falling]) / (right - top)
-    sums = filterbank.sum(axis=0)
-    if not (sums > 0).all():
-        raise ConfigError(f"frontend: band {int(np.argmin(sums > 0))} holds no STFT bin; use fewer bands")
-    return torch.from_numpy(filterbank / sums)
-
-
-class FrontEnd(nn.Module):
-    """Log-mel spectrogram without centring and padding, computed in the precision of the samples given.
-
-    The original computes in float64. In float32 quiet bins (below about -7) drift by up to 1.
-
-    Shape:
-        samples [..., n] → log-mel [..., (n - frame_length) // hop + 1, n_bands], natural logarithm
-    """
-
-    def __init__(
-        self,
-        sample_rate: int,
-        frame_length: int,
-        hop: int,
-        n_bands: int,
-        f_min: float,
-        f_max: float,
-        floor: float,
-        excerpt_frames: int,
-    ) -> None:
-        """Sizes in samples, frequencies in Hz; floor: least magnitude before the logarithm; excerpt_frames: 115."""
-        super().__init__()
-        sizes = dict(sample_rate=sample_rate, frame_length=frame_length, hop=hop, n_bands=n_bands)
-        for key, size in {**sizes, "excerpt_frames": excerpt_frames}.items():
-            if size < 1:
-                raise ConfigError(f"frontend.{key}={size}: expected at least 1")
-        if not 0 <= f_min < f_max <= sample_rate / 2:
-            bounds = f"f_min={f_min} and f_max={f_max} should ascend from 0 to half of sample_rate={sample_rate}"
-            raise ConfigError(f"frontend: {bounds}")
-        if not floor > 0:
-            raise ConfigError(f"frontend.floor={floor}: expected more than 0")
-        self.settings = dict(
-            sample_rate=sample_rate,
-            frame_length=frame_length,
-            hop=hop,
-            n_bands=n_bands,
-            f_min=f_min,
-            f_max=f_max,
-            floor=floor,
-            excerpt_frames=excerpt_frames,
-        )
-        self.sample_rate, self.frame_length, self.hop, self.n_bands = sample_rate, frame_length, hop, n_bands
-        self.f_min, self.f_max, self.floor, self.excerpt_frames = f_min, f_max, floor, excerpt_frames
-        filterbank = mel_filterbank(sample_rate, frame_length, n_bands, f_min, f_max)
-        self.register_buffer("window", torch.hann_window(frame_length, periodic=False, dtype=torch.float64))
-        self.register_buffer("filterbank", filterbank)
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames a second; frame i stands at i / frame_rate seconds."""
-        return self.sample_rate / self.hop
-
-    def n_frames(self, n_samples: int) -> int:
-        """How many whole frames n_samples hold."""
-        return max(0, (n_samples - self.frame_length) // self.hop + 1)
-
-    def n_samples(self, n_frames: int) -> int:
-        """How many samples n_frames need."""
-        return (n_frames - 1) * self.hop + self.frame_length
-
-    def band_frequencies(self) -> Tensor:
-        """Centre of every band, [n_bands], Hz."""
-        return self._frequencies(torch.arange(1, self.n_bands + 1))
-
-    def band_edges(self) -> Tensor:
-        """Limits of the bands, halfway in mel between neighbouring centres, [n_bands + 1], Hz."""
-        return self._frequencies(torch.arange(self.n_bands + 1) + 0.5)
-
-    def _frequencies(self, corners: Tensor) -> Tensor:
-        """Hz of positions among the filters' corners: 0 is f_min, band i has its centre at i + 1."""
-        low, high = (1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max))
-        mels = low + corners.double() * (high - low) / (self.n_bands + 1)
-        return (700 * torch.expm1(mels / 1127)).float()
-
-    def spectrum(self, samples: Tensor) -> Tensor:
-        """samples [..., n] → magnitudes [..., frames, frame_length // 2 + 1]."""
-        if samples.shape[-1] < self.frame_length:  # `unfold` refuses what holds no frame
-            return samples.new_zeros(*samples.shape[:-1], 0, len(self.filterbank))
-        frames = samples.unfold(-1, self.frame_length, self.hop)
-        return torch.fft.rfft(frames * self.window.to(samples.dtype)).abs()
-
-    def mel(self, spectrum: Tensor) -> Tensor:
-        """magnitudes [..., bins] → mel bands [..., n_bands]."""
-        return spectrum @ self.filterbank.to(spectrum.dtype)
-
-    def log(self, mel: Tensor) -> Tensor:
-        """mel bands → natural logarithm of max(band, floor)."""
-        return mel.clamp_min(self.floor).log()
-
-    def forward(self, samples: Tensor) -> Tensor:
-        """samples [..., n] → log-mel [..., frames, n_bands]."""
-        return self.log(self.mel(self.spectrum(samples)))
-
-    def of_track(self, samples: Tensor) -> Tensor:
-        """samples [n] → log-mel [frames, n_bands], float32, computed in float64, a block of frames at a time."""
-        n_frames = self.n_frames(len(samples))
-        logmels = [torch.empty(0, self.n_bands)]
-        for first in range(0, n_frames, BLOCK_FRAMES):
-            start = first * self.hop
-            block = samples[start : start + self.n_samples(min(BLOCK_FRAMES, n_frames - first))]
-            logmels.append(self(block.double()).float())
-        return torch.cat(logmels)
+    common = math.gcd(source_rate, sample_rate)
+    ours, theirs = source_rate // common, sample_rate // common  # samples of a cycle, which is equally long in both
+    reach = math.ceil(FILTER * max(1, ours / theirs) / ours)
+    first, end = max(0, span.start // theirs - reach), -(-span.stop // theirs) + reach
+    around = samples[..., first * ours : end * ours]
+    if not around.shape[-1]:
+        return around
+    resampled = sinc_resample(around, source_rate, sample_rate)
+    length = resampled_length(around.shape[-1], source_rate, sample_rate)  # torchaudio rounds it to float32
+    resampled = nn.functional.pad(resampled, (0, length - resampled.shape[-1]))
+    return resampled[..., span.start - first * theirs : span.stop - first * theirs]

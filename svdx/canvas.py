@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 import soundfile
 
-from svdx.audio import FrontEnd
 from svdx.errors import ConfigError
+
+if TYPE_CHECKING:  # a front end brings torch along, which a page does without
+    from svdx.frontend import FrontEnd
 
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
 WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
-STEPS = np.arange(111) / 100  # positions of the threshold slider, 0 to 1.1
+STEPS = (np.arange(111) / 100).astype(np.float32)  # positions of the threshold slider, 0 to 1.1
+MOST_BETWEEN = 256 - len(STEPS)  # further positions: a byte numbers all of them
 
 
-def slider_steps(thresholds: list[float]) -> np.ndarray:
+def slider_steps(thresholds: Sequence[float]) -> np.ndarray:
     """Positions of the slider: every hundredth from 0 to 1.1 and the given thresholds, ascending, [S] float32.
 
-    Raises: ConfigError if they are more than a byte can number.
+    thresholds: the curve's and the explainer's own. Raises: ConfigError if there are too many.
     """
-    steps = np.unique(np.concatenate([STEPS, thresholds]).astype(np.float32))
-    if len(steps) > 256:
-        raise ConfigError(f"thresholds: {len(thresholds)} are too many for the page's slider; give 145 at most")
+    steps = np.union1d(STEPS, np.asarray(thresholds, np.float32))
+    between = len(steps) - len(STEPS)
+    if between > MOST_BETWEEN:
+        said = f"{between} of them, explainer.threshold counted, lie between the hundredths of the page's slider"
+        raise ConfigError(f"thresholds: {said}; it takes {MOST_BETWEEN} such at most")
     return steps
 
 
@@ -67,7 +74,7 @@ def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
 def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
     """What to write below the picture, and where: per cent of its width.
 
-    at_most: marks, if there are fewer than five hours; none so near the end that its text would be cut off.
+    at_most: marks, if there are fewer than five hours.
 
     >>> second_marks(2.0)
     [('0', 0.0), ('0.5', 25.0), ('1', 50.0), ('1.5', 75.0)]
@@ -75,7 +82,7 @@ def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
     ['0:00', '0:20', '0:40', '1:00', '1:20', '1:40', '2:00']
     """
     step = next((step for step in SECONDS if seconds / step < at_most), SECONDS[-1])
-    times = np.arange(0, 0.97 * seconds, step).tolist()
+    times = np.arange(0, seconds, step).tolist()
     return [(clock(time) if seconds >= 60 else f"{time:.3g}", round(100 * time / seconds, 3)) for time in times]
 
 

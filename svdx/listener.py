@@ -11,10 +11,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from svdx.audio import FrontEnd, Sound, decode
+from svdx.audio import Sound, decode, promised_length, read
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
 from svdx.explain.tracks import at, explain_track, probabilities
+from svdx.frontend import FrontEnd
 from svdx.models.weights import load_classifier, load_inverter
 from svdx.sound import masked_sound
 
@@ -24,19 +25,28 @@ Either = TypeVar("Either", Explanation, TrackExplanation)
 
 def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
     """The excerpt that begins at the frame nearest to `start` seconds, [n] float32. Raises: AudioError."""
-    samples = decode(audio, frontend.sample_rate)
-    return samples[excerpt_span(samples, start, frontend, audio)]
+    sound = read(audio, mono=True)
+    span = excerpt_span(sound.length(frontend.sample_rate), start, frontend, audio)
+    return sound.mono(frontend.sample_rate, span)
 
 
-def excerpt_span(samples: Tensor, start: float, frontend: FrontEnd, audio: str | Path) -> slice:
-    """Which samples of a track [n] are the excerpt that begins at the frame nearest to `start` seconds.
+def expect_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> None:
+    """Raises AudioError if there is no such excerpt, as far as the file's header tells, which is read in no time."""
+    try:
+        excerpt_span(promised_length(audio, frontend.sample_rate), start, frontend, audio)
+    except AudioError:
+        cut_excerpt(audio, start, frontend)  # a header may be mistaken, that of an mp3 for one
+
+
+def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) -> slice:
+    """Which of a track's n samples are the excerpt that begins at the frame nearest to `start` seconds.
 
     audio: what to call the track in errors. Raises: AudioError.
     """
-    n_frames, needed = frontend.n_frames(len(samples)), frontend.excerpt_frames
+    n_frames, needed = frontend.n_frames(n), frontend.excerpt_frames
     last, length = (n_frames - needed) / frontend.frame_rate, frontend.n_samples(needed) / frontend.sample_rate
     if last < 0:
-        raise AudioError(f"{audio}: {len(samples) / frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
+        raise AudioError(f"{audio}: {n / frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
     frame = round(start * frontend.frame_rate) if math.isfinite(start) else -1
     if not 0 <= frame <= n_frames - needed:
         raise AudioError(
@@ -88,6 +98,11 @@ class Listener:
         """samples [n] → log-mel [frames, bands], float32, computed in float64."""
         return self.frontend.of_track(samples)
 
+    def raw(self, standardised: Tensor) -> Tensor:
+        """A standardised log-mel as it was before, [..., bands]."""
+        classifier = self.explainer.classifier
+        return standardised * classifier.std.to(standardised) + classifier.mean.to(standardised)
+
     def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
         """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
         frames = hop_frames(hop, self.frontend)
@@ -120,7 +135,7 @@ class Listener:
     def explain_track(self, audio: str | Path, hop: float | None = None) -> TrackExplanation:
         """Explain a whole audio file by an excerpt every `hop` seconds; None: every half excerpt."""
         samples = decode(audio, self.frontend.sample_rate)
-        excerpt_span(samples, 0, self.frontend, audio)  # long enough?
+        excerpt_span(len(samples), 0, self.frontend, audio)  # long enough?
         return self.listen_track(samples, hop)
 
     def kept_sound(self, track: Sound, explanation: Explanation | TrackExplanation, span: slice | None = None) -> Sound:

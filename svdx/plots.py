@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svdx.audio import FrontEnd
 from svdx.evaluation.curve import group
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explanation
 from svdx.explain.tracks import TrackExplanation
+from svdx.frontend import FrontEnd
 
 LOSS, BALANCED, AREA = "explanation_loss_percent", "balanced_loss_percent", "relative_area_percent"
 PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey

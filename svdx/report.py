@@ -6,16 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from svdx.audio import FrontEnd
 from svdx.canvas import colours, frequency_marks, levels, packed, second_marks, shades, slider_steps, sound_uri
-from svdx.explain.explainer import Explanation
+
+if TYPE_CHECKING:  # a front end brings torch along, which a page does without
+    from svdx.frontend import FrontEnd
 
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
+FADE = 0.005  # seconds at either end of a played sound: what is cut out of a track would click
 ROWS = ("threshold", "area kept", "label", "as sound")
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part, "
@@ -54,11 +57,30 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Label:
+    """What became of a label, or of many. text: in words; flipped: None of many"""
+
+    text: str
+    flipped: bool | None = None
+
+    @property
+    def kind(self) -> str:
+        """As the page's style knows it."""
+        return {None: "", True: "flipped", False: "kept"}[self.flipped]
+
+
+@dataclass(frozen=True)
 class Point:
-    """One threshold: what to write below each of ROWS but the first and, if it is played, its kept sound, mono [n]."""
+    """One threshold.
+
+    area: share of kept bins, as text; label: what became of it when the rest is filled in
+    as_sound: and when the kept part is heard as sound, if it is; sound: the kept part, mono [n], if it is played
+    """
 
     threshold: float
-    cells: tuple[str, ...]
+    area: str
+    label: Label
+    as_sound: Label | None = None
     sound: np.ndarray | None = None
 
 
@@ -96,24 +118,13 @@ def heard(vocal: bool, probability: float) -> str:
     return f"{'singing' if vocal else 'no singing'} (p = {probability:.3f})"
 
 
-def kept_or_flipped(flipped: bool, probability: float) -> str:
+def kept_or_flipped(flipped: bool, probability: float) -> Label:
     """What became of a label, and the probability now.
 
-    >>> kept_or_flipped(False, 0.9)
+    >>> kept_or_flipped(False, 0.9).text
     'kept (p = 0.900)'
     """
-    return f"{'flipped' if flipped else 'kept'} (p = {probability:.3f})"
-
-
-def explanation_facts(explanation: Explanation) -> dict[str, str]:
-    """What an explanation of one excerpt says in words and numbers."""
-    return {
-        "excerpt": heard(bool(explanation.vocal[0]), float(explanation.probability[0])),
-        "explanation": heard(bool(explanation.masked_vocal[0]), float(explanation.masked_probability[0])),
-        "label": "flipped" if explanation.flipped[0] else "kept",
-        "area kept": percent(explanation.mask[0]),
-        "decision threshold": f"p > {explanation.decision:.2f}",
-    }
+    return Label(f"{'flipped' if flipped else 'kept'} (p = {probability:.3f})", flipped)
 
 
 def explanation_page(
@@ -131,30 +142,24 @@ def explanation_page(
     sound; whole: mono at the front end's rate, [n], full scale = 1; timeline: of a whole track
     """
     steps = slider_steps([point.threshold for point in curve])
-    start = _step(steps, picture.threshold)
+    data = {**_canvas(picture, steps), "curve": [_row(point, steps) for point in curve]}
     uri, sounds = _sounds(whole, curve, steps, picture.frontend.sample_rate)
-    own = next(sound for sound in sounds if sound["step"] == start)
-    players = (("whole", "Whole", uri), ("kept", "Kept", own["kept"]), ("removed", "Removed", own["removed"]))
+    own = next(sound for sound in sounds if sound["step"] == data["start"])
     return render(
         "explanation.html",
         title=title,
-        verdict=verdict,
+        verdict=_together(verdict),
         facts=facts,
-        data={**_canvas(picture, steps), "start": start, "sounds": [s for s in sounds if s is not own]},
+        data={**data, "sounds": [sound for sound in sounds if sound is not own]},
         columns=min(len(picture.logmel), COLUMNS),
-        seconds=round(picture.seconds, 2),
         rate=picture.frontend.sample_rate,
         frequency_marks=frequency_marks(picture.frontend),
         second_marks=second_marks(picture.seconds),
         fine_marks=second_marks(picture.seconds, 80) if timeline else [],
         timeline=None if timeline is None else _timeline(timeline, picture.seconds),
-        players=players,
+        players=(("whole", "Whole", uri), ("kept", "Kept", own["kept"]), ("removed", "Removed", own["removed"])),
         curve_columns=ROWS,
         curve_note=NOTE if timeline is None else TRACK_NOTE,
-        curve=[
-            {"step": _step(steps, point.threshold), "threshold": f"{point.threshold:g}", "cells": point.cells}
-            for point in curve
-        ],
     )
 
 
@@ -177,6 +182,7 @@ def _canvas(picture: Picture, steps: np.ndarray) -> dict:
         "seconds": picture.seconds,
         "complement": picture.keep == "complement",
         "steps": [float(f"{step:g}") for step in steps],
+        "start": _step(steps, picture.threshold),
         "shades": packed(shades(picture.logmel)),
         "levels": packed(levels(picture.salience, steps)),
         "voice": None if picture.voice is None else packed(np.packbits(picture.voice)),
@@ -201,18 +207,50 @@ def _timeline(timeline: Timeline, seconds: float) -> dict:
     }
 
 
+def _row(point: Point, steps: np.ndarray) -> dict:
+    """A point as a row of the table, and for the sentence below the slider."""
+    return {
+        "step": _step(steps, point.threshold),
+        "threshold": f"{point.threshold:g}",
+        "area": point.area,
+        "label": _said(point.label),
+        "as_sound": None if point.as_sound is None else _said(point.as_sound),
+    }
+
+
+def _said(label: Label) -> dict:
+    return {"text": _together(label.text), "kind": label.kind}
+
+
+def _together(text: str) -> str:
+    """A probability is not broken over two lines."""
+    return text.replace(" = ", "\u00a0=\u00a0")
+
+
 def _step(steps: np.ndarray, threshold: float) -> int:
     return int(np.abs(steps - np.float32(threshold)).argmin())
 
 
 def _sounds(whole: np.ndarray, curve: Sequence[Point], steps: np.ndarray, rate: int) -> tuple[str, list[dict]]:
-    """The whole and, for each point that has a sound, its parts; all softer by one factor if one would clip."""
+    """The whole and, for each point that has a sound, its parts; all faded alike, and softer by one factor if one would
+    clip."""
     parts = {point.threshold: (point.sound, whole - point.sound) for point in curve if point.sound is not None}
-    gain = 1 / max(1.0, *(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
+    loudest = max(1.0, *(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
+    gain = faded(len(whole), round(FADE * rate)) / loudest
     return sound_uri(gain * whole, rate), [
         {"step": _step(steps, threshold), "kept": sound_uri(gain * kept, rate), "removed": sound_uri(gain * rest, rate)}
         for threshold, (kept, rest) in parts.items()
     ]
+
+
+def faded(n: int, length: int) -> np.ndarray:
+    """Gains of n samples that rise over the first `length` of them and fall over the last, [n] float32.
+
+    >>> faded(7, 2).tolist()
+    [0.25, 0.75, 1.0, 1.0, 1.0, 0.75, 0.25]
+    """
+    ramp = (np.arange(n, dtype=np.float32) + 0.5) / max(length, 1)
+    return np.minimum(1, np.minimum(ramp, ramp[::-1]))
 
 
 def render(template: str, **values: object) -> str:

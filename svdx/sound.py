@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from svdx.audio import BLOCK_FRAMES, FrontEnd
+from svdx.frontend import BLOCK_FRAMES, FrontEnd
 
 
 def masked_sound(
@@ -23,8 +23,8 @@ def masked_sound(
     end after it hold what the sound has there, so that cutting leaves no click in a part that is silent there, and
     follow the mask's nearest frame. Before and after the sound itself is silence.
 
-    samples: [..., all of them]; sample_rate: theirs, in Hz; None: the front end's
-    span: the n samples to mask; None: all of them
+    samples: [..., N]; sample_rate: theirs, in Hz; None: the front end's
+    span: the stretch, n of the N samples; None: all of them
     mask: [frames, n_bands] in [0, 1], 1 = kept, the frames that the front end hears in the stretch
     Returns: [..., n] in the dtype of samples. An all-ones mask gives the samples back, and the parts that a mask and
     its complement keep sum to the whole: overlap-add weighted by the squared window and divided by its sum (Griffin and
@@ -40,19 +40,25 @@ def masked_sound(
     before = -(-length // hop)  # so many frames that begin earlier reach a sample
     n_hops = -(-n // hop)
     padded = _stretch(samples, start - before * hop, start + (n_hops - 1) * hop + length)
-    window = torch.hann_window(length, periodic=False, dtype=torch.float64)
     shares, kept = _shares_at(rate, length, frontend), samples.new_empty(*samples.shape[:-1], n_hops * hop)
     for first in range(0, n_hops, BLOCK_FRAMES):
         begins = torch.arange(first - before, min(first + BLOCK_FRAMES, n_hops), dtype=torch.float64) * hop
         centres = (begins + length / 2) * frontend.sample_rate / rate  # in the front end's samples
         gains = interpolated(mask, (centres - frontend.frame_length / 2) / frontend.hop).double() @ shares.T
         here = padded[..., first * hop : (first + len(begins) - 1) * hop + length].double()
-        frames = torch.fft.rfft(here.unfold(-1, length, hop) * window) * gains
-        total = overlap_add(torch.fft.irfft(frames, length) * window, hop)
-        weight = overlap_add((window**2).expand(len(begins), -1), hop)
-        complete = slice(before * hop, len(begins) * hop)
-        kept[..., first * hop : (first + BLOCK_FRAMES) * hop] = total[..., complete] / weight[complete]
+        kept[..., first * hop : (first + BLOCK_FRAMES) * hop] = _filtered(here, gains, hop, before)
     return kept[..., :n]
+
+
+def _filtered(samples: Tensor, gains: Tensor, hop: int, before: int) -> Tensor:
+    """Samples [..., n] whose frames' spectra are multiplied by gains [frames, bins], without the first `before` hops,
+    which earlier frames would reach too: [..., (frames - before) · hop]."""
+    length, complete = 2 * (gains.shape[1] - 1), slice(before * hop, len(gains) * hop)
+    window = torch.hann_window(length, periodic=False, dtype=samples.dtype)
+    frames = torch.fft.rfft(samples.unfold(-1, length, hop) * window) * gains
+    total = overlap_add(torch.fft.irfft(frames, length) * window, hop)
+    weight = overlap_add((window**2).expand(len(gains), -1), hop)
+    return total[..., complete] / weight[complete]
 
 
 def _stretch(samples: Tensor, start: int, end: int) -> Tensor:

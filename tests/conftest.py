@@ -11,9 +11,9 @@ import torch
 from command_line import CORPUS, EACH_EPOCH, FEW, KEY, QUICK, Shell, epochs, metrics
 from omegaconf import OmegaConf
 
-from svdx.audio import FrontEnd
 from svdx.corpora import Folder
 from svdx.data.melstore import MelStore
+from svdx.frontend import FrontEnd
 from svdx.models import SVDNet, UpConv
 from svdx.models.inverter import Inverter
 from svdx.models.weights import save

@@ -1,17 +1,13 @@
-"""The front end against the original program's numbers, what decoding gives and what it refuses."""
-
-from pathlib import Path
+"""What decoding gives and what it refuses."""
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from svdx import audio
-from svdx.audio import FrontEnd, decode, mel_filterbank, read, resample
-from svdx.errors import AudioError, ConfigError
+from svdx.audio import Sound, decode, promised_length, read, resample
+from svdx.errors import AudioError
 
-GOLDEN = np.load(Path(__file__).parent / "data/frontend.npz")
 RATE = 22050
 
 
@@ -27,52 +23,9 @@ def strength(samples, frequency, rate=RATE):
     return 2 * abs((middle * window * phase).sum()) / window.sum()
 
 
-def test_logmel_is_that_of_the_original_program(frontend):
-    logmel = frontend(torch.from_numpy(GOLDEN["samples"]).double())
-    torch.testing.assert_close(logmel, torch.from_numpy(GOLDEN["logmel"]).double(), atol=1e-5, rtol=0)
-
-
-def test_filterbank_is_that_of_the_original_program(frontend):
-    assert frontend.filterbank.shape == (513, 80)
-    np.testing.assert_allclose(frontend.filterbank.numpy(), GOLDEN["filterbank"], atol=1e-15, rtol=1e-12)
-
-
 def test_what_the_disk_refuses_is_an_audio_error():
     with pytest.raises(AudioError, match="cannot be read"):
         read("a" * 300 + ".wav")
-
-
-def test_a_band_without_bins_is_refused():
-    with pytest.raises(ConfigError, match=r"band 0 holds no STFT bin"):
-        mel_filterbank(RATE, 256, 80, 27.5, 8000)
-
-
-@pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (1023, 0), (1024, 1), (1338, 1), (1339, 2), (22050, 67)])
-def test_only_whole_frames_are_counted(frontend, n_samples, n_frames):
-    assert frontend.n_frames(n_samples) == n_frames
-    assert frontend(torch.zeros(2, n_samples)).shape == (2, n_frames, 80)
-
-
-def test_n_samples_is_the_least_that_holds_the_frames(frontend):
-    for n_frames in (1, 2, 115):
-        assert frontend.n_frames(frontend.n_samples(n_frames)) == n_frames
-        assert frontend.n_frames(frontend.n_samples(n_frames) - 1) == n_frames - 1
-
-
-def test_a_batch_is_computed_as_its_items_are(frontend):
-    batch = torch.randn(2, 3, 3000, dtype=torch.float64)
-    one_by_one = torch.stack([torch.stack([frontend(item) for item in row]) for row in batch])
-    torch.testing.assert_close(frontend(batch), one_by_one, atol=1e-12, rtol=0)
-
-
-def test_silence_is_the_logarithm_of_the_floor(frontend):
-    assert frontend(torch.zeros(1024, dtype=torch.float64)).unique().tolist() == pytest.approx([np.log(1e-7)])
-
-
-def test_a_tone_is_loudest_in_the_band_of_its_frequency(frontend):
-    for band in (20, 40, 60):
-        frequency = frontend.band_frequencies()[band].item()
-        assert frontend(torch.from_numpy(tone(frequency, 0.1)))[0].argmax() == band
 
 
 def test_decoding_takes_the_mean_of_the_channels(tmp_path):
@@ -109,12 +62,32 @@ def test_resampling_keeps_length_frequency_and_amplitude_of_a_tone(source_rate):
     np.testing.assert_allclose(samples[500:-500], expected[500:-500], atol=2e-3)
 
 
+@pytest.mark.parametrize("rate", [8000, 11025, RATE, 32000, 44100, 48000, 96000])
+def test_a_span_is_resampled_without_the_rest_as_with_it(rate):
+    sound = Sound(torch.rand(2, 2 * rate + 17) * 2 - 1, rate)
+    whole = sound.mono(RATE)
+    assert len(whole) == sound.length(RATE)
+    for first in (0, 1, 313, RATE, len(whole) - 5000, len(whole) - 7, len(whole) + RATE):
+        expected = whole[first : first + 5000]
+        torch.testing.assert_close(sound.mono(RATE, slice(first, first + 5000)), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("source_rate", [8000, 16000, 44100, 48000, 96000])
+@pytest.mark.parametrize("n", [0, 1, 5000, 30011])
+def test_resampling_in_pieces_is_resampling_at_once(source_rate, n, monkeypatch):
+    samples = torch.randn(2, n)
+    at_once = resample(samples, source_rate, RATE)
+    monkeypatch.setattr("svdx.audio.RESAMPLED", 1001)
+    assert at_once.shape == (2, -(-n * RATE // source_rate))
+    torch.testing.assert_close(resample(samples, source_rate, RATE), at_once, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])
 def test_formats(tmp_path, extension):
     path = tmp_path / f"tone.{extension}"
     soundfile.write(path, tone(440, rate=44100), 44100)
     samples = decode(path, RATE)
-    assert len(samples) == RATE
+    assert len(samples) == RATE == promised_length(path, RATE)
     assert strength(samples, 440) == pytest.approx(0.5, rel=0.02)
 
 
@@ -173,23 +146,3 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, extensio
     content[field] = (int.from_bytes(content[field], order) + 50_000).to_bytes(4, order)
     path.write_bytes(content)
     refusal(path)
-
-
-def test_constants_reach_the_front_end_unchanged(frontend):
-    assert FrontEnd(**frontend.settings).settings == frontend.settings
-    assert frontend.frame_rate == 70
-
-
-def test_edges_lie_between_the_centres_of_their_bands(frontend):
-    edges, centres = frontend.band_edges(), frontend.band_frequencies()
-    assert edges.shape == (81,)
-    assert (edges[:-1] < centres).all() and (centres < edges[1:]).all()
-    mel = 1127 * torch.log1p(edges.double() / 700)
-    torch.testing.assert_close(mel.diff(), mel.diff().mean().expand(80), rtol=1e-3, atol=0)
-
-
-def test_a_long_track_is_transformed_in_blocks_as_at_once(frontend, monkeypatch):
-    samples = torch.rand(20_000, dtype=torch.float64) * 2 - 1
-    monkeypatch.setattr(audio, "BLOCK_FRAMES", 7)
-    torch.testing.assert_close(frontend.of_track(samples), frontend(samples).float())
-    assert frontend.of_track(samples[:1000]).shape == (0, 80)

@@ -236,6 +236,7 @@ CASES = {
     ),
     "trainer.gpus=some": (f"{EVALUATE} trainer.gpus=some", "trainer.gpus=some: expected 0, a number of GPUs"),
 }
+BETWEEN = [f"0.{n:04}" for n in range(1, 246) if n % 100]
 EARLY = {  # mistakes that are told before a corpus is made and networks are trained on it
     "a missing audio file": ("explain.py audio={no.wav}", "{no.wav}: no such audio file"),
     "a start beyond the end": (
@@ -243,6 +244,10 @@ EARLY = {  # mistakes that are told before a corpus is made and networks are tra
         "start=99: an excerpt of 1.68 s begins at 0 to ",
     ),
     "a hop beyond an excerpt": ("explain.py audio={song.wav} start=all hop=2", "hop=2: expected 0.02 to 1.64 s"),
+    "too many thresholds for the page": (
+        f"explain.py audio={{song.wav}} explainer.threshold=0.605 thresholds=[{','.join(BETWEEN)}]",
+        "thresholds: 244 of them, explainer.threshold counted, lie between the hundredths of the page's slider",
+    ),
     "an unknown keep": ("explain.py audio={song.wav} explainer.keep=most", "explainer.keep=most"),
     "an unknown fill": ("evaluate.py explainer.fill=most", "explainer.fill=most"),
     "a decision threshold of 2": ("evaluate.py classifier.threshold=2", "classifier.threshold=2"),

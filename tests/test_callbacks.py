@@ -55,7 +55,7 @@ def data_of(corpus, store, **options):
 def undecided(classifier, excerpts):
     """A classifier of one's own that calls half of the excerpts singing."""
     classifier = copy.deepcopy(classifier)
-    logmel = excerpts.__getitems__(range(len(excerpts)))["logmel"]
+    logmel = excerpts[range(len(excerpts))]["logmel"]
     classifier.threshold.copy_(classifier(classifier.standardise(logmel)).median())
     return classifier
 
@@ -149,7 +149,7 @@ def test_the_curve_of_the_moment_is_that_of_the_sample(trained, tiny_corpus, tin
     rows = read_curve(directory / "explanations/epoch-003/curve.csv")
     data = data_of(tiny_corpus, tiny_store)
     data.setup("fit")
-    sample = data.valid_set.__getitems__([0, 1, 3, 4, 6, 8])["logmel"]
+    sample = data.valid_set[[0, 1, 3, 4, 6, 8]]["logmel"]
     assert [(row["threshold"], row["data"], row["split"], row["n"]) for row in rows] == [
         (threshold, "folder", "valid", 6) for threshold in (0.3, 0.6, 1.0)
     ]
@@ -191,7 +191,7 @@ def test_beside_the_loss_stands_that_of_the_empty_mask(trained, tiny_corpus, tin
     _, run, system = trained
     data = data_of(tiny_corpus, tiny_store)
     data.setup("fit")
-    sample = system.classifier.standardise(data.valid_set.__getitems__([0, 1, 3, 4, 6, 8])["logmel"])
+    sample = system.classifier.standardise(data.valid_set[[0, 1, 3, 4, 6, 8]]["logmel"])
     before, after = (system.classifier(x) > system.classifier.threshold for x in (sample, torch.zeros(1, 115, 80)))
     assert 0 < before.sum() < 6
     assert logged(run, f"valid/empty_mask/{LOSS}") == pytest.approx([100 * (before != after).float().mean().item()] * 3)
@@ -273,7 +273,7 @@ def test_kept_parts_lie_beside_the_run_and_sound_on_wandb(evaluated, tiny_corpus
     for stem, caption in zip(stems, heard["captions"], strict=True):
         name, seconds = caption.removesuffix(" s").split(", from ")
         track = audio.read(tiny_corpus.root / f"audio/{name}.wav")
-        span = excerpt_span(track.samples[0], float(seconds), frontend, name)
+        span = excerpt_span(track.samples.shape[1], float(seconds), frontend, name)
         samples = track.samples[0, span]
         explanation = listener.listen(samples)
         assert 0 < explanation.area < 1

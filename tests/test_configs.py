@@ -13,10 +13,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from test_corpora_rwc import add as write_piece
 from test_corpora_stems import add as write_stems
 
-from svdx.audio import FrontEnd
 from svdx.corpora.corpus import SPLITS
 from svdx.data.datamodule import ExcerptsData
 from svdx.explain import FeatureInversion
+from svdx.frontend import FrontEnd
 from svdx.models import SVDNet, UpConv
 from svdx.models.detector import Detector
 from svdx.models.inverter import Inverter
@@ -154,7 +154,7 @@ def test_the_curves_points_and_what_train_trains():
 def test_the_front_ends_constants_stand_once():
     constants = OmegaConf.load(CONF / "frontend/svdnet.yaml")
     assert dict(constants) == dict(
-        _target_="svdx.audio.FrontEnd",
+        _target_="svdx.frontend.FrontEnd",
         **dict(sample_rate=22050, frame_length=1024, hop=315, n_bands=80, f_min=27.5, f_max=8000.0, floor=1e-7),
         excerpt_frames=115,
     )

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
+from processes import on_two, quiet_trainer
 
 from svdx.data.datamodule import ExcerptsData
 from svdx.models import SVDNet, load_classifier
@@ -164,3 +165,19 @@ def test_scores_of_the_test_split_are_those_at_the_stored_threshold(classifier, 
     ranks = (probabilities[vocal][:, None] > probabilities[~vocal]).float()
     assert scores["test/auroc"] == pytest.approx(ranks.mean().item(), abs=1e-3)
     assert scores["test/vocal_share"] == pytest.approx(vocal.float().mean().item())
+
+
+def test_two_processes_train_what_one_trains(tiny_corpus, tiny_store, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.nn.functional.dropout", lambda x, *_: x)  # of which each process has its own
+    data = ExcerptsData(tiny_corpus, tiny_store, batch_size=4, hop=54, valid_hop=20, both_classes=True)
+
+    def results(rank=None):
+        torch.manual_seed(0)
+        detector, trainer = make_detector(SVDNet()), quiet_trainer(rank, max_epochs=2)
+        trainer.fit(detector, data)
+        return {**detector.network.state_dict(), **trainer.callback_metrics}
+
+    alone = results()
+    assert {"train/loss", "valid/auroc"} <= set(alone)
+    for both in on_two(results, tmp_path):
+        torch.testing.assert_close(both, alone, atol=1e-5, rtol=1e-4)

@@ -12,13 +12,13 @@ from svdx.audio import Sound, read
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.track import Segment, Track
 from svdx.document import document_excerpt, document_track
-from svdx.document.excerpt import excerpt_points
-from svdx.document.parts import write_sounds
-from svdx.document.track import is_sung
+from svdx.document.excerpt import excerpt_points, explanation_facts
+from svdx.document.parts import is_sung, write_sounds
 from svdx.errors import AudioError
-from svdx.explain import FeatureInversion
+from svdx.explain import Explanation, FeatureInversion
 from svdx.listener import Listener
 from svdx.models import UpConv
+from svdx.report import Label
 from svdx.sound import masked_sound
 
 RATE, NEEDED = 22050, 114 * 315 + 1024
@@ -77,6 +77,15 @@ def test_a_mixture_has_the_vocals_and_the_labels_beside_it(tmp_path, monkeypatch
     assert track_at(Path("mixture.wav")).name == tmp_path.name
 
 
+@pytest.mark.parametrize("labels", ["0.0 1.6 C:maj\n", "", "0 2 sing\n1 3 nosing\n"])
+def test_labels_of_another_kind_are_said_and_left_out(tmp_path, caplog, labels):
+    for folder in ("audio", "labels"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "labels/a.lab").write_text(labels)
+    assert track_at(tmp_path / "audio/a.wav") == Track("a", tmp_path / "audio/a.wav", ())
+    assert f"the labels are left out: {tmp_path}/labels/a.lab" in caplog.text
+
+
 def test_a_file_anywhere_has_neither(tmp_path):
     assert track_at(tmp_path / "b.mp3") == Track("b", tmp_path / "b.mp3", ())
 
@@ -102,10 +111,48 @@ def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tm
     assert len(html) < 2_000_000
 
 
+@pytest.mark.parametrize(
+    "before, after, facts",
+    [
+        (0.9, 0.66, ("singing (p = 0.900)", "no singing (p = 0.660)", "flipped")),
+        (0.9, 0.7, ("singing (p = 0.900)", "singing (p = 0.700)", "kept")),
+        (0.1, 0.7, ("no singing (p = 0.100)", "singing (p = 0.700)", "flipped")),
+        (0.1, 0.2, ("no singing (p = 0.100)", "no singing (p = 0.200)", "kept")),
+    ],
+)
+def test_facts_say_what_was_heard_before_and_after(before, after, facts):
+    bins = torch.zeros(1, 4, 4)
+    mask = torch.zeros(1, 4, 4, dtype=torch.bool)
+    mask[0, 0, :3] = True
+    heard = Explanation(bins, bins, bins, mask, bins, torch.tensor([before]), torch.tensor([after]), 0.66)
+    found = explanation_facts(heard)
+    assert (found["excerpt"], found["explanation"], found["label"]) == facts
+    assert found["area kept"] == "18.8 %"
+    assert found["decision threshold"] == "p > 0.66"
+
+
+@pytest.mark.parametrize("start, truth", [(1.1, "no singing"), (1.3, "singing")])  # singing is from 2 s, 0.81 s later
+def test_the_labels_are_held_against_the_detector(listener, song, tmp_path, start, truth):
+    facts = document_excerpt(listener, track_at(song / "audio/a song.wav"), start, [], tmp_path)
+    agrees = facts["excerpt"].startswith(f"{truth} (p = ")
+    assert facts["labelled"] == f"{truth}; the detector {'agrees' if agrees else 'disagrees'}"
+    (tmp_path / "a song.flac").write_bytes((song / "audio/a song.wav").read_bytes())
+    assert "labelled" not in document_excerpt(listener, track_at(tmp_path / "a song.flac"), start, [], tmp_path)
+
+
+def test_files_of_the_same_name_are_told_apart_by_their_ending(listener, song, tmp_path):
+    for name in ("a.wav", "a.aiff"):
+        (tmp_path / name).write_bytes((song / "audio/a song.wav").read_bytes())
+        for document, how in ((document_excerpt, 0.0), (document_track, None)):
+            facts = document(listener, track_at(tmp_path / name), how, [], tmp_path / "explained")
+            assert facts["file"] == name
+            assert f"<td>{name}</td>" in (tmp_path / "explained/report.html").read_text()
+
+
 def excerpt_of(song, listener):
     """A track, which of its samples are the excerpt from 1 s, and the excerpt's explanation."""
-    track, place = read(song / "audio/a song.wav"), slice(RATE, RATE + NEEDED)
-    return track, place, listener.listen(track.cut(place).mono(RATE))
+    track, span = read(song / "audio/a song.wav"), slice(RATE, RATE + NEEDED)
+    return track, span, listener.listen(track.cut(span).mono(RATE))
 
 
 def test_equal_sounds_are_equal_files_whenever_they_are_written(tmp_path):
@@ -129,21 +176,21 @@ def test_sounds_may_be_left_out_of_an_excerpt_and_of_a_track(listener, song, tmp
 
 
 def test_what_is_removed_is_the_complements_sound(listener, song):
-    track, place, explanation = excerpt_of(song, listener)
-    removed = masked_sound(track.samples, (~explanation.mask[0]).float(), listener.frontend, span=place)
-    kept = listener.kept_sound(track, explanation, place).samples
-    torch.testing.assert_close(track.cut(place).samples - kept, removed, atol=1e-4, rtol=0)
+    track, span, explanation = excerpt_of(song, listener)
+    removed = masked_sound(track.samples, (~explanation.mask[0]).float(), listener.frontend, span=span)
+    kept = listener.kept_sound(track, explanation, span).samples
+    torch.testing.assert_close(track.cut(span).samples - kept, removed, atol=1e-4, rtol=0)
 
 
 def test_points_of_the_curve(listener, song):
-    track, place, explanation = excerpt_of(song, listener)
-    everything, own, nothing = excerpt_points(listener, track, place, explanation, [0.0, 1.1])
+    track, span, explanation = excerpt_of(song, listener)
+    everything, own, nothing = excerpt_points(listener, track, span, explanation, [0.0, 1.1])
     assert [point.threshold for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
     probability = float(explanation.probability[0])
-    assert everything.cells == ("100.0 %", f"kept (p = {probability:.3f})", f"kept (p = {probability:.3f})")
-    assert own.cells[1].endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
-    assert nothing.cells[0] == "0.0 %" and not nothing.sound.any()
-    np.testing.assert_allclose(everything.sound, track.cut(place).mono(RATE), atol=1e-5)
+    assert everything.label == everything.as_sound == Label(f"kept (p = {probability:.3f})", False)
+    assert own.label.text.endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
+    assert (everything.area, nothing.area) == ("100.0 %", "0.0 %") and not nothing.sound.any()
+    np.testing.assert_allclose(everything.sound, track.cut(span).mono(RATE), atol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])

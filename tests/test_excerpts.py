@@ -104,7 +104,7 @@ def test_an_excerpt_is_labelled_as_its_frame_57(excerpts):
 
 
 def test_batches_are_slices_of_the_logmel(excerpts, tracks, tiny_store):
-    batch = excerpts.__getitems__([0, 300, 90])
+    batch = excerpts[[0, 300, 90]]
     assert batch["track"].tolist() == [0, 1, 0]
     assert batch["vocal"].tolist() == [False, True, True]
     assert set(batch) == {"logmel", "vocal", "track", "number"}
@@ -114,7 +114,7 @@ def test_batches_are_slices_of_the_logmel(excerpts, tracks, tiny_store):
 
 def test_batches_of_samples_are_the_sound_under_the_same_frames(tracks, tiny_store, frontend):
     excerpts = Excerpts(tiny_store, tracks, (np.array([1, 0]), np.array([50, 0])), 164, samples=True)
-    batch = excerpts.__getitems__([0, 1])
+    batch = excerpts[[0, 1]]
     assert batch["samples"].shape == (2, frontend.n_samples(164))
     expected = np.stack([tiny_store.logmel(tracks[1])[50:214], tiny_store.logmel(tracks[0])[:164]])
     np.testing.assert_allclose(frontend(batch["samples"].double()).numpy(), expected, atol=1e-5)
@@ -124,12 +124,12 @@ def test_batches_of_samples_are_the_sound_under_the_same_frames(tracks, tiny_sto
 
 def test_features_come_with_their_excerpts(excerpts):
     excerpts.features = torch.arange(326.0)[:, None].expand(-1, 64)
-    assert excerpts.__getitems__([5, 200, 0])["features"][:, 0].tolist() == [5, 200, 0]
+    assert excerpts[[5, 200, 0]]["features"][:, 0].tolist() == [5, 200, 0]
 
 
 def test_a_dataset_travels_without_its_arrays(excerpts):
     before = len(pickle.dumps(excerpts))
-    expected = excerpts.__getitems__([0, 200])["logmel"]  # opens both arrays, 88 kB each
+    expected = excerpts[[0, 200]]["logmel"]  # opens both arrays, 88 kB each
     travelled = pickle.dumps(excerpts)
     assert len(travelled) < before + 1000
-    assert torch.equal(pickle.loads(travelled).__getitems__([0, 200])["logmel"], expected)
+    assert torch.equal(pickle.loads(travelled)[[0, 200]]["logmel"], expected)

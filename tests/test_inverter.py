@@ -3,12 +3,14 @@
 import copy
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from processes import on_two, quiet_trainer
 
 from svdx.data.datamodule import ExcerptsData
 from svdx.models import UpConv, load_inverter
@@ -22,8 +24,8 @@ def schedule(name):
     return instantiate(OmegaConf.load(SCHEDULES / f"{name}.yaml"))
 
 
-def make_inverter(classifier, scheduler="plateau"):
-    return Inverter(UpConv(8), classifier, partial(torch.optim.Adam, lr=1e-3), schedule(scheduler), l2=1e-4)
+def make_inverter(classifier, scheduler="plateau", optimizer=torch.optim.Adam):
+    return Inverter(UpConv(8), classifier, partial(optimizer, lr=1e-3), schedule(scheduler), l2=1e-4)
 
 
 @pytest.fixture
@@ -99,10 +101,15 @@ def test_the_cost_is_the_mean_squared_error_and_the_penalty(classifier, monkeypa
     standardised = (logmel - classifier.mean) / classifier.std
     features = classifier.features(standardised)
     inverter = make_inverter(classifier)
-    scores = {}
+    scores, trainer = {}, SimpleNamespace(is_last_batch=False, num_training_batches=2)
+    monkeypatch.setattr(Inverter, "trainer", trainer)
     monkeypatch.setattr(inverter, "log_dict", lambda values, **options: scores.update(values))
+    inverter.on_train_epoch_start()
     batch = {"logmel": logmel, "features": features} if known else {"logmel": logmel}
     cost = inverter.training_step(batch)
+    assert not scores
+    trainer.is_last_batch = True
+    inverter.training_step(batch)  # the mean over two equal steps
     error = (inverter.network(features) - standardised).square().sum() / (3 * 115 * 80)
     named = inverter.network.named_parameters()
     weights = [parameter for name, parameter in named if name.endswith("weight")]  # of linear layers and norms: W and γ
@@ -187,3 +194,17 @@ def test_a_fit_goes_on_from_its_checkpoint(classifier, data, make_trainer, tmp_p
     assert trainer.current_epoch == 3
     assert trainer.global_step == 6
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+
+
+def test_two_processes_train_what_one_trains(classifier, data, tmp_path):
+    def weights(rank=None):
+        torch.manual_seed(0)
+        inverter = make_inverter(classifier, optimizer=torch.optim.SGD)  # Adam would magnify the rounding
+        trainer = quiet_trainer(rank, max_epochs=2)
+        trainer.fit(inverter, data)
+        assert trainer.global_step == 2 * (len(data.train_set) // data.batch_size) > 2
+        return {**inverter.network.state_dict(), "cost": trainer.callback_metrics["train/cost"]}
+
+    alone = weights()
+    for state in on_two(weights, tmp_path):
+        torch.testing.assert_close(state, alone, atol=1e-6, rtol=1e-5)

@@ -4,6 +4,7 @@ import base64
 import re
 import shutil
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from svdx.document import document_excerpt, document_track
 from svdx.explain import FeatureInversion
 from svdx.listener import Listener
 from svdx.models import UpConv
-from svdx.report import percent
+from svdx.report import Label, Picture, Point, Timeline, explanation_page, percent
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOW = "the page's tests need a browser and its driver: apt-get install chromium; pip install playwright"
@@ -152,7 +153,7 @@ def test_keys_move_the_slider(page):
     page.locator("#threshold").focus()
     page.keyboard.press("ArrowRight")
     assert seen(page, "threshold-value") == "0.36"
-    assert page.locator("#threshold").get_attribute("aria-valuetext") == "0.36"
+    assert page.locator("#threshold").get_attribute("aria-valuetext") == f"0.36, area kept: {seen(page, 'area')}"
 
 
 def time_of(page, player):
@@ -188,10 +189,10 @@ def test_a_click_on_the_picture_plays_from_there(page):
 
 
 def test_the_picture_is_played_from_the_keyboard(page):
-    page.locator("#stage").focus()
+    page.locator("#position").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.getElementById('whole').currentTime > 0.03")
-    assert re.fullmatch(r"0\.0\d s", page.locator("#stage").get_attribute("aria-valuetext"))
+    assert re.fullmatch(r"0\.0\d s", page.locator("#position").get_attribute("aria-valuetext"))
     page.keyboard.press("Enter")
     page.wait_for_function("document.getElementById('whole').currentTime > 0.3")
     page.keyboard.press(" ")
@@ -262,7 +263,7 @@ def test_the_outline_can_be_left_out(page):
     assert page.locator("#voice").is_visible()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [320, 390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_a_desk_in_light_and_dark(browser, written, width, scheme):
     page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
@@ -305,6 +306,49 @@ def test_a_zoomed_picture_follows_the_sound(timeline):
     timeline.evaluate("document.getElementById('whole').currentTime = 0.1")
     timeline.wait_for_function("byId('scroll').scrollLeft < byId('scroll').clientWidth")
     assert timeline.evaluate("document.documentElement.scrollWidth") == 1280
+    timeline.evaluate("document.getElementById('whole').play()")
+    timeline.wait_for_function("document.getElementById('whole').currentTime > 1.2")  # a view is half a second wide
+    assert timeline.evaluate("byId('scroll').scrollLeft > byId('scroll').clientWidth")
+
+
+def test_nobody_is_pulled_back_who_scrolls_away_while_it_plays(timeline):
+    timeline.locator("#zoom").fill("8")
+    timeline.evaluate("document.getElementById('whole').play()")
+    timeline.wait_for_function("document.getElementById('whole').currentTime > 0.1")
+    timeline.evaluate("byId('scroll').scrollLeft = 1e6")
+    timeline.wait_for_function("document.getElementById('whole').currentTime > 0.8")
+    place, last = timeline.evaluate(
+        "[byId('scroll').scrollLeft, byId('scroll').scrollWidth - byId('scroll').clientWidth]"
+    )
+    assert place == pytest.approx(last, abs=1)
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory, frontend):
+    """The directory of a page of 62 seconds of nothing much."""
+    random, frames, sound = np.random.default_rng(0), round(62 * frontend.frame_rate), np.zeros(RATE, np.float32)
+    picture = Picture(random.random((frames, 80)), random.random((frames, 80)), 0.6, "salient", frontend)
+    timeline = Timeline(np.arange(62.0), random.random(62), 0.5, [], False)
+    points = [Point(0.6, "40.0 %", Label("kept in 3 of 4"), None, sound)]
+    directory = tmp_path_factory.mktemp("minute")
+    (directory / "report.html").write_text(explanation_page("", "", {}, picture, points, sound, timeline))
+    return directory
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("zoom", ["1", "4", "16"])
+def test_marks_at_the_end_of_the_axis_and_the_head_there_widen_nothing(browser, minute, width, zoom):
+    with opened(browser, minute) as page:
+        page.set_viewport_size({"width": width, "height": 844})
+        page.locator("#zoom").fill(zoom)
+        page.evaluate("document.getElementById('whole').currentTime = shown = data.seconds = 1")  # where the sound ends
+        page.wait_for_function("document.querySelector('.head').style.left === '100%'")
+        scrolled, wide = page.evaluate("[byId('scroll').scrollWidth, document.querySelector('.wide').clientWidth]")
+        assert scrolled == wide
+        marks = page.locator(".seconds:visible span:visible")
+        assert "1:00" in marks.all_inner_texts()
+        boxes = [(box["x"], box["x"] + box["width"]) for box in (mark.bounding_box() for mark in marks.all())]
+        assert all(end < start for (_, end), (start, _) in pairwise(boxes))
 
 
 def test_the_voice_in_a_whole_track_is_outlined_coarsely_from_afar_and_where_it_is_seen(timeline):

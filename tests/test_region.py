@@ -57,10 +57,34 @@ def test_an_empty_mask_has_no_region():
 
 @pytest.mark.parametrize(
     "start, end, words",
-    [(0, 1, "first 1.0 s"), (0.64, 1.64, "last 1.0 s"), (0, 1.64, "throughout"), (0.3, 1.24, "0.3–1.2 s")],
+    [
+        (0, 1, "first 1.0 s"),
+        (0.64, 1.64, "last 1.0 s"),
+        (0, 1.64, "throughout"),
+        (0.3, 1.24, "0.3–1.2 s"),
+        (0.014, 1.29, "first 1.3 s"),  # not 0.0–1.3 s
+        (0.33, 1.63, "last 1.3 s"),
+        (0.04, 1.61, "throughout"),
+        (0.29, 0.31, "about 0.3 s"),
+        (0, 0.014, "about 0.0 s"),
+    ],
 )
 def test_times_in_words(start, end, words):
     assert str(Region(27.5, 7950.0, start, end, 1.64)) == f"mostly 28–8000 Hz, {words}"
+
+
+@pytest.mark.parametrize(
+    "start, end, words",
+    [
+        (0.4, 62.8, "first 1:03"),
+        (181.4, 200.0, "last 0:19"),
+        (0.3, 199.8, "throughout"),
+        (12.2, 142.7, "0:12–2:23"),
+        (71.8, 72.3, "about 1:12"),
+    ],
+)
+def test_times_of_a_minute_and_more_are_as_on_the_pages_axis(start, end, words):
+    assert str(Region(27.5, 7950.0, start, end, 200.0)) == f"mostly 28–8000 Hz, {words}"
 
 
 def test_voice_bins_are_those_where_it_is_louder():

@@ -12,10 +12,11 @@ from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from svdx.audio import FrontEnd, decode
+from svdx.audio import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
 from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explainer
+from svdx.frontend import FrontEnd
 from svdx.sound import masked_sound
 
 
@@ -35,14 +36,14 @@ def explain_examples(
     excerpts: `svdx.data.excerpts.Excerpts`; n: how many
     """
     numbers, classifier = spread(len(excerpts), n), explainer.classifier
-    explanation = explainer(classifier.standardise(excerpts.__getitems__(numbers)["logmel"]))
+    explanation = explainer(classifier.standardise(excerpts[numbers]["logmel"]))
     pictures, sounds, kept = {}, {}, {}
     for row, number in enumerate(progress(numbers, f"pictures and sounds of {len(numbers)} excerpts")):
         stem, caption = directory / f"excerpt-{number:05d}", place(excerpts, number, frontend)
         title = f"{caption}; threshold {explainer.threshold:g}"
         pictures[stem.with_suffix(".png")] = title
         draw(explanation, row, frontend, title, stem.with_suffix(".png"))
-        track, span = _place(excerpts, number, frontend)
+        track, span = _track_and_span(excerpts, number, frontend)
         part = masked_sound(track, explanation.mask[row].float(), frontend, span=span)
         whole, left = stem.with_suffix(".wav"), stem.with_name(f"{stem.name}-kept.wav")
         sounds[whole], kept[left] = caption, title
@@ -53,10 +54,11 @@ def explain_examples(
         logger.log_metrics(shown)
 
 
-def _place(excerpts: Dataset, number: int, frontend: FrontEnd) -> tuple[Tensor, slice]:
-    """The samples of the track that an excerpt is of, [n], and which of them lie under the excerpt."""
+def _track_and_span(excerpts: Dataset, number: int, frontend: FrontEnd) -> tuple[Tensor, slice]:
+    """The samples of the track that an excerpt is of, [n], and which of them are the excerpt."""
     track, start = excerpts.tracks[excerpts.track_of[number]], int(excerpts.start_of[number]) * frontend.hop
-    return decode(track.audio, frontend.sample_rate), slice(start, start + frontend.n_samples(frontend.excerpt_frames))
+    span = slice(start, start + frontend.n_samples(frontend.excerpt_frames))
+    return decode(track.audio, frontend.sample_rate), span
 
 
 def audio(sounds: dict[Path, str]) -> list[wandb.Audio]:

@@ -11,10 +11,10 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch.utils.data import Dataset
 from wandb.plot import CustomChart
 
-from svdx.audio import FrontEnd
 from svdx.evaluation.curve import group
 from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explanation
+from svdx.frontend import FrontEnd
 from svdx.plots import AREA, LOSS, explanation_figure
 
 SHOWN = 0.6  # threshold of the pictures and sounds, the paper's choice

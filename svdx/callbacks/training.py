@@ -10,7 +10,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from svdx.audio import FrontEnd
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, wandb_only
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.evaluator import Curve
@@ -18,6 +17,7 @@ from svdx.evaluation.hearing import Hearing, hear_nothing
 from svdx.evaluation.metrics import ExplanationLoss
 from svdx.explain.explainer import Explanation
 from svdx.explain.inversion import FeatureInversion
+from svdx.frontend import FrontEnd
 from svdx.plots import AREA, LOSS, curve_figure
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class ExplainValidation(pl.Callback):
         empty = ExplanationLoss(len(excerpts.tracks)).to(pl_module.device)
         explanation = None
         if len(numbers):  # there may be more processes than excerpts
-            batch = excerpts.__getitems__(numbers)
+            batch = excerpts[numbers]
             explanation = explainer(classifier.standardise(batch["logmel"].to(pl_module.device)))
             self._count(explainer, explanation, batch["track"].to(pl_module.device), curve, empty)
         head = {"explainer": explainer.name, "data": trainer.datamodule.corpus.name, "split": "valid"}
@@ -113,6 +113,8 @@ class EpochLines(pl.Callback):
     """One line of the log per training epoch: the numbers of metrics.csv, for runs without a progress bar too."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
         numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
         log.info(
             f"{type(pl_module).__name__.lower()} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {numbers}"

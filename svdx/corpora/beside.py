@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import glob
+import logging
 from functools import lru_cache
 from pathlib import Path
 
 from svdx.corpora.files import by_stem, entries_of, is_audio, stem
 from svdx.corpora.labels import read_lab
-from svdx.corpora.track import Track
-from svdx.errors import AudioError
+from svdx.corpora.track import Segment, Track
+from svdx.errors import AudioError, CorpusError
+
+log = logging.getLogger(__name__)
 
 MIXTURE = "mixture"  # what stems call it
 
 
 def track_at(audio: Path) -> Track:
-    """The track of an audio file; no segments and no vocals where none are found.
+    """The track of an audio file; no segments and no vocals where none are found, or none that can be read.
 
     Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
     `*.lab` and `vocals.*` beside a file called `mixture` (the layout of `Stems`).
@@ -53,8 +56,17 @@ def name_of(audio: Path) -> str:
 
 def _with(name: str, audio: Path, labels: list[Path], voices: list[Path]) -> Track:
     """A track with its labels and its voice, where there is one file of them."""
-    segments = read_lab(labels[0]) if len(labels) == 1 else ()
+    segments = _read(labels[0]) if len(labels) == 1 else ()
     return Track(name, audio, segments, voices[0] if len(voices) == 1 else None)
+
+
+def _read(labels: Path) -> tuple[Segment, ...]:
+    """The segments of a label file, which nobody asked for: one that is of something else, as chords, is left out."""
+    try:
+        return read_lab(labels)
+    except CorpusError as error:
+        log.warning(f"the labels are left out: {error}")
+        return ()
 
 
 def is_several(audio: str) -> bool:

@@ -8,25 +8,26 @@ from typing import Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from svdx.audio import FrontEnd
 from svdx.corpora.corpus import SPLITS, Corpus
 from svdx.corpora.track import Track
 from svdx.data.augment import Augment
+from svdx.data.batches import Batches
 from svdx.data.excerpts import Excerpts, Index, every, sample
 from svdx.data.melstore import MelStore, statistics
+from svdx.data.resident import Resident
 from svdx.errors import ConfigError, CorpusError
+from svdx.frontend import FrontEnd
 
 
 class ExcerptsData(pl.LightningDataModule):
     """Batches of excerpts; `Excerpts` says what a batch holds, and "logmel" is raw, not standardised.
 
     corpus: tracks in splits; store: their log-mels
-    batch_size, hop: of training, hop in frames, the remainder of the last batch dropped
+    batch_size, hop: of training, hop in frames, the remainder of the last batch dropped; processes share a batch
     valid_hop: of validation, in frames
     augment: front end → stages from samples to log-mel, for training only (None: log-mels as they are)
     features: cached (computed once, see `cache_features`) or live (the model computes them in each step)
@@ -129,33 +130,30 @@ class ExcerptsData(pl.LightningDataModule):
             excerpts.features = torch.cat(described)[torch.from_numpy(np.argsort(np.concatenate(numbers)))]
 
     def _loader(self, excerpts: Excerpts, **options) -> DataLoader:
-        return DataLoader(excerpts, self.batch_size, collate_fn=_as_fetched, **options)
+        """Whole batches, which the processes share: every excerpt once, without the padding of Lightning's samplers.
+
+        Raises: ConfigError where there are fewer excerpts than processes, as Lightning needs a batch for each.
+        """
+        n, trainer = len(excerpts), self.trainer
+        if trainer and trainer.world_size > 1:
+            if n < trainer.world_size:
+                raise ConfigError(f"{n} excerpts for {trainer.world_size} devices: use fewer devices")
+            options |= dict(rank=trainer.global_rank, world=trainer.world_size)
+        device = trainer.strategy.root_device if trainer else torch.device("cpu")
+        dataset = Resident(excerpts, device) if Resident.fits(excerpts, device) else excerpts
+        return DataLoader(dataset, batch_size=None, sampler=Batches(n, self.batch_size, **options))
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader(self.train_set, shuffle=True, drop_last=True)
+        return self._loader(self.train_set, train=True, seed=torch.initial_seed())
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.valid_set)
 
     def test_dataloader(self) -> DataLoader:
-        """Every excerpt once: processes share them without Lightning's padding, which would count some twice.
-
-        Raises: ConfigError where there are fewer of them than processes, as Lightning needs a batch for each.
-        """
-        trainer, shared = self.trainer, None
-        if trainer and trainer.world_size > 1:
-            if len(self.test_set) < trainer.world_size:
-                raise ConfigError(f"{len(self.test_set)} excerpts for {trainer.world_size} devices: use fewer devices")
-            ranks = dict(num_replicas=trainer.world_size, rank=trainer.global_rank)
-            shared = UnrepeatedDistributedSampler(self.test_set, **ranks, shuffle=False)
-        return self._loader(self.test_set, sampler=shared)
+        return self._loader(self.test_set)
 
     def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
         if "samples" in batch:
             self.augment.to(batch["samples"].device)
             batch["logmel"], batch["vocal"] = self.augment(batch.pop("samples"), batch["vocal"])
         return batch
-
-
-def _as_fetched(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    return batch

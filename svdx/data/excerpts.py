@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from svdx.corpora.track import Segment, Track
-from svdx.data.melstore import MelStore
+from svdx.data.melstore import MelStore, Rows
 from svdx.errors import ConfigError
 
 RELEASED_START = (5, 20)  # seconds: where in a track the released program may begin
 RELEASED_STEP, RELEASED_SPAN = 0.5, 200  # seconds
 RELEASED_BATCH = 32  # it stops at a track where fewer excerpts than a batch follow
 
-MOST_OPEN = 256  # arrays at a time: each holds a file descriptor, of which many systems allow 1024
+MOST_OPEN = 256  # files at a time, of which many systems allow 1024
 
 Index = tuple[np.ndarray, np.ndarray]  # track number [N] and first frame [N] of every excerpt
 
@@ -80,12 +80,12 @@ def frame_labels(segments: Sequence[Segment], n_frames: int, frame_rate: float) 
 
 
 class Excerpts(Dataset):
-    """Windows of prepared tracks, fetched as whole batches by index.
+    """Windows of prepared tracks, fetched as whole batches by their numbers, [B].
 
     A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B], "number": [B]} and,
     where `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame; with samples
-    there is one for each of its frames, [B, window]. Arrays are opened when first read, and not carried along to
-    worker processes.
+    there is one for each of its frames, [B, window]. Files are opened when first read, and not carried along to
+    worker processes; what was read does not stay in memory.
 
     window: frames cut; samples: cut the samples under them instead of the log-mel
     """
@@ -94,7 +94,7 @@ class Excerpts(Dataset):
         self.store, self.tracks, self.window, self.cut_samples = store, list(tracks), window, samples
         self.track_of, self.start_of = index
         self.features: Tensor | None = None
-        self._arrays: dict[int, np.ndarray] = {}
+        self._open: dict[int, Rows] = {}
         rate = store.frontend.frame_rate
         self.labels = [frame_labels(track.segments, len(store.logmel(track)), rate) for track in self.tracks]
         middles = self.start_of + window // 2
@@ -104,21 +104,14 @@ class Excerpts(Dataset):
         return len(self.start_of)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_arrays": {}}
+        return {**self.__dict__, "_open": {}}
 
-    def _array(self, track: int) -> np.ndarray:
-        if track not in self._arrays:
-            if len(self._arrays) == MOST_OPEN:
-                self._arrays.pop(next(iter(self._arrays)))
-            read = self.store.samples if self.cut_samples else self.store.logmel
-            self._arrays[track] = read(self.tracks[track])
-        return self._arrays[track]
-
-    def _cut(self, number: int) -> np.ndarray:
-        array, start, length = self._array(self.track_of[number]), self.start_of[number], self.window
-        if self.cut_samples:
-            start, length = start * self.store.frontend.hop, self.store.frontend.n_samples(length)
-        return array[start : start + length]
+    def _rows(self, track: int) -> Rows:
+        if track not in self._open:
+            if len(self._open) == MOST_OPEN:
+                self._open.pop(next(iter(self._open)))
+            self._open[track] = self.store.rows(self.tracks[track], "samples" if self.cut_samples else "logmel")
+        return self._open[track]
 
     def _labels(self, numbers: Sequence[int]) -> np.ndarray:
         if not self.cut_samples:
@@ -126,14 +119,20 @@ class Excerpts(Dataset):
         starts = self.start_of[numbers]
         return np.stack([self.labels[t][s : s + self.window] for t, s in zip(self.track_of[numbers], starts)])
 
-    def __getitems__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
-        cuts = torch.from_numpy(np.stack([self._cut(number) for number in numbers]))
+    def _cut(self, number: int) -> np.ndarray:
+        start, length = self.start_of[number], self.window
+        if self.cut_samples:
+            start, length = start * self.store.frontend.hop, self.store.frontend.n_samples(length)
+        return self._rows(self.track_of[number])[start : start + length]
+
+    def __getitem__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        numbers = np.asarray(numbers)
         batch = {
-            "samples" if self.cut_samples else "logmel": cuts,
+            "samples" if self.cut_samples else "logmel": torch.from_numpy(np.stack([self._cut(n) for n in numbers])),
             "vocal": torch.from_numpy(self._labels(numbers)),
             "track": torch.from_numpy(self.track_of[numbers]),
-            "number": torch.as_tensor(numbers),
+            "number": torch.from_numpy(numbers),
         }
         if self.features is not None:
-            batch["features"] = self.features[torch.as_tensor(numbers)]
+            batch["features"] = self.features[numbers]
         return batch

@@ -5,24 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from rich.progress import track as progress
 from torch import Tensor
 
-from svdx.audio import FrontEnd, decode
+from svdx.audio import decode
 from svdx.corpora.track import Track
 from svdx.errors import CACHE, CorpusError, writing
+from svdx.frontend import FrontEnd
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raised when the same audio and settings would give other arrays
+VERSION = 2  # raised when the same audio and settings would give other arrays
+
+
+class Rows:
+    """Rows of an array file, read when they are asked for: what a memory map has shown stays in memory.
+
+    >>> len(Rows(path)), Rows(path)[10:12].shape  # doctest: +SKIP
+    (16800, (2, 80))
+    """
+
+    def __init__(self, path: Path) -> None:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.shape, self.dtype, self.offset = array.shape, array.dtype, array.offset
+        self._file = path.open("rb", buffering=0)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        width = self.dtype.itemsize * math.prod(self.shape[1:])
+        self._file.seek(self.offset + rows.start * width)
+        return np.frombuffer(self._file.read((rows.stop - rows.start) * width), self.dtype).reshape(-1, *self.shape[1:])
 
 
 class MelStore:
@@ -60,7 +84,8 @@ class MelStore:
         kinds = ("logmel", "samples") if samples else ("logmel",)
         missing = [t for t in tracks if not all(self._path(t, kind).exists() for kind in kinds)]
         if missing:
-            with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers) as pool:
+            alone = dict(initializer=torch.set_num_threads, initargs=(1,))  # threads within threads wait for each other
+            with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers, **alone) as pool:
                 self.directory.mkdir(parents=True, exist_ok=True)
                 jobs = pool.map(lambda track: self._compute(track, kinds), missing)
                 for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
@@ -104,6 +129,10 @@ class MelStore:
     def samples(self, track: Track) -> np.ndarray:
         """Memory-mapped samples of a prepared track, [n]."""
         return np.load(self._path(track, "samples"), mmap_mode="r", allow_pickle=False)
+
+    def rows(self, track: Track, kind: Literal["logmel", "samples"]) -> Rows:
+        """The same, to be read piece by piece."""
+        return Rows(self._path(track, kind))
 
 
 def statistics(logmels: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:

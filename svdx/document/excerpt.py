@@ -10,11 +10,19 @@ from torch import Tensor
 
 from svdx.audio import Sound, read
 from svdx.corpora.track import Track
-from svdx.document.parts import log_mels_of_stems, mask_in_words, picture_of, region_facts, write_sounds
+from svdx.document.parts import (
+    centre,
+    is_sung,
+    log_mels_of_stems,
+    mask_in_words,
+    picture_of,
+    region_facts,
+    write_sounds,
+)
 from svdx.explain import Explanation
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import explanation_figure
-from svdx.report import Point, explanation_facts, explanation_page, kept_or_flipped, percent
+from svdx.report import Label, Point, explanation_page, heard, kept_or_flipped, percent
 
 
 def document_excerpt(
@@ -26,18 +34,20 @@ def document_excerpt(
     report.html. thresholds: for which the page says whether the label is kept; sounds: write the WAV files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
-    samples = sound.mono(sample_rate)
-    span = excerpt_span(samples, start, listener.frontend, track.audio)
-    stems = log_mels_of_stems(listener, track, samples, span)
-    explanation, place = listener.listen(samples[span]), sound.under(span, sample_rate)
-    points = excerpt_points(listener, sound, place, explanation, thresholds)
+    excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
+    samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
+    stems = log_mels_of_stems(listener, track, samples, excerpt)
+    explanation = listener.listen(samples)
+    points = excerpt_points(listener, sound, span, explanation, thresholds)
     own = next(point for point in points if point.threshold == listener.explainer.threshold)
-    picture = picture_of(listener, samples[span], explanation.salience[0], stems)
+    picture = picture_of(listener, explanation.excerpts[0], explanation.salience[0], stems)
     mask = explanation.mask[0].numpy()
     facts = {
+        "file": track.audio.name,
         **explanation_facts(explanation),
+        **label_facts(explanation, track, centre(excerpt.start // listener.frontend.hop, listener.frontend)),
         "mask": mask_in_words(listener.explainer),
-        "label of the kept part as sound": own.cells[-1],
+        "label of the kept part as sound": own.as_sound.text,
         **region_facts(picture, mask, stems),
     }
     title = f"{track.name}, from {start:g} s"
@@ -45,12 +55,32 @@ def document_excerpt(
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
-    whole = sound.cut(place)
+    whole = sound.cut(span)
     if sounds:
-        write_sounds(directory, whole, listener.kept_sound(sound, explanation, place), "excerpt")
+        write_sounds(directory, whole, listener.kept_sound(sound, explanation, span), "excerpt")
     page = explanation_page(title, verdict(facts), facts, picture, points, whole.mono(sample_rate).numpy())
     (directory / "report.html").write_text(page, encoding="utf-8")
     return facts
+
+
+def explanation_facts(explanation: Explanation) -> dict[str, str]:
+    """What an explanation of one excerpt says in words and numbers."""
+    return {
+        "excerpt": heard(bool(explanation.vocal[0]), float(explanation.probability[0])),
+        "explanation": heard(bool(explanation.masked_vocal[0]), float(explanation.masked_probability[0])),
+        "label": "flipped" if explanation.flipped[0] else "kept",
+        "area kept": percent(explanation.mask[0]),
+        "decision threshold": f"p > {explanation.decision:.2f}",
+    }
+
+
+def label_facts(explanation: Explanation, track: Track, time: float) -> dict[str, str]:
+    """What the labels, where there are any, say of the excerpt around a second, and whether the detector agrees."""
+    if not track.segments:
+        return {}
+    sung = is_sung(track, time)
+    agrees = "agrees" if sung == bool(explanation.vocal[0]) else "disagrees"
+    return {"labelled": f"{'singing' if sung else 'no singing'}; the detector {agrees}"}
 
 
 def verdict(facts: dict[str, str]) -> str:
@@ -63,20 +93,20 @@ def verdict(facts: dict[str, str]) -> str:
 
 
 def excerpt_points(
-    listener: Listener, sound: Sound, place: slice, explanation: Explanation, thresholds: Sequence[float]
+    listener: Listener, sound: Sound, span: slice, explanation: Explanation, thresholds: Sequence[float]
 ) -> list[Point]:
-    """What stays of the excerpt at a place of a sound at each threshold and at the explainer's own, ascending."""
+    """What stays of the excerpt at a span of a sound at each threshold and at the explainer's own, ascending."""
     points = []
     for threshold in sorted({*thresholds, listener.explainer.threshold}):
         masked = listener.at(explanation, threshold)
-        kept = listener.kept_sound(sound, masked, place).mono(listener.frontend.sample_rate)
+        kept = listener.kept_sound(sound, masked, span).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
-        cells = (percent(masked.mask[0]), label, as_sound(listener, kept, explanation))
-        points.append(Point(threshold, cells, kept.numpy()))
+        again = as_sound(listener, kept, explanation)
+        points.append(Point(threshold, percent(masked.mask[0]), label, again, kept.numpy()))
     return points
 
 
-def as_sound(listener: Listener, kept: Tensor, explanation: Explanation) -> str:
+def as_sound(listener: Listener, kept: Tensor, explanation: Explanation) -> Label:
     """Is the excerpt's label still the same when its kept part, [n], goes through front end and classifier again?"""
     probability = listener.hear(kept)
     return kept_or_flipped((probability > explanation.decision) != bool(explanation.vocal[0]), probability)

@@ -10,11 +10,12 @@ import soundfile
 from torch import Tensor
 from torch.nn import functional as F
 
-from svdx.audio import Sound, decode
+from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
 from svdx.explain.explainer import Explainer
 from svdx.explain.region import region, voice_bins, voice_share
+from svdx.frontend import FrontEnd
 from svdx.listener import Listener
 from svdx.report import Picture
 
@@ -58,12 +59,12 @@ def undate(path: Path) -> None:
 
 
 def picture_of(
-    listener: Listener, samples: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
+    listener: Listener, standardised: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
 ) -> Picture:
-    """What the canvas shows of a sound [n] with a salience [frames, bands]."""
+    """What the canvas shows of a standardised log-mel with its salience, both [frames, bands]."""
     explainer = listener.explainer
     return Picture(
-        listener.logmel(samples).numpy(),
+        listener.raw(standardised).numpy(),
         salience.numpy(),
         explainer.threshold,
         explainer.keep,
@@ -72,16 +73,26 @@ def picture_of(
     )
 
 
+def centre(frame: int, frontend: FrontEnd) -> float:
+    """The second in the middle of the excerpt that begins at a frame: its label is the excerpt's."""
+    return (frame + frontend.excerpt_frames // 2) / frontend.frame_rate
+
+
+def is_sung(track: Track, time: float) -> bool:
+    """Do the labels say that somebody sings at a time in seconds?"""
+    return any(segment.vocal and segment.start <= time < segment.end for segment in track.segments)
+
+
 def log_mels_of_stems(
     listener: Listener, track: Track, samples: Tensor, span: slice
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Log-mel of the voice and of everything else in a stretch of a track, or None where the voice is not known."""
+    """Log-mel of the voice and of everything else in samples [n], a span of a track; None where no voice is known."""
     if track.vocals is None:
         return None
     try:
-        voice = decode(track.vocals, listener.frontend.sample_rate)
+        voice = read(track.vocals, mono=True).mono(listener.frontend.sample_rate, span)
     except AudioError as error:
         log.warning(f"the voice is left out: {error}")
         return None
-    voice = F.pad(voice, (0, max(0, len(samples) - len(voice))))[: len(samples)][span]
-    return listener.logmel(voice).numpy(), listener.logmel(samples[span] - voice).numpy()
+    voice = F.pad(voice, (0, len(samples) - len(voice)))
+    return listener.logmel(voice).numpy(), listener.logmel(samples - voice).numpy()

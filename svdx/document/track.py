@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.audio import FrontEnd, Sound, read
+from svdx.audio import Sound, read
 from svdx.corpora.track import Track
-from svdx.document.parts import log_mels_of_stems, mask_in_words, picture_of, region_facts, write_sounds
+from svdx.document.parts import (
+    centre,
+    is_sung,
+    log_mels_of_stems,
+    mask_in_words,
+    picture_of,
+    region_facts,
+    write_sounds,
+)
 from svdx.explain import TrackExplanation
+from svdx.frontend import FrontEnd
 from svdx.listener import Listener, excerpt_span
 from svdx.plots import track_figure
-from svdx.report import Point, Timeline, explanation_page, percent
+from svdx.report import Label, Point, Timeline, explanation_page, percent
 
 TIMELINE_HOP = 9  # frames: excerpts so far apart share all of their convolutions
 
@@ -36,17 +46,17 @@ def document_track(
     """
     whole = read(track.audio)
     samples = whole.mono(listener.frontend.sample_rate)
-    excerpt_span(samples, 0, listener.frontend, track.audio)  # long enough?
-    stems = log_mels_of_stems(listener, track, samples, slice(None))
+    excerpt_span(len(samples), 0, listener.frontend, track.audio)  # long enough?
+    stems = log_mels_of_stems(listener, track, samples, slice(0, len(samples)))
     explanation = listener.listen_track(samples, hop)
     kept = listener.kept_sound(whole, explanation)
     points = track_points(listener, explanation, thresholds, kept)
     own = next(point for point in points if point.sound is not None)
-    picture = picture_of(listener, samples, explanation.salience, stems)
+    picture = picture_of(listener, explanation.track, explanation.salience, stems)
     facts = {
         **track_facts(explanation, track, listener.frontend),
         "mask": mask_in_words(listener.explainer),
-        "labels of the kept part as sound": own.cells[-1],
+        "labels of the kept part as sound": own.as_sound.text,
         **region_facts(picture, explanation.mask.numpy(), stems),
     }
     title = f"{track.name}, whole track"
@@ -67,22 +77,17 @@ def track_facts(explanation: TrackExplanation, track: Track, frontend: FrontEnd)
     n = len(explanation.starts)
     hop = float(explanation.starts[:2].diff().sum()) / frontend.frame_rate
     facts = {
+        "file": track.audio.name,
         "excerpts": f"{n}, one every {hop:.2f} s" if n > 1 else "1",
         "heard as singing": count(explanation.vocal),
-        "label": kept_in(explanation.flipped),
+        "label": kept_in(explanation.flipped).text,
         "area kept": percent(explanation.mask),
         "decision threshold": f"p > {explanation.decision:.2f}",
     }
     if track.segments:
-        centres = (explanation.starts + frontend.excerpt_frames // 2) / frontend.frame_rate
-        truth = torch.tensor([is_sung(track, time) for time in centres.tolist()])
+        truth = torch.tensor([is_sung(track, centre(start, frontend)) for start in explanation.starts.tolist()])
         facts["agrees with the labels"] = count(truth == explanation.vocal)
     return facts
-
-
-def is_sung(track: Track, time: float) -> bool:
-    """Do the labels say that somebody sings at a time in seconds?"""
-    return any(segment.vocal and segment.start <= time < segment.end for segment in track.segments)
 
 
 def count(marks: Tensor) -> str:
@@ -94,9 +99,9 @@ def count(marks: Tensor) -> str:
     return f"{int(marks.sum())} of {len(marks)} ({100 * float(marks.float().mean()):.0f} %)"
 
 
-def kept_in(flipped: Tensor) -> str:
+def kept_in(flipped: Tensor) -> Label:
     """In how many excerpts, [N] bool, the label is kept."""
-    return f"kept in {count(~flipped)}"
+    return Label(f"kept in {count(~flipped)}")
 
 
 def verdict(facts: dict[str, str]) -> str:
@@ -115,12 +120,12 @@ def track_points(
     own, points = listener.explainer.threshold, []
     for threshold in sorted({*thresholds, own}):
         masked = explanation if threshold == own else listener.at(explanation, threshold)
-        cells, played = [percent(masked.mask), kept_in(masked.flipped), "—"], None
+        point = Point(threshold, percent(masked.mask), kept_in(masked.flipped))
         if threshold == own:
-            heard = kept.mono(listener.frontend.sample_rate)
-            again = listener.hear_track(heard, explanation.starts) > explanation.decision
-            cells[-1], played = kept_in(again != explanation.vocal), heard.numpy()
-        points.append(Point(threshold, tuple(cells), played))
+            played = kept.mono(listener.frontend.sample_rate)
+            again = listener.hear_track(played, explanation.starts) > explanation.decision
+            point = replace(point, as_sound=kept_in(again != explanation.vocal), sound=played.numpy())
+        points.append(point)
     return points
 
 

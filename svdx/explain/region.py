@@ -28,14 +28,18 @@ class Region:
         return f"mostly {_round(self.low)}–{_round(self.high)} Hz, {self._when()}"
 
     def _when(self) -> str:
-        from_start, to_end = self.start <= 0, self.end >= self.seconds
-        if from_start and to_end:
+        """Times rounded to tenths of a second, or from a minute on to seconds; what they mean is decided afterwards."""
+        written, unit = (_clock, 1) if self.seconds >= 60 else (_tenths, 0.1)
+        start, stop, end = (round(time / unit) for time in (self.start, self.end, self.seconds))
+        if (start, stop) == (0, end):
             return "throughout"
-        if from_start:
-            return f"first {self.end:.1f} s"
-        if to_end:
-            return f"last {self.end - self.start:.1f} s"
-        return f"{self.start:.1f}–{self.end:.1f} s"
+        if start == stop:
+            return f"about {written(start)}"
+        if start == 0:
+            return f"first {written(stop)}"
+        if stop == end:
+            return f"last {written(end - start)}"
+        return f"{written(start).removesuffix(' s')}–{written(stop)}"
 
 
 def region(
@@ -97,3 +101,21 @@ def voice_share(voice: np.ndarray, accompaniment: np.ndarray, mask: np.ndarray) 
 def _round(frequency: float) -> int:
     """To two significant digits, as ranges are read."""
     return int(float(f"{frequency:.2g}"))
+
+
+def _tenths(tenths: int) -> str:
+    """Tenths of a second.
+
+    >>> _tenths(16)
+    '1.6 s'
+    """
+    return f"{tenths / 10:.1f} s"
+
+
+def _clock(seconds: int) -> str:
+    """Minutes and seconds.
+
+    >>> _clock(83)
+    '1:23'
+    """
+    return f"{seconds // 60}:{seconds % 60:02}"

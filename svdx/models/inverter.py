@@ -97,13 +97,17 @@ class Inverter(pl.LightningModule):
         features = batch["features"] if "features" in batch else self.features(batch["logmel"])
         return mse_loss(self.network(features), self.classifier.standardise(batch["logmel"]))
 
+    def on_train_epoch_start(self) -> None:
+        self.total = torch.zeros(2, device=self.device)
+
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         error = self._error(batch)
         cost = error + self.l2 * self.network.l2()
-        scores = {"train/mse": error.detach(), "train/cost": cost.detach()}
-        self.log_dict(
-            scores, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(batch["logmel"])
-        )
+        self.total += torch.stack([error.detach(), cost.detach()])
+        if self.trainer.is_last_batch:  # once an epoch, since logging takes a tenth of a step
+            mse, mean_cost = self.total / self.trainer.num_training_batches
+            scores = {"train/mse": mse, "train/cost": mean_cost}
+            self.log_dict(scores, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=1)
         return cost
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:

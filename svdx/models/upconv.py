@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
+from svdx.models.batchnorm import BatchNorm1d, BatchNorm2d
+from svdx.models.convolution import Conv2d, UpConv2d
 
 EPSILON = 1e-4  # Lasagne's default for batch normalisation
 SEED_SHAPE = (16, 4, 4)  # what the second dense layer is reshaped to
@@ -39,17 +41,16 @@ class UpConv(nn.Module):
         self.width, self.frames, self.bands, self.inverts = width, frames, bands, ""
         n_seed = torch.Size(SEED_SHAPE).numel()
         self.dense = nn.Sequential(
-            *_normalised(nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64, EPSILON)),
-            *_normalised(nn.Linear(64, n_seed, bias=False), nn.BatchNorm1d(n_seed, EPSILON)),
+            *_normalised(nn.Linear(64, 64, bias=False), BatchNorm1d(64, EPSILON)),
+            *_normalised(nn.Linear(64, n_seed, bias=False), BatchNorm1d(n_seed, EPSILON)),
         )
         blocks, n_in = [], SEED_SHAPE[0]
         for n_out in (width, width // 2, width // 4, width // 8):
-            up = nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False)
-            conv = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
-            blocks += [*_normalised(up, nn.BatchNorm2d(n_out, EPSILON))]
-            blocks += [*_normalised(conv, nn.BatchNorm2d(n_out, EPSILON))]
+            up, conv = UpConv2d(n_in, n_out, bias=False), Conv2d(n_out, n_out, 3, padding=1, bias=False)
+            blocks += [*_normalised(up, BatchNorm2d(n_out, EPSILON))]
+            blocks += [*_normalised(conv, BatchNorm2d(n_out, EPSILON))]
             n_in = n_out
-        self.picture = nn.Sequential(*blocks, nn.ConvTranspose2d(n_in, 1, 4, stride=2, padding=1), nn.ELU())
+        self.picture = nn.Sequential(*blocks, UpConv2d(n_in, 1, bias=True), nn.ELU())
         for layer in self.linear_layers():
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")  # Lasagne's HeNormal has gain 1
         nn.init.zeros_(self.linear_layers()[-1].bias)
@@ -64,13 +65,15 @@ class UpConv(nn.Module):
 
     def l2(self) -> Tensor:
         """Σ w² over the weights and the batch-norm scales γ, not over biases and β: the penalty of the original."""
-        penalised = [layer.weight for layer in self.linear_layers() + self.norm_layers()]
-        return torch.stack([weight.square().sum() for weight in penalised]).sum()
+        penalised = [layer.weight.flatten() for layer in self.linear_layers() + self.norm_layers()]
+        return torch.cat(penalised).square().sum()
 
     def forward(self, features: Tensor) -> Tensor:
         """features [B, 64] → picture [B, frames, bands]."""
         seed = self.dense(features).unflatten(1, SEED_SHAPE)
-        return self.picture(seed)[:, 0, : self.frames, : self.bands]
+        maps = self.picture[:-2](seed)
+        heard = maps[:, :, : self.frames // 2 + 2, : self.bands // 2 + 2]  # by the part of the picture that is kept
+        return self.picture[-2:](heard)[:, 0, : self.frames, : self.bands]
 
 
 def _normalised(linear: nn.Module, norm: nn.Module) -> tuple[nn.Module, ...]:

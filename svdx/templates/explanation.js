@@ -4,12 +4,12 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const shades = bytes(data.shades), levels = bytes(data.levels), colours = bytes(data.colours);
 const byId = (id) => document.getElementById(id);
-const slider = byId("threshold"), canvas = byId("picture"), stage = byId("stage");
+const slider = byId("threshold"), canvas = byId("picture"), position = byId("position");
 const isKept = (bin, step) => levels[bin] >= step !== data.complement;
 
 // Sounds: one player at a time; the play-head follows the one that was heard last.
 const players = [...document.querySelectorAll("audio")];
-let player = players[0], chosen = data.start, drawing = 0;
+let player = players[0], chosen = data.start, drawing = 0, shown = 0; // shown: second at which the head stands
 // The sounds of the threshold that the page opens at are in its players, and nowhere else.
 data.sounds.push({ step: data.start, kept: byId("kept").src, removed: byId("removed").src });
 
@@ -90,17 +90,17 @@ const nearest = (steps, step) => steps.reduce((best, other) =>
   Math.abs(data.steps[other] - data.steps[step]) < Math.abs(data.steps[best] - data.steps[step]) ? other : best);
 
 function move() {
-  const step = Number(slider.value), threshold = String(data.steps[step]);
+  const step = Number(slider.value), threshold = String(data.steps[step]), share = area(step);
   byId("threshold-value").textContent = threshold;
-  slider.setAttribute("aria-valuetext", threshold);
-  byId("area").textContent = area(step);
+  byId("area").textContent = share;
+  slider.setAttribute("aria-valuetext", `${threshold}, area kept: ${share}`);
   draw(step);
-  const rows = [...document.querySelectorAll("#curve [data-step]")];
-  const row = String(nearest(rows.map((each) => Number(each.dataset.step)), step));
-  for (const each of rows) each.setAttribute("aria-current", each.dataset.step === row);
-  const cells = [...rows.find((each) => each.dataset.step === row).cells].map((cell) => cell.textContent.trim());
-  const sound = cells[3] === "—" ? "" : `; as sound: ${cells[3]}`;
-  byId("status").textContent = `At ${cells[0]} the label is ${cells[2]}${sound}.`;
+  const near = nearest(data.curve.map((each) => each.step), step), row = data.curve.find((each) => each.step === near);
+  for (const each of document.querySelectorAll("#curve [data-step]")) {
+    each.setAttribute("aria-current", Number(each.dataset.step) === near);
+  }
+  const sound = row.as_sound ? `; as sound: ${row.as_sound.text}` : "";
+  byId("status").textContent = `At ${row.threshold} the label is ${row.label.text}${sound}.`;
   choose(nearest(data.sounds.map((sound) => sound.step), step));
 }
 
@@ -121,29 +121,33 @@ function play(audio) {
   audio.play().catch(() => {}); // interrupted by the next sound, which is played instead
 }
 
-function showHead() {
-  const seconds = Math.min(player.currentTime, data.seconds);
+// The play-head is brought into view where a player starts or is set to a place. While it plays, the view follows a
+// head that leaves it, but not one that somebody has scrolled away from.
+function showHead(brought) {
+  const seconds = Math.min(player.currentTime, data.seconds), scroll = byId("scroll");
   for (const head of document.querySelectorAll(".head")) {
     head.hidden = false;
     head.style.left = `${(100 * seconds) / data.seconds}%`;
   }
-  const scroll = byId("scroll"), place = (scroll.scrollWidth * seconds) / data.seconds - scroll.scrollLeft;
-  if (place < 0 || place > scroll.clientWidth) scroll.scrollLeft += place - scroll.clientWidth / 8;
-  stage.setAttribute("aria-valuenow", seconds.toFixed(2));
-  stage.setAttribute("aria-valuetext", `${seconds.toFixed(2)} s`);
+  const place = (time) => (scroll.scrollWidth * time) / data.seconds - scroll.scrollLeft;
+  const isInView = (time) => place(time) >= 0 && place(time) <= scroll.clientWidth;
+  if (!isInView(seconds) && (brought || isInView(shown))) scroll.scrollLeft += place(seconds) - scroll.clientWidth / 8;
+  shown = seconds;
+  position.setAttribute("aria-valuenow", seconds.toFixed(2));
+  position.setAttribute("aria-valuetext", `${seconds.toFixed(2)} s`);
   cancelAnimationFrame(drawing);
-  if (!player.paused) drawing = requestAnimationFrame(showHead);
+  if (!player.paused) drawing = requestAnimationFrame(() => showHead(false));
 }
 
 for (const each of players) {
   each.addEventListener("play", () => {
     player = each;
     for (const other of players) if (other !== each) other.pause();
-    showHead();
+    showHead(true);
   });
   each.addEventListener("seeking", () => {
     if (each === document.activeElement) player = each; // others seek when the slider changes their sound
-    showHead();
+    showHead(each === player);
   });
 }
 
@@ -155,7 +159,7 @@ for (const each of document.querySelectorAll("[data-stage]")) {
   });
 }
 
-stage.addEventListener("keydown", (event) => {
+position.addEventListener("keydown", (event) => {
   const stride = data.seconds / 40;
   const moves = { ArrowRight: stride, ArrowLeft: -stride, Home: -Infinity, End: Infinity };
   if (event.key in moves) {

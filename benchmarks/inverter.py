@@ -1,0 +1,125 @@
+"""An update of the inverter: cached features against live ones, Lightning against a bare loop, our network against
+PyTorch's own layers."""
+
+from __future__ import annotations
+
+import copy
+import time
+from functools import partial
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.row import Row, arithmetic_rate, milliseconds
+from svdx.data.batches import Batches
+from svdx.models import SVDNet, UpConv
+from svdx.models.inverter import Inverter
+
+BATCH, UPDATES, LIVE = 32, 60, 12
+COUNTED = 3 * 0.0024e9 * BATCH  # operations of a forward pass an excerpt, twice as many backwards
+
+
+class Plain(UpConv):
+    """The same network of PyTorch's own layers."""
+
+    def __init__(self, network: UpConv) -> None:
+        super().__init__(network.width)
+        self.load_state_dict(network.state_dict())
+        own = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d)
+        for layer in self.modules():
+            layer.__class__ = next((kind for kind in own if isinstance(layer, kind)), layer.__class__)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.picture(self.dense(features).unflatten(1, (16, 4, 4)))[:, 0, : self.frames, : self.bands]
+
+
+class Excerpts(Dataset):
+    """Noise, with features or without."""
+
+    def __init__(self, n: int, features: bool) -> None:
+        self.logmel, self.features = torch.randn(n, 115, 80), torch.randn(n, 64) if features else None
+
+    def __getitem__(self, numbers: Tensor) -> dict[str, Tensor]:
+        cached = {} if self.features is None else {"features": self.features[numbers]}
+        return {"logmel": self.logmel[numbers], **cached}
+
+
+class Data(pl.LightningDataModule):
+    def __init__(self, n: int, features: bool) -> None:
+        super().__init__()
+        self.excerpts = Excerpts(n, features)
+
+    def cache_features(self, features_at, device) -> None:
+        """They are there, or not wanted."""
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(self.excerpts, batch_size=None, sampler=Batches(len(self.excerpts.logmel), BATCH, train=True))
+
+
+class Clock(pl.Callback):
+    """Seconds of an epoch, between its first and its last batch."""
+
+    def on_train_batch_start(self, trainer, *_) -> None:
+        if trainer.current_epoch == 1 and not hasattr(self, "start"):
+            self.start = time.perf_counter()
+
+    def on_train_batch_end(self, *_) -> None:
+        self.end = time.perf_counter()
+
+
+def through_lightning(network: UpConv, features: bool, updates: int) -> float:
+    """Seconds an update, in the second epoch."""
+    system = Inverter(
+        network, SVDNet(), partial(torch.optim.Adam, lr=1e-3, fused=True), partial(ReduceLROnPlateau, patience=1), 1e-4
+    )
+    clock = Clock()
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[clock], use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(system, datamodule=Data(updates * BATCH, features))
+    return (clock.end - clock.start) / updates
+
+
+def bare_loop(network: UpConv, updates: int, fused: bool = True) -> float:
+    """Seconds an update of the same cost over tensors in memory."""
+    network, optimizer = network.train(), torch.optim.Adam(network.parameters(), lr=1e-3, fused=fused or None)
+    features, excerpts = torch.randn(updates * BATCH, 64), torch.randn(updates * BATCH, 115, 80)
+    for first in range(0, updates * BATCH, BATCH):
+        if first == 5 * BATCH:  # warm by now
+            start = time.perf_counter()
+        optimizer.zero_grad()
+        cost = mse_loss(network(features[first : first + BATCH]), excerpts[first : first + BATCH])
+        (cost + 1e-4 * network.l2()).backward()
+        optimizer.step()
+    return (time.perf_counter() - start) / (updates - 5)
+
+
+def rows() -> list[Row]:
+    torch.manual_seed(0)
+    network = UpConv(16)
+    plain, limit = Plain(network), COUNTED / arithmetic_rate()
+    fresh = partial(copy.deepcopy, network)
+    timed = [
+        (
+            bare_loop(fresh(), UPDATES),
+            bare_loop(copy.deepcopy(plain), UPDATES, fused=False),
+            through_lightning(fresh(), True, UPDATES),
+            through_lightning(fresh(), False, LIVE),
+        )
+        for _ in range(3)
+    ]
+    bare, eager, cached, live = map(min, zip(*timed))
+    step = f"{bare / limit:.0f} times"
+    return [
+        Row("inverter, an update of 32, FC8 cached; plain: SVDNet in every update", milliseconds(cached),
+            milliseconds(live), live / cached, "at least 6"),
+        Row("the same through Lightning; plain: a bare loop", milliseconds(cached), milliseconds(bare), cached / bare,
+            "at most 1.3"),
+        Row("the bare loop with our network; plain: PyTorch's layers, eager", milliseconds(bare), milliseconds(eager),
+            eager / bare, "at least 1.5", step),
+    ]  # fmt: skip

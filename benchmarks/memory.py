@@ -1,0 +1,65 @@
+"""Peak memory of a process that reads an epoch of excerpts from 20 hours of log-mels, against 1 hour.
+
+Each is measured in a process of its own: python -m benchmarks.memory HOURS
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.row import Row
+from svdx.corpora.track import Track
+from svdx.data.batches import Batches
+from svdx.data.excerpts import Excerpts, every
+from svdx.data.melstore import MelStore
+from svdx.frontend import FrontEnd
+
+FRAMES = 70 * 180  # of a track of three minutes
+MOST = 200  # MiB that 19 more hours may take
+
+
+class Generated(MelStore):
+    """A store of noise."""
+
+    def write(self, tracks: list[Track]) -> None:
+        self.directory.mkdir(exist_ok=True)
+        noise = np.random.default_rng(0).standard_normal((FRAMES, 80), np.float32)
+        for track in tracks:
+            track.audio.touch()
+            np.save(self._path(track, "logmel"), noise)
+
+
+def read_an_epoch(hours: int, frontend: FrontEnd) -> int:
+    """Peak resident memory in MiB, with the pages of files (on Linux)."""
+    with tempfile.TemporaryDirectory() as place:
+        tracks = [Track(str(number), Path(place) / str(number), ()) for number in range(20 * hours)]
+        store = Generated(Path(place) / "mels", frontend)
+        store.write(tracks)
+        excerpts = Excerpts(store, tracks, every([FRAMES - 114] * len(tracks), 40), 115)
+        total = torch.zeros(())
+        for numbers in Batches(len(excerpts), 32, train=True):
+            total += excerpts[numbers]["logmel"].sum()
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
+
+def rows() -> list[Row]:
+    peaks = []
+    for hours in (1, 20):
+        command = [sys.executable, "-m", "benchmarks.memory", str(hours)]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]))
+    one, twenty = peaks
+    what = "peak memory of an epoch's reading from 20 hours of log-mels; plain: from 1 hour"
+    return [Row(what, f"{twenty} MiB", f"{one} MiB", twenty / one, f"{MOST} MiB more")]
+
+
+if __name__ == "__main__":
+    from benchmarks.configured import frontend
+
+    print(read_an_epoch(int(sys.argv[1]), frontend()))
