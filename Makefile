@@ -27,7 +27,7 @@ test: .venv/installed  ## every test
 test-fast: .venv/installed  ## the tests that take seconds
 	$(BIN)/pytest -m "not slow"
 
-bench: .venv/installed  ## how fast, against the plain way: about eight minutes on two cores
+bench: .venv/installed  ## how fast, against the plain way: about two minutes on two cores
 	$(BIN)/python -m benchmarks
 
 lint: .venv/installed  ## ruff: lint and format

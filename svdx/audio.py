@@ -146,7 +146,8 @@ def resampled_length(n: int, source_rate: int, sample_rate: int) -> int:
 def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
     n = resampled_length(samples.shape[-1], source_rate, sample_rate)
-    spans = [slice(first, min(first + RESAMPLED, n)) for first in range(0, n, RESAMPLED)]
+    piece = max(RESAMPLED, 500 * sample_rate // math.gcd(source_rate, sample_rate))  # each piece makes its filter anew
+    spans = [slice(first, min(first + piece, n)) for first in range(0, n, piece)]
     if source_rate == sample_rate or not spans:
         return samples
     return torch.cat([resampled_span(samples, source_rate, sample_rate, span) for span in spans], -1)

@@ -36,6 +36,8 @@ def test_training_batches_are_the_same_whatever_the_number_of_processes():
 def test_training_batches_must_be_shared_equally():
     with pytest.raises(ConfigError, match="batch_size=32: cannot be shared equally by 3 devices"):
         Batches(100, 32, train=True, world=3)
+    with pytest.raises(ConfigError, match="batch_size=1: cannot"):
+        Batches(100, 1, world=2)
 
 
 @pytest.mark.parametrize("features", [False, True])
@@ -53,3 +55,10 @@ def test_resident_batches_are_those_of_the_files(tiny_corpus, tiny_store, featur
 def test_what_a_cpu_reads_stays_in_files(tiny_corpus, tiny_store):
     tracks = tiny_store.prepare(tiny_corpus.split("train"))
     assert not Resident.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("free, fits", [(10**6, True), (10**5, False)])
+def test_a_gpu_takes_what_fits_into_half_of_its_memory(tiny_corpus, tiny_store, monkeypatch, free, fits):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+    tracks = tiny_store.prepare(tiny_corpus.split("train"))  # 2 x 277 frames: 177 kB
+    assert Resident.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cuda")) == fits

@@ -104,7 +104,7 @@ def test_the_cost_is_the_mean_squared_error_and_the_penalty(classifier, monkeypa
     scores, trainer = {}, SimpleNamespace(is_last_batch=False, num_training_batches=2)
     monkeypatch.setattr(Inverter, "trainer", trainer)
     monkeypatch.setattr(inverter, "log_dict", lambda values, **options: scores.update(values))
-    inverter.on_train_epoch_start()
+    inverter.on_train_start()
     batch = {"logmel": logmel, "features": features} if known else {"logmel": logmel}
     cost = inverter.training_step(batch)
     assert not scores
@@ -194,6 +194,21 @@ def test_a_fit_goes_on_from_its_checkpoint(classifier, data, make_trainer, tmp_p
     assert trainer.current_epoch == 3
     assert trainer.global_step == 6
     assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+
+
+def test_a_fit_may_end_inside_an_epoch(classifier, data):
+    costs = []
+
+    class Costs(pl.Callback):
+        def on_train_epoch_end(self, trainer, inverter):
+            costs.append(float(inverter.total[1] / inverter.total[2]))
+
+    for steps in (1, 3):  # an epoch has two
+        inverter, trainer = make_inverter(classifier), quiet_trainer(max_steps=steps, callbacks=[Costs()])
+        trainer.fit(inverter, data)
+        assert inverter.total[2] == 1
+        assert trainer.callback_metrics["train/cost"] == pytest.approx(costs[-1])
+    assert len(costs) == 3 and len(set(costs)) == 3
 
 
 def test_two_processes_train_what_one_trains(classifier, data, tmp_path):

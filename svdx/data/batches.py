@@ -18,13 +18,13 @@ class Batches(Sampler[Tensor]):
     number alone, so that an update is over the same excerpts whatever the number of processes.
 
     n: how many excerpts; batch_size: of all processes together; rank, world: this process, how many there are
-    Raises: ConfigError if a training batch cannot be shared equally.
+    Raises: ConfigError if a training batch cannot be shared equally, or there is not an excerpt for each process.
     """
 
     def __init__(
         self, n: int, batch_size: int, train: bool = False, seed: int = 0, rank: int = 0, world: int = 1
     ) -> None:
-        if train and batch_size % world:
+        if batch_size < world or (train and batch_size % world):
             raise ConfigError(f"excerpts.batch_size={batch_size}: cannot be shared equally by {world} devices")
         self.n, self.batch_size, self.train, self.seed, self.rank, self.world = n, batch_size, train, seed, rank, world
         self.epoch = 0

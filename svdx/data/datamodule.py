@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from rich.progress import track as progress
@@ -118,16 +117,15 @@ class ExcerptsData(pl.LightningDataModule):
         if self.features == "live":
             return
         for excerpts, name in ((self.train_set, "training"), (self.valid_set, "validation")):
+            excerpts.features = None
             numbers = [(excerpts.track_of == number).nonzero()[0] for number in range(len(excerpts.tracks))]
-            described = [
-                features_at(
-                    torch.tensor(self.store.logmel(track)).to(device), torch.from_numpy(excerpts.start_of[mine])
-                ).cpu()
-                for track, mine in progress(
-                    list(zip(excerpts.tracks, numbers)), f"features of {len(excerpts)} {name} excerpts"
-                )
-            ]
-            excerpts.features = torch.cat(described)[torch.from_numpy(np.argsort(np.concatenate(numbers)))]
+            tracks = list(zip(excerpts.tracks, numbers))
+            for track, mine in progress(tracks, f"features of {len(excerpts)} {name} excerpts"):
+                logmel, starts = torch.tensor(self.store.logmel(track)), torch.from_numpy(excerpts.start_of[mine])
+                found = features_at(logmel.to(device), starts).cpu()
+                if excerpts.features is None:
+                    excerpts.features = found.new_empty(len(excerpts), found.shape[1])
+                excerpts.features[mine] = found
 
     def _loader(self, excerpts: Excerpts, **options) -> DataLoader:
         """Whole batches, which the processes share: every excerpt once, without the padding of Lightning's samplers.

@@ -17,8 +17,6 @@ RELEASED_START = (5, 20)  # seconds: where in a track the released program may b
 RELEASED_STEP, RELEASED_SPAN = 0.5, 200  # seconds
 RELEASED_BATCH = 32  # it stops at a track where fewer excerpts than a batch follow
 
-MOST_OPEN = 256  # files at a time, of which many systems allow 1024
-
 Index = tuple[np.ndarray, np.ndarray]  # track number [N] and first frame [N] of every excerpt
 
 
@@ -84,8 +82,7 @@ class Excerpts(Dataset):
 
     A batch is {"logmel": [B, window, bands] or "samples": [B, n], "vocal": [B] bool, "track": [B], "number": [B]} and,
     where `features` [N, 64] were set, "features": [B, 64]. The label is that of the window's middle frame; with samples
-    there is one for each of its frames, [B, window]. Files are opened when first read, and not carried along to
-    worker processes; what was read does not stay in memory.
+    there is one for each of its frames, [B, window]. What was read does not stay in memory.
 
     window: frames cut; samples: cut the samples under them instead of the log-mel
     """
@@ -94,7 +91,7 @@ class Excerpts(Dataset):
         self.store, self.tracks, self.window, self.cut_samples = store, list(tracks), window, samples
         self.track_of, self.start_of = index
         self.features: Tensor | None = None
-        self._open: dict[int, Rows] = {}
+        self._rows: dict[int, Rows] = {}
         rate = store.frontend.frame_rate
         self.labels = [frame_labels(track.segments, len(store.logmel(track)), rate) for track in self.tracks]
         middles = self.start_of + window // 2
@@ -102,16 +99,6 @@ class Excerpts(Dataset):
 
     def __len__(self) -> int:
         return len(self.start_of)
-
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_open": {}}
-
-    def _rows(self, track: int) -> Rows:
-        if track not in self._open:
-            if len(self._open) == MOST_OPEN:
-                self._open.pop(next(iter(self._open)))
-            self._open[track] = self.store.rows(self.tracks[track], "samples" if self.cut_samples else "logmel")
-        return self._open[track]
 
     def _labels(self, numbers: Sequence[int]) -> np.ndarray:
         if not self.cut_samples:
@@ -123,7 +110,10 @@ class Excerpts(Dataset):
         start, length = self.start_of[number], self.window
         if self.cut_samples:
             start, length = start * self.store.frontend.hop, self.store.frontend.n_samples(length)
-        return self._rows(self.track_of[number])[start : start + length]
+        track = self.track_of[number]
+        if track not in self._rows:
+            self._rows[track] = self.store.rows(self.tracks[track], "samples" if self.cut_samples else "logmel")
+        return self._rows[track][start : start + length]
 
     def __getitem__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
         numbers = np.asarray(numbers)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -37,16 +38,16 @@ class Rows:
 
     def __init__(self, path: Path) -> None:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        self.shape, self.dtype, self.offset = array.shape, array.dtype, array.offset
-        self._file = path.open("rb", buffering=0)
+        self.path, self.shape, self.dtype, self.offset = path, array.shape, array.dtype, array.offset
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        width = self.dtype.itemsize * math.prod(self.shape[1:])
-        self._file.seek(self.offset + rows.start * width)
-        return np.frombuffer(self._file.read((rows.stop - rows.start) * width), self.dtype).reshape(-1, *self.shape[1:])
+        start, stop, _ = rows.indices(len(self))
+        width, n = math.prod(self.shape[1:]), max(0, stop - start)
+        begin = self.offset + start * width * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, n * width, offset=begin).reshape(n, *self.shape[1:])
 
 
 class MelStore:
@@ -114,7 +115,7 @@ class MelStore:
         arrays = {"samples": samples.numpy(), "logmel": self.frontend.of_track(samples).numpy()}
         for kind in kinds:
             path = self._path(track, kind)
-            unfinished = path.with_suffix(f".{os.getpid()}.part")
+            unfinished = path.with_suffix(f".{uuid4().hex}.part")
             try:
                 with unfinished.open("wb") as file:
                     np.save(file, arrays[kind])

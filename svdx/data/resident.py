@@ -16,9 +16,11 @@ class Resident(Dataset):
     """The batches of `Excerpts`, cut on a device from the log-mels of all tracks, one behind the other."""
 
     def __init__(self, excerpts: Excerpts, device: torch.device) -> None:
-        tracks = [torch.tensor(excerpts.store.logmel(track)) for track in excerpts.tracks]
-        first = np.cumsum([0, *map(len, tracks[:-1])])
-        self.frames = torch.cat([track.to(device) for track in tracks])
+        tracks = [excerpts.store.logmel(track) for track in excerpts.tracks]
+        first = np.cumsum([0, *map(len, tracks)])
+        self.frames = torch.empty(first[-1], tracks[0].shape[1], device=device)
+        for start, track in zip(first, tracks):
+            self.frames[start : start + len(track)] = torch.tensor(track)
         self.starts = torch.from_numpy(first[excerpts.track_of] + excerpts.start_of).to(device)
         self.window = torch.arange(excerpts.window, device=device)
         self.vocal = torch.from_numpy(excerpts.vocal).to(device)

@@ -18,15 +18,16 @@ class _OverProcesses(nn.Module):
         if world == 1 or not self.training:
             return super().forward(x)
         axes, n = [0, *range(2, x.ndim)], world * x.numel() / x.shape[1]
-        mean = all_reduce(x.sum(axes, keepdim=True)) / n
-        centred = x - mean
+        precise = x.float()
+        mean = all_reduce(precise.sum(axes, keepdim=True)) / n
+        centred = precise - mean
         variance = all_reduce(centred.square().sum(axes, keepdim=True)) / n
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean.flatten(), self.momentum)
             self.running_var.lerp_(variance.flatten() * n / (n - 1), self.momentum)
         scale = torch.rsqrt(variance + self.eps) * self.weight.view_as(variance)
-        return centred * scale + self.bias.view_as(variance)
+        return (centred * scale + self.bias.view_as(variance)).to(x.dtype)
 
 
 class BatchNorm1d(_OverProcesses, nn.BatchNorm1d):

@@ -75,7 +75,10 @@ class Inverter(pl.LightningModule):
         """Nothing: Lightning's turn comes after the checkpoint is written, which would lose this epoch's step."""
 
     def on_train_epoch_end(self) -> None:
-        self.lr_schedulers().step(self.trainer.callback_metrics["train/cost"])
+        if not self.trainer.is_last_batch:  # the training ends inside an epoch
+            self._log_means()
+        cost = self.trainer.strategy.reduce(self.total[1] / self.total[2], reduce_op="mean")
+        self.lr_schedulers().step(float(cost))
 
     @torch.no_grad()
     def features(self, logmel: Tensor) -> Tensor:
@@ -97,18 +100,24 @@ class Inverter(pl.LightningModule):
         features = batch["features"] if "features" in batch else self.features(batch["logmel"])
         return mse_loss(self.network(features), self.classifier.standardise(batch["logmel"]))
 
+    def on_train_start(self) -> None:
+        self.total = torch.zeros(3, device=self.device)  # of error and cost, and the number of steps
+
     def on_train_epoch_start(self) -> None:
-        self.total = torch.zeros(2, device=self.device)
+        self.total.zero_()
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         error = self._error(batch)
         cost = error + self.l2 * self.network.l2()
-        self.total += torch.stack([error.detach(), cost.detach()])
+        self.total += torch.stack([error.detach(), cost.detach(), torch.ones_like(error)])
         if self.trainer.is_last_batch:  # once an epoch, since logging takes a tenth of a step
-            mse, mean_cost = self.total / self.trainer.num_training_batches
-            scores = {"train/mse": mse, "train/cost": mean_cost}
-            self.log_dict(scores, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=1)
+            self._log_means()
         return cost
+
+    def _log_means(self) -> None:
+        mse, cost, steps = self.total
+        scores = {"train/mse": mse / steps, "train/cost": cost / steps}
+        self.log_dict(scores, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=1)
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
         self.log("valid/mse", self._error(batch), prog_bar=True, sync_dist=True, batch_size=len(batch["logmel"]))
