@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 import torch
 
-from benchmarks.row import Row, in_turn, milliseconds
+from benchmarks.row import Row, in_turn, milliseconds, one_core
 from svdx.audio import decode
 from svdx.corpora.track import Track
 from svdx.data.melstore import MelStore
@@ -42,15 +42,12 @@ def _whole_path(frontend: FrontEnd, place: Path, ending: str) -> Row:
     with soundfile.SoundFile(path, "w", RATE, 2, **FORMATS[ending]) as file:
         for second in np.split(music(SECONDS), SECONDS):  # libsndfile's encoder of ogg dies of a large block
             file.write(second)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    ours, floor = in_turn(
-        lambda: frontend.of_track(decode(path, frontend.sample_rate)), lambda: soundfile.read(path), times=3
-    )
-    torch.set_num_threads(threads)
-    aim = "at most 2" if ending != "wav" else "(nothing to decode)"
+    with one_core():
+        ours, floor = in_turn(
+            lambda: frontend.of_track(decode(path, frontend.sample_rate)), lambda: soundfile.read(path), times=3
+        )
     what = f"{SECONDS} s of {ending}, 44.1 kHz stereo, to log-mel on one core; plain: soundfile.read alone"
-    return Row(what, milliseconds(ours, 0), milliseconds(floor, 0), ours / floor, aim)
+    return Row(what, milliseconds(ours, 0), milliseconds(floor, 0), ours / floor, "at most 2")
 
 
 def _store(frontend: FrontEnd, place: Path) -> Row:
@@ -69,9 +66,7 @@ def _store(frontend: FrontEnd, place: Path) -> Row:
 
 def _logmel(frontend: FrontEnd) -> Row:
     samples = torch.randn(180 * frontend.sample_rate)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    ours, plain = in_turn(lambda: frontend.of_track(samples), lambda: frontend(samples.double()))
-    torch.set_num_threads(threads)
+    with one_core():
+        ours, plain = in_turn(lambda: frontend.of_track(samples), lambda: frontend(samples.double()))
     what = "log-mel of 180 s of samples on one core, exact to 1e-6; plain: float64 throughout, all at once"
     return Row(what, milliseconds(ours, 0), milliseconds(plain, 0), plain / ours, "80 ms, librosa's time")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,17 @@ def in_turn(first: Callable[[], object], second: Callable[[], object], times: in
     """The shortest run of either, by turns, so that both see the same machine."""
     pairs = [(seconds(first, 1), seconds(second, 1)) for _ in range(times)]
     return min(a for a, _ in pairs), min(b for _, b in pairs)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """While torch computes with one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def arithmetic_rate() -> float:

@@ -31,11 +31,10 @@ class Sound:
     rate: int
 
     def mono(self, sample_rate: int, span: slice | None = None) -> Tensor:
-        """The mean of the channels at another rate, [n], or a span of it, without resampling the rest."""
-        samples = mixed(self.samples.mT)
+        """The mean of the channels at another rate, [n], or a span of it, without the work for the rest."""
         if span is None:
-            return resample(samples, self.rate, sample_rate)
-        return resampled_span(samples, self.rate, sample_rate, span)
+            return resample(mixed(self.samples.mT), self.rate, sample_rate)
+        return mixed(resampled_span(self.samples, self.rate, sample_rate, span).mT)
 
     def length(self, sample_rate: int) -> int:
         """How many samples `mono(sample_rate)` has."""
