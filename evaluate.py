@@ -11,7 +11,6 @@ from svdx.cli import command
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain.controls import make_controls
 from svdx.pipeline import Pipeline
 from svdx.plots import curve_figure
 from svdx.provenance import write_summary
@@ -36,7 +35,7 @@ def evaluate(cfg: DictConfig) -> None:
     if not is_done(cfg, directory):
         forget(directory)
     pipeline = Pipeline(cfg)
-    thresholds, controls = points(cfg), make_controls(cfg.controls, cfg.seed)
+    thresholds = points(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     if cfg.detection:
@@ -48,7 +47,7 @@ def evaluate(cfg: DictConfig) -> None:
         log.info(f"{directory}: the result is there, with the same configuration and networks")
         return
     forget(directory)
-    evaluator = Evaluator(explainer, thresholds, [pipeline.classifier, pipeline.inverter], controls, cfg.agreement)
+    evaluator = Evaluator(explainer, thresholds, pipeline.controls(), cfg.agreement)
     trainer = pipeline.trainer(directory)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
     if cfg.detection:

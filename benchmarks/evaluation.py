@@ -65,7 +65,7 @@ def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
 
 def in_one_pass(explainer: FeatureInversion, data: Data) -> float:
     """Seconds an excerpt and a threshold, through the evaluator."""
-    evaluator = Evaluator(explainer, THRESHOLDS, [explainer.classifier, explainer.inverter])
+    evaluator = Evaluator(explainer, THRESHOLDS)
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False)
     start = time.perf_counter()
     trainer.test(evaluator, datamodule=data, verbose=False)

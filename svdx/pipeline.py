@@ -15,27 +15,30 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import wandb
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, WandbLogger
 from rich.progress import track as progress
 
 from svdx.callbacks import EpochLines, ExplainValidation, LearningRate
+from svdx.callbacks.panels import spread
 from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
 from svdx.errors import CACHE, ConfigError, writing
 from svdx.evaluation.detection import Detection, SmoothedFrames, TunedThreshold
+from svdx.explain.controls import make_controls
 from svdx.explain.explainer import Explainer
 from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
+from svdx.loggers import make_loggers
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
-from svdx.multirun import in_multirun, jobs, shared
+from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
-from svdx.settings import build, check, rehearse
+from svdx.settings import build, check, parts_needed, rehearse
+
+EXAMPLES = 256  # training excerpts that an explainer may see
 
 log = logging.getLogger(__name__)
 
@@ -44,28 +47,6 @@ def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
     if build(trainer, logger=False, enable_checkpointing=False).world_size > 1 and in_multirun():
         raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
-
-
-def labels(logger: DictConfig) -> dict[str, str]:
-    """W&B's group and name for a job of a multirun, unless the logger's node has them: the sweep's directory, and the
-    overrides that not all of the sweep's jobs share."""
-    if not in_multirun() or get_class(logger._target_) is not WandbLogger:
-        return {}
-    job = HydraConfig.get()
-    sweep = Path(job.sweep.dir).resolve()
-    alike = shared(jobs(sweep).values())
-    own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in alike)}
-    return {key: label for key, label in own.items() if label and key not in logger}
-
-
-def keep_metrics(logger: CSVLogger) -> None:
-    """Let a resumed run's metrics.csv go on from the rows that are there, which Lightning would remove."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    rows = path.read_text() if path.is_file() else ""
-    writer = logger.experiment
-    if rows:
-        path.write_text(rows)
-        writer.metrics_keys = rows.splitlines()[0].split(",")
 
 
 class Pipeline:
@@ -144,7 +125,26 @@ class Pipeline:
 
     def explainer(self, **options: Any) -> Explainer:
         """The configured explainer over the configured classifier."""
-        return build(self.cfg.explainer, classifier=self.classifier, inverter=self.inverter, **options)
+        return self.explainer_of(self.cfg.explainer, **options)
+
+    def explainer_of(self, node: DictConfig, **options: Any) -> Explainer:
+        """The explainer of a node like those of conf/explainer; parts that its constructor names are made."""
+        parts = {name: getattr(self, name) for name in parts_needed(node)}
+        return build(node, classifier=self.classifier, **parts, **options)
+
+    def controls(self) -> list[Explainer]:
+        """The configured controls, without the explainer itself."""
+        names = [name for name in self.cfg.controls if name != get_class(self.cfg.explainer._target_).name]
+        return make_controls(names, self.classifier, self.cfg.seed)
+
+    @cached_property
+    def examples(self) -> torch.Tensor:
+        """Standardised excerpts spread evenly over the training split, [N, frames, bands], for explainers that need to
+        know what excerpts are like."""
+        data = build(self.cfg.inverter.excerpts, corpus=self.corpus, store=self.store)
+        data.setup("fit")
+        numbers = spread(len(data.train_set), EXAMPLES)
+        return self.classifier.standardise(data.train_set[numbers]["logmel"])
 
     def train_classifier(self, directory: Path) -> Path:
         """Train, export and test a classifier; returns the exported file."""
@@ -236,13 +236,7 @@ class Pipeline:
     def trainer(self, directory: Path, **options: Any) -> pl.Trainer:
         """The configured trainer, logging into `directory`."""
         directory.mkdir(parents=True, exist_ok=True)
-        loggers = [build(node, save_dir=str(directory), **labels(node)) for node in self.cfg.logger.values()]
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_hyperparams(OmegaConf.to_container(self.cfg, resolve=True))
-            elif isinstance(logger, CSVLogger) and self.cfg.get("resume"):
-                keep_metrics(logger)
-        return build(self.cfg.trainer, logger=loggers, default_root_dir=directory, **options)
+        return build(self.cfg.trainer, logger=make_loggers(self.cfg, directory), default_root_dir=directory, **options)
 
     def _summarise(self, trainer: pl.Trainer, directory: Path, what: str, weights: Path, results: dict) -> None:
         if trainer.is_global_zero:

@@ -11,9 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svdx.evaluation.curve import group
+from svdx.evaluation.curve import explained, group
 from svdx.evaluation.published import NAMES, published
-from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explanation
 from svdx.explain.tracks import TrackExplanation
 from svdx.frontend import FrontEnd
@@ -112,17 +111,17 @@ def curve_figure(rows: Sequence[dict]) -> Figure:
     left, right = figure.subplots(1, 2)
     left.set(ylabel="explanation loss (%)", title="labels flipped when only the region is kept")
     right.set(ylabel="relative area (%)", title="size of the region")
-    explained = {name: points for name, points in curves.items() if points[0]["explainer"] not in CONTROLS}
-    if len(explained) == 1:
+    main = explained(curves)
+    if len(main) == 1:
         _draw_one(left, right, curves)
     else:
-        _draw_several(left, right, explained)
+        _draw_several(left, right, main)
     for axes in (left, right):
         axes.set(xlabel="threshold", ylim=(-3, 103))
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="x-small")
-    figure.suptitle(_what_is_shown(next(iter(explained.values()), rows)[0], rows))
+    figure.suptitle(_what_is_shown(next(iter(main.values()))[0], rows))
     return figure
 
 
@@ -139,7 +138,7 @@ def _what_is_shown(main: dict, rows: Sequence[dict]) -> str:
 
 
 def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
-    main = next(points for points in curves.values() if points[0]["explainer"] not in CONTROLS)
+    (main,) = explained(curves).values()
     threshold, low, high = (column(main, name) for name in ("threshold", "ci_low", "ci_high"))
     (line,) = left.plot(threshold, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
     left.fill_between(threshold, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "hop": float | None,
 }
 FILES = ("classifier.weights", "classifier.standardisation", "inverter.weights")
+PARTS = ("inverter", "examples")  # what an explainer may need besides the classifier; `Pipeline` makes it
 NO_FILES = (None, "own", "target")  # the latter of a standardisation
 RANGES = {
     "seed": (0, 2**32 - 1),
@@ -94,7 +96,14 @@ def rehearse(cfg: DictConfig, store: Any) -> None:
         build(section.system.network)
         build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
     stand_in = nn.Identity()
-    build(cfg.explainer, classifier=stand_in, inverter=stand_in, threshold=cfg.explainer.threshold or 0.0)
+    parts = dict.fromkeys(parts_needed(cfg.explainer), stand_in)
+    build(cfg.explainer, classifier=stand_in, **parts, threshold=cfg.explainer.threshold or 0.0)
+
+
+def parts_needed(explainer: DictConfig) -> list[str]:
+    """Which of `PARTS` the constructor of an explainer's node names."""
+    taken = inspect.signature(get_object(explainer._target_)).parameters
+    return [name for name in PARTS if name in taken]
 
 
 def leaves(node: dict, section: str = "") -> Iterator[tuple[str, Any]]:

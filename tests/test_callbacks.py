@@ -32,9 +32,9 @@ from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import FeatureInversion
 from svdx.explain.controls import make_controls
 from svdx.listener import Listener, excerpt_span
+from svdx.loggers import labels
 from svdx.models import UpConv
 from svdx.models.inverter import Inverter
-from svdx.pipeline import labels
 from svdx.plots import curve_figure
 
 ROOT = Path(__file__).parent.parent
@@ -90,7 +90,7 @@ def evaluated(tmp_path_factory, _classifier, tiny_corpus, tiny_store):
     data.setup("test")
     classifier, inverter = undecided(_classifier, data.test_set), UpConv(8).eval()
     explainer = FeatureInversion(classifier, inverter, threshold=shown_threshold(thresholds))
-    evaluator = Evaluator(explainer, thresholds, [classifier, inverter], make_controls(["random"], 0))
+    evaluator = Evaluator(explainer, thresholds, make_controls(["random"], classifier, 0))
     trainer = pl.Trainer(accelerator="cpu", logger=loggers, **QUIET)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0] | {"detection/f1": 0.75}
     rows, agreement = evaluator.rows("folder", "test"), [{"threshold": 0.2, "faithfulness": 0.5}]

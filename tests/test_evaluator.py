@@ -82,7 +82,7 @@ class Batches(pl.LightningDataModule):
 
 
 def run(explainer, thresholds=THRESHOLDS, data=None, **options):
-    evaluator = Evaluator(explainer, thresholds, [explainer.classifier], **options)
+    evaluator = Evaluator(explainer, thresholds, **options)
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=1,
@@ -177,7 +177,7 @@ def test_the_classifier_is_asked_only_about_masks_that_are_new(thresholds, masks
 
 def test_the_empty_mask_is_asked_about_once_for_each_excerpt_where_the_fill_is_its_own():
     classifier = OneBin()
-    evaluate(Itself(classifier, fill="excerpt-mean"), [0.6, 1.1], controls=[Reversed()], agreement=True)
+    evaluate(Itself(classifier, fill="excerpt-mean"), [0.6, 1.1], controls=[Reversed(OneBin())], agreement=True)
     excerpts, empty, explained, control, removed = 5, 5, 5, 5, 5  # nothing for 1.1
     curves = 2 * 3 * 5  # of 4 bins: one, two or three are left
     assert classifier.asked == excerpts + empty + explained + control + removed + curves
@@ -219,7 +219,7 @@ def test_the_networks_are_evaluated_without_dropout_and_left_as_they_were():
 
 def test_modules_given_follow_the_evaluators_device():
     network = SVDNet()
-    evaluator = Evaluator(Itself(network), [0.5], [network])
+    evaluator = Evaluator(Itself(network), [0.5])
     evaluator.to(torch.float64)
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float64}
 
@@ -227,7 +227,7 @@ def test_modules_given_follow_the_evaluators_device():
 @pytest.mark.parametrize("thresholds", [[0.5, 1.2], [-0.1]])
 def test_a_threshold_outside_its_range_is_refused_before_anything_is_computed(thresholds):
     with pytest.raises(ConfigError, match="outside"):
-        Evaluator(Itself(OneBin()), thresholds, [])
+        Evaluator(Itself(OneBin()), thresholds)
 
 
 class Reversed(Control):
@@ -235,12 +235,12 @@ class Reversed(Control):
 
     name = "reversed"
 
-    def score(self, excerpts):
+    def picture(self, excerpts):
         return -excerpts
 
 
 def test_a_control_is_measured_at_the_area_of_the_explanation():
-    rows, _ = evaluate(Itself(OneBin()), controls=[Reversed()])
+    rows, _ = evaluate(Itself(OneBin()), controls=[Reversed(OneBin())])
     main, control = rows[: len(THRESHOLDS)], rows[len(THRESHOLDS) :]
     assert main == evaluate(Itself(OneBin()))[0]
     assert [row["explainer"] for row in control] == ["reversed"] * len(THRESHOLDS)
@@ -264,7 +264,7 @@ def flips_of_the_lowest(threshold):
 def test_a_control_with_the_masks_of_the_explanation_is_not_heard_again():
     classifier, twice = OneBin(), OneBin()
     evaluate(Itself(classifier))
-    rows, _ = evaluate(Itself(twice), controls=[Loudest()])
+    rows, _ = evaluate(Itself(twice), controls=[Loudest(OneBin())])
     assert twice.asked == classifier.asked  # the picture is the excerpt: its loudest bins are the explanation
     assert [row["flips"] for row in rows] == FLIPS * 2
 
@@ -324,7 +324,7 @@ def test_the_reconstruction_error_is_that_of_the_inverted_features(classifier):
 @pytest.mark.parametrize("fill", ["mean", "excerpt-mean"])
 def test_two_processes_count_what_one_counts(fill, tmp_path):
     def results(rank=None):
-        options = dict(controls=[Reversed()], agreement=True)
+        options = dict(controls=[Reversed(OneBin())], agreement=True)
         evaluator, scores = run(Itself(OneBin(), fill=fill), data=Batches(2, rank=rank), **options)
         return [scores, *evaluator.rows("toy", "test"), *evaluator.agreement_rows()]
 

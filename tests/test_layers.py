@@ -36,9 +36,10 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "cli": {"multirun"},
     "annotations": set(),
     "settings": {"annotations", "explain", "models"},
+    "loggers": {"multirun", "settings"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
-CONFIGURED = ("cli", "multirun", "pipeline", "settings", "sweep")
+CONFIGURED = ("cli", "loggers", "multirun", "pipeline", "settings", "sweep")
 HYDRA = {*(f"svdx/{name}.py" for name in CONFIGURED), *(path.name for path in ENTRY_POINTS)}
 
 

@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 
 from svdx.audio import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
-from svdx.explain.controls import CONTROLS
 from svdx.explain.explainer import Explainer
 from svdx.frontend import FrontEnd
 from svdx.sound import masked_sound
@@ -77,7 +76,7 @@ def log_evaluation(
 
     rows, agreement: of curve.csv and agreement.csv (none: not measured); scores: of summary.json; picture: curve.png
     """
-    explained = [row for row in rows if row["explainer"] not in CONTROLS]
+    explained = [row for row in rows if row["explainer"] == rows[0]["explainer"]]
     threshold = shown_threshold([row["threshold"] for row in explained])
     point = next(row for row in explained if row["threshold"] == threshold)
     for logger in wandb_only(loggers):

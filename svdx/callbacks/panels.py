@@ -11,8 +11,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch.utils.data import Dataset
 from wandb.plot import CustomChart
 
-from svdx.evaluation.curve import group
-from svdx.explain.controls import CONTROLS
+from svdx.evaluation.curve import explained, group
 from svdx.explain.explainer import Explanation
 from svdx.frontend import FrontEnd
 from svdx.plots import AREA, LOSS, explanation_figure
@@ -54,10 +53,9 @@ def charts(section: str, rows: Sequence[dict]) -> dict[str, CustomChart]:
     of a control is that of the explanation.
     """
     curves = group(rows)
-    explained = {name: points for name, points in curves.items() if points[0]["explainer"] not in CONTROLS}
     return {
         f"{section}/explanation_loss": _lines(curves, LOSS, "explanation loss (%)"),
-        f"{section}/relative_area": _lines(explained, AREA, "relative area (%)"),
+        f"{section}/relative_area": _lines(explained(curves), AREA, "relative area (%)"),
     }
 
 

@@ -77,6 +77,13 @@ def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
     return dict(sorted(curves.items(), key=lambda item: first[item[0]]))
 
 
+def explained(curves: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """Of the curves that `group` gives, those that are not there to compare another with: the first, and all that are
+    no controls."""
+    main = next(iter(curves.values()))[0]["explainer"] if curves else None
+    return {name: points for name, points in curves.items() if points[0]["explainer"] not in {*CONTROLS} - {main}}
+
+
 def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
     """One run's curve in words: never a pooled loss without its interval, its classes and what an empty mask gives.
 
@@ -92,8 +99,8 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
     control = "{explainer} {explanation_loss_percent:.1f} % (balanced {balanced_loss_percent:.1f} %)"
     lines = []
     for row in rows:
-        if row["explainer"] not in CONTROLS:
-            siblings = [r for r in rows if r["explainer"] in CONTROLS and r["threshold"] == row["threshold"]]
+        if row["explainer"] == rows[0]["explainer"]:
+            siblings = [r for r in rows if r["explainer"] != row["explainer"] and r["threshold"] == row["threshold"]]
             beside = "; same area: " + ", ".join(control.format(**r) for r in siblings) if siblings else ""
             lines.append(words.format(**row, empty=empty) + beside)
     return lines

@@ -13,10 +13,9 @@ from torchmetrics.classification import BinaryAccuracy
 from svdx.evaluation.agreement import Agreement
 from svdx.evaluation.hearing import Hearing, hear_nothing, own_nothing
 from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea
-from svdx.explain.controls import Control
 from svdx.explain.explainer import Explainer
 from svdx.explain.inversion import FeatureInversion
-from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area
+from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area, same_area
 
 STEPS = 20  # of the deletion and insertion curves
 MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error
@@ -27,8 +26,7 @@ class Evaluator(pl.LightningModule):
     (see `Hearing`).
 
     explainer: what is evaluated, with its keep and fill; thresholds: the points of the curve
-    modules: the networks the explainer uses, so that they follow the trainer's device
-    controls: regions of the same area to compare with
+    controls: explainers to compare with at the same area
     agreement: also measure how the classifier's confidence follows the explanations (six times the work)
     """
 
@@ -36,15 +34,14 @@ class Evaluator(pl.LightningModule):
         self,
         explainer: Explainer,
         thresholds: Sequence[float],
-        modules: Sequence[nn.Module],
-        controls: Sequence[Control] = (),
+        controls: Sequence[Explainer] = (),
         agreement: bool = False,
     ) -> None:
         super().__init__()
         for threshold in thresholds:
             check_threshold(threshold, "thresholds")
         self.explainer, self.thresholds, self.controls = explainer, [float(t) for t in thresholds], list(controls)
-        self.networks = nn.ModuleList(modules)
+        self.networks = nn.ModuleList(explainer.networks())  # they follow the trainer's device
         self.auroc, self.accuracy, self.called_singing = AUROC(), BinaryAccuracy(), MeanMetric()
         self.measures_agreement = agreement
 
@@ -72,9 +69,8 @@ class Evaluator(pl.LightningModule):
         decision = self.explainer.decision
         self.empty.update(probability > decision, hearing.nothing > decision, batch["track"])
         for control in self.controls:
-            same_area = control(excerpts, masks)
-            heard_control = hearing(same_area, masks, heard)
-            self._count(control.name, probability, heard_control, same_area, batch["track"])
+            as_large = same_area(control.picture(excerpts), masks)
+            self._count(control.name, probability, hearing(as_large, masks, heard), as_large, batch["track"])
         if self.agreement is not None:
             self._agree(hearing, salience, masks, heard)
         if self.reconstruction:

@@ -1,39 +1,25 @@
-"""Controls: regions that owe nothing to the classifier, to be kept at the same area as an explanation."""
+"""Controls: explainers that owe nothing to the classifier, to be kept at the same area as an explanation."""
 
 from __future__ import annotations
 
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from svdx.errors import ConfigError
-from svdx.explain.masks import largest_mask
+from svdx.explain.explainer import Explainer
 
 
-class Control(ABC):
-    """A callable from excerpts and an explanation's masks to masks that keep just as many bins of each excerpt.
-
-    What is random comes from the seed and the excerpt itself, whatever batch it is in.
-
-    Shape:
-        excerpts [B, frames, bands], masks [T, B, frames, bands] bool → masks [T, B, frames, bands] bool
+class Control(Explainer):
+    """An explainer that only looks at the excerpts. What is random comes from the seed and the excerpt itself, whatever
+    batch it is in.
     """
 
-    name: str
-
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, classifier: nn.Module, seed: int = 0, **options) -> None:
+        super().__init__(classifier, **options)
         self.seed = seed
-
-    @abstractmethod
-    def score(self, excerpts: Tensor) -> Tensor:
-        """excerpts [B, frames, bands] → what decides which bins are kept first, the same shape."""
-
-    def __call__(self, excerpts: Tensor, masks: Tensor) -> Tensor:
-        score = self.score(excerpts)
-        return torch.stack([largest_mask(score, mask.flatten(1).sum(1)) for mask in masks])
 
     def _random(self, excerpts: Tensor, *shape: int) -> Tensor:
         """Numbers from [0, 1) for every excerpt, [B, *shape]."""
@@ -49,7 +35,7 @@ class RandomBins(Control):
 
     name = "random"
 
-    def score(self, excerpts: Tensor) -> Tensor:
+    def picture(self, excerpts: Tensor) -> Tensor:
         return self._random(excerpts, *excerpts.shape[1:])
 
 
@@ -61,11 +47,11 @@ class RandomBlocks(Control):
 
     name = "random_blocks"
 
-    def __init__(self, seed: int = 0, rows: int = 6, columns: int = 4) -> None:
-        super().__init__(seed)
+    def __init__(self, classifier: nn.Module, seed: int = 0, rows: int = 6, columns: int = 4, **options) -> None:
+        super().__init__(classifier, seed, **options)
         self.rows, self.columns = rows, columns
 
-    def score(self, excerpts: Tensor) -> Tensor:
+    def picture(self, excerpts: Tensor) -> Tensor:
         _, frames, bands = excerpts.shape
         row = torch.arange(frames, device=excerpts.device) * self.rows // frames
         column = torch.arange(bands, device=excerpts.device) * self.columns // bands
@@ -77,16 +63,16 @@ class Loudest(Control):
 
     name = "energy"
 
-    def score(self, excerpts: Tensor) -> Tensor:
+    def picture(self, excerpts: Tensor) -> Tensor:
         return excerpts
 
 
 CONTROLS = {control.name: control for control in (RandomBins, RandomBlocks, Loudest)}
 
 
-def make_controls(names: Sequence[str], seed: int) -> list[Control]:
-    """Controls by name. Raises: ConfigError."""
+def make_controls(names: Sequence[str], classifier: nn.Module, seed: int) -> list[Control]:
+    """Controls of an explanation of the classifier, by name. Raises: ConfigError."""
     unknown = [name for name in names if name not in CONTROLS]
     if unknown:
         raise ConfigError(f"controls={unknown}: expected some of {', '.join(CONTROLS)}")
-    return [CONTROLS[name](seed) for name in names]
+    return [CONTROLS[name](classifier, seed) for name in names]

@@ -119,11 +119,14 @@ class Explainer(ABC):
         """The excerpts' pictures and the classifier's probabilities [B]; a child may save a forward here."""
         return self.picture(excerpts), self.classifier(excerpts)
 
+    def networks(self) -> list[nn.Module]:
+        """The classifier and whatever else computes."""
+        return [part for part in vars(self).values() if isinstance(part, nn.Module)]
+
     def to(self, device: torch.device | str) -> Explainer:
         """Move the networks to a device; what is explained must lie there too."""
-        for part in vars(self).values():
-            if isinstance(part, nn.Module):
-                part.to(device)
+        for network in self.networks():
+            network.to(device)
         return self
 
     def mask(self, salience: Tensor, threshold: float | None = None) -> Tensor:

@@ -83,6 +83,12 @@ def largest_mask(score: Tensor, n_kept: Tensor) -> Tensor:
     return (rank < n_kept[:, None]).view_as(score)
 
 
+def same_area(score: Tensor, masks: Tensor) -> Tensor:
+    """Masks that keep just as many bins of each excerpt as `masks` [T, B, frames, bands] bool do, by another score
+    [B, frames, bands]."""
+    return torch.stack([largest_mask(score, mask.flatten(1).sum(1)) for mask in masks])
+
+
 def relative_area(mask: Tensor) -> Tensor:
     """Share of kept bins, [B] in [0, 1]."""
     return mask.float().mean((1, 2))
