@@ -5,12 +5,16 @@ from omegaconf import DictConfig
 
 from svdx.cli import command
 from svdx.pipeline import Pipeline
+from svdx.provenance import expect_run, write_config
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 @command
 def main(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
+    if cfg.resume:
+        expect_run(pipeline.directory)
+    write_config(pipeline.directory, cfg)
     train = {"svdnet": pipeline.train_classifier, "inverter": pipeline.train_inverter}[cfg.model]
     train(pipeline.directory)
 

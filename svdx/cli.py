@@ -24,6 +24,7 @@ EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*Experiment logs directory .* exists and is not empty.*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*isinstance.treespec, LeafSpec.*",
+    ".*your dataloader is not resumable.*",
 )
 
 
@@ -49,7 +50,8 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
                 raise
             if in_multirun():
                 raise cause from None
-            sys.exit(f"svdx: {str(cause).splitlines()[0]}")
+            print(f"svdx: {str(cause).splitlines()[0]}", file=sys.stderr)
+            sys.exit(getattr(cause, "exit_code", 1))
         finally:
             if wandb.run is not None:
                 wandb.finish(exit_code=failed)

@@ -6,6 +6,7 @@ fault and what to do about it. Any other exception is a defect of svdx.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,14 @@ CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure where th
 
 class SvdxError(Exception):
     """Input that svdx cannot work with; `str(error)` is the line to show the user."""
+
+    exit_code = 1
+
+
+class TerminatedError(SvdxError):
+    """Work that was told to stop, and left its state behind."""
+
+    exit_code = 128 + signal.SIGTERM  # as a shell reports it
 
 
 class AudioError(SvdxError):

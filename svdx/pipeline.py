@@ -20,8 +20,9 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from rich.progress import track as progress
 
-from svdx.callbacks import EpochLines, ExplainValidation, LearningRate
+from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed
 from svdx.callbacks.panels import spread
+from svdx.checkpoints import LAST, Checkpoints, newest_sound
 from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
@@ -217,21 +218,13 @@ class Pipeline:
         directory: Path,
         callbacks: list,
     ) -> pl.Trainer:
-        checkpoints = directory / "checkpoints"
-        keep_last = ModelCheckpoint(checkpoints, "last", enable_version_counter=False, save_on_train_epoch_end=True)
-        trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, LearningRate(), EpochLines()], **fit)
-        trainer.fit(system, datamodule=data, ckpt_path=self._resumed(checkpoints / "last.ckpt"), weights_only=True)
+        last = directory / "checkpoints" / LAST
+        keep_last = ModelCheckpoint(last.parent, last.stem, enable_version_counter=False, save_on_train_epoch_end=True)
+        always = [StepSeed(), SaveWhenTerminated(last), LearningRate(), EpochLines()]
+        trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, *always], plugins=[Checkpoints()], **fit)
+        begun = newest_sound(last.parent) if self.cfg.get("resume") else None
+        trainer.fit(system, datamodule=data, ckpt_path=begun, weights_only=True)
         return trainer
-
-    def _resumed(self, checkpoint: Path) -> Path | None:
-        """The checkpoint to go on from, if there is one; the run's own must have at least one, of either training."""
-        if not self.cfg.get("resume"):
-            return None
-        if not any(self.directory.glob("**/checkpoints/last.ckpt")):
-            raise ConfigError(
-                f"resume=true: {self.directory} holds no checkpoints/last.ckpt; give that run's hydra.run.dir"
-            )
-        return checkpoint if checkpoint.is_file() else None
 
     def trainer(self, directory: Path, **options: Any) -> pl.Trainer:
         """The configured trainer, logging into `directory`."""

@@ -13,6 +13,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from svdx.errors import ConfigError
+
+CONFIG = "config.yaml"
 PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile")
 
 
@@ -22,7 +25,6 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
     A result that is not a finite number is null: JSON has no NaN.
     """
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     summary = {
         **{
             name: None if isinstance(value, float) and not isfinite(value) else value for name, value in results.items()
@@ -32,10 +34,22 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
     }
-    OmegaConf.save(cfg, directory / "config.yaml", resolve=True)
+    write_config(directory, cfg)
     unfinished = directory / "summary.json.part"
     unfinished.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     unfinished.replace(directory / "summary.json")
+
+
+def write_config(directory: Path, cfg: DictConfig) -> None:
+    """Write config.yaml, resolved, which says that a run was begun in this directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, directory / CONFIG, resolve=True)
+
+
+def expect_run(directory: Path) -> None:
+    """Raises ConfigError where no run was begun that could be gone on with."""
+    if not (directory / CONFIG).is_file():
+        raise ConfigError(f"resume=true: no run was begun in {directory}; give that run's hydra.run.dir")
 
 
 def commit() -> str | None:

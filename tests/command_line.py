@@ -36,16 +36,29 @@ class Shell:
 
     def __call__(self, name, script, *words, status=0):
         """Runs `python script words…` with its results in a directory `name`; gives that directory and the output."""
-        kind = "sweep" if "-m" in words else "run"
-        arguments = [script, *words, f"hydra.{kind}.dir={self.place / name}"]
-        written = [self.place / f"{name}.{stream}" for stream in ("stdout", "stderr")]
-        process = self.processes.Process(target=run, args=(arguments, self.environment, written))
-        process.start()
+        process = self.start(name, script, *words)
         process.join(LONGEST)
         process.kill()
-        done = SimpleNamespace(**{path.suffix[1:]: path.read_text() for path in written})
+        done = self.said(name)
         assert process.exitcode == status, done.stdout + done.stderr
         return self.place / name, done
+
+    def start(self, name, script, *words):
+        """The same without waiting for it; gives the process."""
+        kind = "sweep" if "-m" in words else "run"
+        arguments = [script, *words, f"hydra.{kind}.dir={self.place / name}"]
+        for path in self._written(name):
+            path.write_text("")
+        process = self.processes.Process(target=run, args=(arguments, self.environment, self._written(name)))
+        process.start()
+        return process
+
+    def said(self, name):
+        """What the command wrote so far."""
+        return SimpleNamespace(**{path.suffix[1:]: path.read_text() for path in self._written(name)})
+
+    def _written(self, name):
+        return [self.place / f"{name}.{stream}" for stream in ("stdout", "stderr")]
 
 
 def run(arguments, environment, written):

@@ -226,9 +226,9 @@ CASES = {
     "an unknown split": (f"{EVALUATE} excerpts.split=tset", "excerpts.split=tset: expected train, valid, test"),
     "no excerpts": (f"{EVALUATE} excerpts.n=0", "excerpts.n=0"),
     "fewer than no excerpts": (f"{EVALUATE} excerpts.n=-4", "excerpts.n=-4"),
-    "resume without a checkpoint": (
+    "resume without a run": (
         f"train.py {FOLDER} classifier.weights={{classifier.safetensors}} resume=true",
-        "holds no checkpoints/last.ckpt; give that run's hydra.run.dir",
+        "; give that run's hydra.run.dir",
     ),
     "an inverter of a width that cannot be halved": (
         f"train.py {FOLDER} classifier.weights={{classifier.safetensors}} inverter.width=12",
@@ -258,7 +258,7 @@ EARLY = {  # mistakes that are told before a corpus is made and networks are tra
     "an unknown way to features": ("train.py data.features=maybe", "data.features=maybe"),
     "a hop of 0": ("train.py inverter.excerpts.hop=0", "excerpts.hop=0"),
 }
-IN_A_SHELL = ["no root", "a start beyond the end", "an unknown sampling", "resume without a checkpoint"]
+IN_A_SHELL = ["no root", "a start beyond the end", "an unknown sampling", "resume without a run"]
 
 
 def filled(text, place):
@@ -289,7 +289,7 @@ def run(tmp_path, monkeypatch):
 
 
 def assert_nothing_half_written(run):
-    assert {path.name.rpartition(".")[2] for path in run.iterdir()} <= {"hydra", "log"}
+    assert {path.name.rpartition(".")[2] for path in run.iterdir()} <= {"hydra", "log", "yaml"}
     assert not any(list(run.parent.rglob(name)) for name in ("*.safetensors", "frontend.json", "*.part"))
 
 
@@ -299,10 +299,11 @@ def refused(command, said, place, run, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as end:
         runpy.run_path(arguments[0], run_name="__main__")
-    line = end.value.code
-    assert isinstance(line, str) and line.startswith("svdx: ") and "\n" not in line
-    assert filled(said, place) in line
-    assert "Traceback" not in capfd.readouterr().err
+    assert end.value.code == 1
+    error = capfd.readouterr().err
+    assert "Traceback" not in error
+    line = error.splitlines()[-1]
+    assert line.startswith("svdx: ") and filled(said, place) in line
     assert_nothing_half_written(run)
 
 

@@ -32,6 +32,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "multirun": set(),
     "sweep": {"evaluation", "multirun", "plots"},
     "trainer": set(),
+    "checkpoints": set(),
     "provenance": set(),
     "cli": {"multirun"},
     "annotations": set(),

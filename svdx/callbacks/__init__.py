@@ -4,6 +4,16 @@ All of it lies in files beside the run; W&B, where it is asked for, shows the sa
 """
 
 from svdx.callbacks.evaluation import explain_examples, log_evaluation, shown_threshold
+from svdx.callbacks.resuming import SaveWhenTerminated, StepSeed
 from svdx.callbacks.training import EpochLines, ExplainValidation, LearningRate
 
-__all__ = ["EpochLines", "ExplainValidation", "LearningRate", "explain_examples", "log_evaluation", "shown_threshold"]
+__all__ = [
+    "EpochLines",
+    "ExplainValidation",
+    "LearningRate",
+    "SaveWhenTerminated",
+    "StepSeed",
+    "explain_examples",
+    "log_evaluation",
+    "shown_threshold",
+]

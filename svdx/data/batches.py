@@ -27,18 +27,23 @@ class Batches(Sampler[Tensor]):
         if batch_size < world or (train and batch_size % world):
             raise ConfigError(f"excerpts.batch_size={batch_size}: cannot be shared equally by {world} devices")
         self.n, self.batch_size, self.train, self.seed, self.rank, self.world = n, batch_size, train, seed, rank, world
-        self.epoch = 0
+        self.epoch = self.skipped = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order; Lightning calls this before each epoch."""
         self.epoch = epoch
+
+    def skip(self, batches: int) -> None:
+        """Leave out the first batches of the epoch that is iterated over next."""
+        self.skipped = batches
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.arange(self.n)
         if self.train:
             order = torch.randperm(self.n, generator=torch.Generator().manual_seed(self.seed + self.epoch))
         batches = order.split(self.batch_size)[: self.n // self.batch_size if self.train else None]
-        for batch in batches:
+        skipped, self.skipped = self.skipped, 0
+        for batch in batches[skipped:]:
             if len(batch) > self.rank:
                 yield batch[self.rank :: self.world]
 

@@ -139,7 +139,8 @@ class ExcerptsData(pl.LightningDataModule):
             options |= dict(rank=trainer.global_rank, world=trainer.world_size)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
         dataset = Resident(excerpts, device) if Resident.fits(excerpts, device) else excerpts
-        return DataLoader(dataset, batch_size=None, sampler=Batches(n, self.batch_size, **options))
+        own = torch.Generator()  # else each epoch's iterator draws a number that a resumed training does not draw
+        return DataLoader(dataset, batch_size=None, sampler=Batches(n, self.batch_size, **options), generator=own)
 
     def train_dataloader(self) -> DataLoader:
         return self._loader(self.train_set, train=True, seed=torch.initial_seed())

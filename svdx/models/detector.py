@@ -76,10 +76,6 @@ class Detector(pl.LightningModule):
         self.network.mean.copy_(mean)
         self.network.std.copy_(std)
 
-    def on_train_start(self) -> None:
-        if self.trainer.world_size > 1:  # else the processes' dropout and augmentation would be the same
-            torch.manual_seed(torch.initial_seed() + self.global_rank)
-
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         logits = self.network.strip_logits(self.network.standardise(batch["logmel"]))
         targets = batch["vocal"].view_as(logits).float() * (1 - 2 * self.softening) + self.softening

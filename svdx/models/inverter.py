@@ -59,6 +59,7 @@ class Inverter(pl.LightningModule):
         self.network, self.classifier = network, classifier.requires_grad_(False)
         self.optimizer, self.scheduler, self.l2 = optimizer, scheduler, l2
         network.inverts = fingerprint(classifier)
+        self.total = torch.zeros(3)  # of an epoch's errors and costs, and the number of updates
         self.train()
 
     def train(self, mode: bool = True) -> Inverter:
@@ -101,7 +102,7 @@ class Inverter(pl.LightningModule):
         return mse_loss(self.network(features), self.classifier.standardise(batch["logmel"]))
 
     def on_train_start(self) -> None:
-        self.total = torch.zeros(3, device=self.device)  # of error and cost, and the number of steps
+        self.total = self.total.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         self.total.zero_()
@@ -128,6 +129,7 @@ class Inverter(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         check_resumed(self.network, checkpoint)
+        self.total = checkpoint["total"]
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        checkpoint["svdx"] = describe(self.network)
+        checkpoint |= {"svdx": describe(self.network), "total": self.total}
