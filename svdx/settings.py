@@ -25,6 +25,8 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "thresholds": list[float],
     "explainer.threshold": float | None,
     "classifier.threshold": float | None,
+    "inverter.name": str,
+    "inverter.name": str,
     "controls": list[str],
     "detection": bool,
     "agreement": bool,
