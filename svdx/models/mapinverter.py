@@ -21,7 +21,7 @@ class MapInverter(InverterNet):
     convolution, and a 3×3 convolution to one map.
 
     Each but the last is followed by batch norm and ELU. The last has a bias and nothing behind it: `UpConv`'s ELU there
-    forbids less than -1, which every sixth bin of a log-mel is. An enlargement lets each element of a map paint its own
+    forbids less than -1, one standard deviation below the mean. An enlargement lets each element of a map paint its own
     3×3 elements (a 1×1 convolution, interleaved), so that what a layer heard at a place is painted at that place.
 
     layer: whose features; width: channels at the excerpt's own resolution, twice as many before each enlargement.
