@@ -1,6 +1,7 @@
 """Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound, a page."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -12,7 +13,9 @@ from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.document import Each, Request, document_collection
+from svdx.document.unit import document_unit
 from svdx.errors import CorpusError
+from svdx.explain.maximisation import check_unit, extremes
 from svdx.listener import Listener, expect_excerpt, hop_frames
 from svdx.pipeline import Pipeline
 from svdx.provenance import write_summary
@@ -30,9 +33,20 @@ def first_singing(corpus: Corpus) -> tuple[Track, float]:
     raise CorpusError(f"{corpus.root}: nobody sings in the test split; give audio=FILE")
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="explain")
-@command
-def main(cfg: DictConfig) -> None:
+def explain_unit(cfg: DictConfig) -> None:
+    """The excerpts that move a unit of the classifier most."""
+    name = str(cfg.maximise)
+    check_unit(name)
+    pipeline = Pipeline(cfg)
+    found = extremes(pipeline.classifier, name, partial(build, cfg.maximisation))
+    facts = document_unit(name, found, pipeline.frontend, pipeline.directory)
+    write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
+    log.info(", ".join(f"{name} {extreme.activation:.2f}" for name, extreme in found.items()))
+    log.info(f"open {pipeline.directory / 'maximised.png'}")
+
+
+def explain(cfg: DictConfig) -> None:
+    """An excerpt, a track, or each of several."""
     several = cfg.audio is not None and is_several(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
@@ -61,6 +75,15 @@ def main(cfg: DictConfig) -> None:
             log.info(f"{name}: {value}")
     write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
     log.info(f"open {pipeline.directory / page}")
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="explain")
+@command
+def main(cfg: DictConfig) -> None:
+    if cfg.maximise is None:
+        explain(cfg)
+    else:
+        explain_unit(cfg)
 
 
 if __name__ == "__main__":

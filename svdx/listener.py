@@ -149,9 +149,10 @@ class Listener:
         return float(self.explainer.classifier(self._excerpt(samples))[0])
 
 
-def load(directory: str | Path, **options) -> Listener:
+def load(directory: str | Path, inverter: str = INVERTER, **options) -> Listener:
     """A listener from a directory of trained models, cache/models/…, as train.py leaves it.
 
+    inverter: file name of the one to use; those of other layers than FC8 are called inverter-mp6.safetensors
     options: of `FeatureInversion`: threshold, keep, fill. Raises: WeightsError.
 
     >>> listener = load("cache/models/…", threshold=0.6)  # doctest: +SKIP
@@ -163,5 +164,5 @@ def load(directory: str | Path, **options) -> Listener:
     except (OSError, ValueError, TypeError) as error:
         raise WeightsError(f"{directory}: not a directory of trained models ({error})") from error
     classifier = load_classifier(directory / CLASSIFIER)
-    inverter = load_inverter(directory / INVERTER, classifier)
-    return Listener(frontend, FeatureInversion(classifier, inverter, **options))
+    network = load_inverter(directory / inverter, classifier)
+    return Listener(frontend, FeatureInversion(classifier, network, **options))

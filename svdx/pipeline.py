@@ -30,10 +30,10 @@ from svdx.errors import CACHE, ConfigError, writing
 from svdx.evaluation.detection import Detection, SmoothedFrames, TunedThreshold
 from svdx.explain.controls import make_controls
 from svdx.explain.explainer import Explainer
-from svdx.listener import CLASSIFIER, FRONTEND, INVERTER
+from svdx.listener import CLASSIFIER, FRONTEND
 from svdx.loggers import make_loggers
+from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.upconv import UpConv
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
 from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
@@ -107,15 +107,15 @@ class Pipeline:
         return statistics(self.store.logmel(track) for track in self.store.prepare(self.corpus.split("train")))
 
     @cached_property
-    def inverter(self) -> UpConv:
+    def inverter(self) -> InverterNet:
         """The configured inverter, else the newest of this corpus' classifier, else one trained now; frozen."""
         path = self.cfg.inverter.weights
         if path is None:
-            path = self.models / INVERTER
+            path = self.models / self.cfg.inverter.name
             if not is_inverter_of(self.classifier, path):
                 log.info("no inverter is there for this classifier: training one first")
                 path = self.train_inverter(self.directory / "inverter")
-        network = load_inverter(path, self.classifier)
+        network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
         log.info(f"inverter: {self.used['inverter']}")
         return network
@@ -173,7 +173,7 @@ class Pipeline:
         pictures = ExplainValidation(self.frontend, directory / "explanations")
         trainer = self._fit(system, data, section.fit, directory, [pictures])
         own = self.cfg.classifier.weights is None
-        path = self._export(trainer, system.network, (self.models if own else directory) / INVERTER)
+        path = self._export(trainer, system.network, (self.models if own else directory) / section.name)
         results = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self._summarise(trainer, directory, "inverter", path, {**results, "classifier": self.used["classifier"]})
         return path
@@ -196,7 +196,7 @@ class Pipeline:
         network.cpu()
         return metric
 
-    def _export(self, trainer: pl.Trainer, network: SVDNet | UpConv, path: Path) -> Path:
+    def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, path: Path) -> Path:
         """Write the weights and, beside them, the front end: once, whatever the number of processes, and let all of
         them wait for it."""
         if trainer.is_global_zero:

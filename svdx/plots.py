@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from svdx.evaluation.curve import explained, group
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.explainer import Explanation
+from svdx.explain.maximisation import Extreme
 from svdx.explain.tracks import TrackExplanation
 from svdx.frontend import FrontEnd
 
@@ -84,6 +85,27 @@ def _draw_probability(axes: Axes, explanation: TrackExplanation, frontend: Front
         "(a) probability of singing in each excerpt; dashed: the decision threshold", loc="left", fontsize="medium"
     )
     axes.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
+
+
+def unit_figure(unit: str, found: dict[str, Extreme], frontend: FrontEnd) -> Figure:
+    """What moves a unit most: each extreme as a picture, mel-scaled frequency in Hz over seconds, and on its right the
+    unit's activation over the steps that led there."""
+    figure = Figure(figsize=(11, 1 + 3.2 * len(found)), layout="constrained")
+    figure.suptitle(f"{unit}: log-odds of singing" if unit == "fc9" else f"{unit}: activation")
+    rows = figure.subplots(len(found), 2, width_ratios=(3, 2), squeeze=False)
+    for (left, right), (name, extreme) in zip(rows, found.items(), strict=True):
+        values = extreme.excerpt.cpu().numpy()
+        limit = np.abs(values).max()
+        colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        image = left.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), **colours)
+        left.set_title(f"{name}: {extreme.activation:.2f}", loc="left", fontsize="medium")
+        figure.colorbar(image, ax=left, pad=0.01, label="deviations from the training mean")
+        _label_axes(left, frontend)
+        right.plot(extreme.trace.cpu().numpy())
+        right.set_ylabel("activation")
+        right.grid(alpha=0.3)
+    right.set_xlabel("step")
+    return figure
 
 
 def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve
+from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve, write_table
 from svdx.multirun import in_multirun, jobs, shared
 from svdx.plots import curve_figure
 
@@ -54,9 +55,16 @@ def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
     return read_curve(job / CURVE), empty
 
 
+def numbers(job: Path) -> dict[str, float]:
+    """The numbers of a job's summary."""
+    summary = json.loads((job / SUMMARY).read_text())
+    return {name: value for name, value in summary.items() if isinstance(value, int | float)}
+
+
 def gather(sweep: str | Path) -> list[dict]:
     """Write the rows of all of a sweep's jobs to its curve.csv and curve.png; returns the rows.
 
+    What their summaries say, one number for a job, stands in scores.csv: of `-m layer=…` the reconstruction errors.
     Jobs without a result are named in the log. Raises: ConfigError where no job has one.
     """
     sweep = Path(sweep)
@@ -67,6 +75,7 @@ def gather(sweep: str | Path) -> list[dict]:
         job: ",".join(o for o in overrides if o.partition("=")[0] not in COLUMNS) for job, overrides in own.items()
     }
     rows: list[dict] = []
+    scores: list[dict] = []
     for job, overrides in asked.items():
         found = result(job, overrides)
         if found is None:
@@ -76,10 +85,12 @@ def gather(sweep: str | Path) -> list[dict]:
             log.info(", ".join([*own[job], line]))
         run = {RUN: names[job]} if len(set(names.values())) > 1 else {}
         rows += [{**row, **run} for row in found[0]]
+        scores.append({"job": job.name, **dict(word.split("=", 1) for word in own[job]), **numbers(job)})
     if not rows:
         raise ConfigError(f"{sweep}: none of its {len(asked)} jobs has a result")
     rows = [row for points in group(rows).values() for row in points]
     write_curve(rows, sweep / CURVE)
+    write_table(scores, sweep / "scores.csv", list(dict.fromkeys(chain.from_iterable(scores))))
     curve_figure(rows).savefig(sweep / "curve.png", dpi=150)
     log.info(f"{len(rows)} rows of {len(asked)} jobs in {sweep / CURVE}")
     return rows

@@ -193,6 +193,10 @@ CASES = {
         f"{SONG} classifier.weights={{other.safetensors}} inverter.weights={{inverter.safetensors}}",
         "{inverter.safetensors}: trained to invert classifier",
     ),
+    "an inverter of another layer": (
+        f"{SONG} {NETWORKS} layer=mp6",
+        "{inverter.safetensors}: inverts fc8, not mp6; layer=fc8 uses it",
+    ),
     "damaged safetensors": (f"{SONG} classifier.weights={{damaged.safetensors}}", "{damaged.safetensors}: damaged"),
     "a damaged checkpoint": (f"{SONG} classifier.weights={{damaged.ckpt}}", "{damaged.ckpt}: damaged"),
     "missing weights": (f"{SONG} classifier.weights={{no.ckpt}}", "{no.ckpt}: no such file"),
@@ -256,6 +260,9 @@ EARLY = {  # mistakes that are told before a corpus is made and networks are tra
     "an unknown control": ("evaluate.py controls=[noise]", "controls=['noise']"),
     "a width": ("train.py inverter.width=12", "inverter.width=12"),
     "an unknown way to features": ("train.py data.features=maybe", "data.features=maybe"),
+    "a unit that is not there": ("explain.py maximise=fc8.64", "maximise=fc8.64: expected fc8.0 to fc8.63"),
+    "a unit without a layer": ("explain.py maximise=9", "maximise=9: expected fc9, or a unit of conv1"),
+    "no steps": ("explain.py maximise=fc9 maximisation.steps=0", "maximisation.steps=0: expected 1 or more"),
     "a hop of 0": ("train.py inverter.excerpts.hop=0", "excerpts.hop=0"),
 }
 IN_A_SHELL = ["no root", "a start beyond the end", "an unknown sampling", "resume without a run"]

@@ -20,6 +20,8 @@ from svdx.frontend import FrontEnd
 from svdx.models import SVDNet, UpConv
 from svdx.models.detector import Detector
 from svdx.models.inverter import Inverter
+from svdx.models.layers import MAPS, VECTORS
+from svdx.models.mapinverter import MapInverter
 from svdx.settings import build
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -175,6 +177,24 @@ def test_networks_take_their_size_from_the_front_end(frames, bands):
     assert isinstance(classifier, SVDNet) and isinstance(inverter, UpConv)
     excerpts = torch.zeros(2, frames, bands)
     assert inverter.eval()(classifier.eval().features(excerpts)).shape == excerpts.shape
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("layer", options("layer"))
+def test_a_layer_chooses_its_inverter_and_the_name_of_its_file(entry, layer):
+    cfg = composed(entry, f"layer={layer}", "experiment=released_code")
+    network = instantiate(cfg.inverter.system.network)
+    assert (cfg.layer, network.layer, network.width) == (layer, layer, 64)
+    assert isinstance(network, UpConv if layer in VECTORS else MapInverter)
+    assert cfg.inverter.name == ("inverter.safetensors" if layer == "fc8" else f"inverter-{layer}.safetensors")
+    assert cfg.inverter.system.scheduler._target_.endswith("HalveWhenRepeated")
+    other = composed(entry, f"layer={layer}", "experiment=cross_dataset", "models=trained")
+    assert other.inverter.weights == f"trained/{cfg.inverter.name}"
+
+
+def test_every_layer_can_be_chosen_and_fc8_is():
+    assert options("layer") == sorted([*MAPS, *VECTORS])
+    assert all(composed(entry).layer == "fc8" for entry in ENTRIES)
 
 
 def parameter():

@@ -1,5 +1,6 @@
 """The whole curve in one pass: a classifier that hears one bin, a picture given by the excerpt, results by hand."""
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -15,6 +16,8 @@ from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Explainer, FeatureInversion
 from svdx.explain.controls import Control, Loudest
 from svdx.models import SVDNet, UpConv
+from svdx.models.layers import features_of
+from svdx.models.mapinverter import MapInverter
 
 #                picture: 0 at the first bin … 1 at the last; the classifier hears the second bin of the first frame
 LOGMEL = torch.tensor(
@@ -307,18 +310,26 @@ def of_svdnet(excerpts, classifier, rank=None):
     return Batches(2, rank=rank, logmel=excerpts * classifier.std + classifier.mean)
 
 
-def test_the_reconstruction_error_is_that_of_the_inverted_features(classifier):
-    inverter = UpConv(8).eval()
+@pytest.mark.parametrize("network", [UpConv(8), MapInverter("mp6", 8)], ids=["fc8", "mp6"])
+def test_the_reconstruction_error_is_that_of_the_inverted_features(network, classifier):
+    inverter, features = network.eval(), partial(features_of, classifier, network.layer)
     excerpts = torch.randn(5, 115, 80)
     _, scores = run(FeatureInversion(classifier, inverter), [0.5], data=of_svdnet(excerpts, classifier))
-    pictures = inverter(classifier.features(excerpts))
+    pictures = inverter(features(excerpts))
     for name, found, original in (
         ("input", pictures, excerpts),
-        ("features", classifier.features(pictures), classifier.features(excerpts)),
+        ("features", features(pictures), features(excerpts)),
     ):
         missed = (found - original).flatten(1).norm(dim=1).mean()
         apart = torch.pdist(original.flatten(1)).mean()
         assert scores[f"reconstruction_error/{name}"] == pytest.approx((missed / apart).item(), rel=1e-3)
+
+
+def test_of_large_features_fewer_excerpts_are_compared(classifier, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEPT", 3 * MapInverter("mp6").n_features)
+    explainer, excerpts = FeatureInversion(classifier, MapInverter("mp6", 8).eval()), torch.randn(5, 115, 80)
+    evaluator, _ = run(explainer, [0.5], data=of_svdnet(excerpts, classifier))
+    assert {int(error.n) for error in evaluator.reconstruction.values()} == {3}  # the first, the third, the fifth
 
 
 @pytest.mark.parametrize("fill", ["mean", "excerpt-mean"])

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from svdx.evaluation.published import published
 from svdx.explain import Explanation, TrackExplanation
-from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure, track_figure
+from svdx.explain.maximisation import Extreme
+from svdx.plots import FREQUENCY_TICKS, curve_figure, explanation_figure, track_figure, unit_figure
 
 
 def an_explanation(n=2):
@@ -173,3 +174,17 @@ def test_nothing_is_saved_shown_or_kept_open(figure, tmp_path):
     assert isinstance(curve_figure(ROWS), Figure)
     assert list(tmp_path.iterdir()) == []
     assert plt.get_fignums() == []
+
+
+def test_a_units_extremes_are_shown_with_their_traces(frontend):
+    excerpts = torch.randn(2, 115, 80)
+    traces = torch.tensor([[0.0, 2.0, 3.5], [0.0, -1.0, -2.25]])
+    found = {name: Extreme(*parts) for name, *parts in zip(("maximum", "minimum"), excerpts, traces)}
+    figure = unit_figure("fc9", found, frontend)
+    assert [panel.get_title(loc="left") for panel in panels(figure)] == ["maximum: 3.50", "minimum: -2.25"]
+    for panel, excerpt in zip(panels(figure), excerpts, strict=True):
+        assert np.array_equal(panel.images[0].get_array(), excerpt.numpy().T)
+        low, high = panel.images[0].get_clim()
+        assert -low == high == pytest.approx(float(excerpt.abs().max()))
+    drawn = [axes.lines[0].get_ydata().tolist() for axes in figure.axes if axes.lines]
+    assert drawn == traces.tolist()

@@ -47,6 +47,7 @@ KINDS = {  # override → what is expected
     "data.seed=1.5": "a whole number",
     "data.features=maybe": "cached or live",
     "inverter.width=8.5": "a whole number",
+    "inverter.name=3": "a word",
     "inverter.excerpts.hop=x": "a whole number",
     "inverter.system.l2=x": "a number",
     "inverter.system.network=none": "a section",
@@ -109,7 +110,15 @@ def test_another_kind_and_another_range_are_refused_by_the_key_that_was_set(over
     assert str(error.value) == f"{override}: expected {expected}"
 
 
-@pytest.mark.parametrize("override, expected", {"start=soon": "a number or all", "start=-0.001": "0 or more"}.items())
+@pytest.mark.parametrize(
+    "override, expected",
+    {
+        "start=soon": "a number or all",
+        "start=-0.001": "0 or more",
+        "maximisation.l2=-1": "0 or more",
+        "maximisation.steps=2.5": "a whole number",
+    }.items(),
+)
 def test_what_only_explain_takes(override, expected):
     with pytest.raises(ConfigError, match=f"^{override}: expected {expected}$"):
         check(composed(override, entry="explain"))

@@ -18,7 +18,8 @@ from svdx.explain.inversion import FeatureInversion
 from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area, same_area
 
 STEPS = 20  # of the deletion and insertion curves
-MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error
+MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error, and
+MOST_KEPT = 2**27  # numbers of their features, half a GB: 237 excerpts' maps of conv1
 
 
 class Evaluator(pl.LightningModule):
@@ -51,8 +52,9 @@ class Evaluator(pl.LightningModule):
         self.curves = nn.ModuleDict({name: Curve(len(tested.tracks), len(self.thresholds)) for name in names})
         self.empty, self.nothing = ExplanationLoss(len(tested.tracks)), None
         self.agreement = Agreement(len(self.thresholds)) if self.measures_agreement else None
-        self.compared = -(-len(tested) // MOST_COMPARED)  # every so many-th excerpt
         inverts = isinstance(self.explainer, FeatureInversion)
+        size = getattr(self.explainer.inverter, "n_features", 1) if inverts else 1
+        self.compared = -(-len(tested) // min(MOST_COMPARED, MOST_KEPT // size))  # every so many-th excerpt
         names = ("input", "features") if inverts else ()
         self.reconstruction = nn.ModuleDict({name: ReconstructionError() for name in names})
 
@@ -102,7 +104,7 @@ class Evaluator(pl.LightningModule):
 
     def _reconstruct(self, excerpts: Tensor, picture: Tensor) -> None:
         if len(excerpts):
-            features = self.explainer.classifier.features
+            features = self.explainer.features
             self.reconstruction["input"].update(excerpts, picture)
             self.reconstruction["features"].update(features(excerpts), features(picture))
 

@@ -1,29 +1,38 @@
-"""The paper's method: what the inverter reads back out of the classifier's last hidden layer is what it listened to."""
+"""The paper's method: what the inverter reads back out of the classifier's last hidden layer is what it listened to.
+
+The inverter of another layer shows what that one still knows (Mishra, Sturm and Dixon, ISMIR 2018).
+"""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from svdx.explain.explainer import Explainer
+from svdx.models.layers import FC8, features_of
 
 
 class FeatureInversion(Explainer):
     """x* = G(Φ(x)), scaled to [0, 1] and thresholded (Mishra, Sturm and Dixon, EUSIPCO 2018, section III).
 
-    inverter: maps features [B, n_features] to pictures [B, frames, bands]; the rest as in `Explainer`
+    inverter: maps the features of its `layer` (of FC8, where it has none) to pictures
+        [B, frames, bands]; the rest as in `Explainer`
     """
 
     name = "inversion"
 
     def __init__(self, classifier: nn.Module, inverter: nn.Module, **options) -> None:
         super().__init__(classifier, **options)
-        self.inverter = inverter
+        self.inverter, self.layer = inverter, getattr(inverter, "layer", FC8)
+
+    def features(self, excerpts: Tensor) -> Tensor:
+        """What is inverted of excerpts [B, frames, bands]."""
+        return features_of(self.classifier, self.layer, excerpts)
 
     def picture(self, excerpts: Tensor) -> Tensor:
-        return self.inverter(self.classifier.features(excerpts))
+        return self.inverter(self.features(excerpts))
 
     def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
-        if not hasattr(self.classifier, "decide"):
+        if self.layer != FC8 or not hasattr(self.classifier, "decide"):
             return super().look(excerpts)
-        features = self.classifier.features(excerpts)
+        features = self.features(excerpts)
         return self.inverter(features), self.classifier.decide(features)

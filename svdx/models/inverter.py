@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from svdx.models.upconv import UpConv
+from svdx.models.inverternet import InverterNet
+from svdx.models.layers import VECTORS, features_of
 from svdx.models.weights import check_resumed, describe, fingerprint
 
 CLASSIFIER = "classifier."
@@ -38,6 +39,9 @@ class HalveWhenRepeated(ReduceLROnPlateau):
 class Inverter(pl.LightningModule):
     """Trains G on batches {"logmel": [B, 115, 80]} or, with features known, {"logmel", "features": [B, 64]}.
 
+    The features are those of the network's layer. Maps are computed in each step: conv1's are 60 times as large as the
+    excerpt.
+
     The cost is the mean squared error over all elements of the standardised excerpt plus l2 · Σ w² over the weights
     and batch-norm scales. The classifier is frozen, without gradient and in eval mode whatever mode the rest is in,
     and is not part of the checkpoint.
@@ -49,7 +53,7 @@ class Inverter(pl.LightningModule):
 
     def __init__(
         self,
-        network: UpConv,
+        network: InverterNet,
         classifier: nn.Module,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., ReduceLROnPlateau],
@@ -83,19 +87,20 @@ class Inverter(pl.LightningModule):
 
     @torch.no_grad()
     def features(self, logmel: Tensor) -> Tensor:
-        """log-mel [B, 115, 80] → the classifier's features [B, 64]."""
-        return self.classifier.features(self.classifier.standardise(logmel))
+        """log-mel [B, 115, 80] → the classifier's features, [B, 64] of FC8."""
+        return features_of(self.classifier, self.network.layer, self.classifier.standardise(logmel))
 
     @torch.no_grad()
     def features_at(self, track: Tensor, starts: Tensor) -> Tensor:
-        """log-mel of a track [T, bands], first frames of excerpts [N] → the classifier's features [N, 64]."""
+        """log-mel of a track [T, bands], first frames of excerpts [N] → the classifier's features, [N, 64] of FC8."""
         if hasattr(self.classifier, "features_at"):
-            return self.classifier.features_at(self.classifier.standardise(track), starts)
+            return self.classifier.features_at(self.classifier.standardise(track), starts, self.network.layer)
         excerpts = track.unfold(0, self.network.frames, 1).mT
         return torch.cat([self.features(excerpts[some]) for some in starts.split(64)])
 
     def on_fit_start(self) -> None:
-        self.trainer.datamodule.cache_features(self.features_at, self.device)
+        if self.network.layer in VECTORS:
+            self.trainer.datamodule.cache_features(self.features_at, self.device)
 
     def _error(self, batch: dict[str, Tensor]) -> Tensor:
         features = batch["features"] if "features" in batch else self.features(batch["logmel"])

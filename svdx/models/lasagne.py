@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from svdx.errors import WeightsError
+from svdx.models.inverternet import EPSILON
 from svdx.models.svdnet import SVDNet
-from svdx.models.upconv import EPSILON, UpConv
+from svdx.models.upconv import UpConv
 
 FLIP = (-2, -1)  # Theano convolves, PyTorch correlates: kernels are mirrored in both spatial axes
 

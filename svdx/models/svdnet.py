@@ -76,23 +76,24 @@ class SVDNet(nn.Module):
         """excerpts [B, frames, bands] → FC8 after its non-linearity [B, 64]."""
         return self._describe(self.pooled(excerpts).flatten(1))
 
-    def features_at(self, track: Tensor, starts: Tensor) -> Tensor:
-        """track [T, bands] → FC8 [N, 64] of its excerpts that begin at frames `starts` [N].
+    def features_at(self, track: Tensor, starts: Tensor, layer: str = "fc8") -> Tensor:
+        """track [T, bands] → FC8 [N, 64], or FC7 [N, 256], of its excerpts that begin at frames `starts` [N].
 
         The same as excerpt by excerpt, but overlapping excerpts share their convolutions: excerpts whose first frames
         are equal modulo 3 share them up to the second pooling, modulo 9 altogether.
         """
-        features = track.new_empty(len(starts), self.n_features)
+        features = track.new_empty(len(starts), getattr(self, layer).out_features)
         block = torch.div(starts, BLOCK, rounding_mode="floor")
         for number in block.unique():
             here = (block == number).nonzero()[:, 0]
             first = number * BLOCK
             piece = track[first : first + BLOCK + self.frames - 1]
-            features[here] = self._features_of_block(piece, starts[here] - first)
+            features[here] = self._features_of_block(piece, starts[here] - first, layer)
         return features
 
-    def _features_of_block(self, block: Tensor, starts: Tensor) -> Tensor:
-        features = block.new_empty(len(starts), self.n_features)
+    def _features_of_block(self, block: Tensor, starts: Tensor, layer: str) -> Tensor:
+        describe = {"fc7": self._hidden, "fc8": self._describe}[layer]
+        features = block.new_empty(len(starts), getattr(self, layer).out_features)
         lower = self._lower(block[None])
         for third in (starts % 3).unique():
             upper = self._upper(self._pool(lower[:, :, third:]))
@@ -100,13 +101,14 @@ class SVDNet(nn.Module):
                 here = (starts % 9 == ninth).nonzero()[:, 0]
                 if len(here):
                     rows = self._pool(upper[:, :, ninth // 3 :])[0].unfold(1, self.rows, 1)[:, starts[here] // 9]
-                    features[here] = self._describe(rows.permute(1, 0, 3, 2).flatten(1))
+                    features[here] = describe(rows.permute(1, 0, 3, 2).flatten(1))
         return features
 
     def _describe(self, pooled: Tensor) -> Tensor:
-        x = F.dropout(pooled, 0.5, self.training)
-        x = F.dropout(F.leaky_relu(self.fc7(x), LEAK), 0.5, self.training)
-        return F.leaky_relu(self.fc8(x), LEAK)
+        return F.leaky_relu(self.fc8(F.dropout(self._hidden(pooled), 0.5, self.training)), LEAK)
+
+    def _hidden(self, pooled: Tensor) -> Tensor:
+        return F.leaky_relu(self.fc7(F.dropout(pooled, 0.5, self.training)), LEAK)
 
     def logits(self, excerpts: Tensor) -> Tensor:
         """excerpts [B, frames, bands] → log-odds of singing [B]."""

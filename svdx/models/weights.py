@@ -9,6 +9,8 @@ import csv
 import hashlib
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from torch import Tensor, nn
 
 from svdx.errors import ConfigError, WeightsError
 from svdx.models import lasagne
+from svdx.models.inverternet import InverterNet
+from svdx.models.layers import FC8
+from svdx.models.mapinverter import MapInverter
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 
@@ -39,22 +44,24 @@ def fingerprint(network: nn.Module, whole: bool = False) -> str:
     return digest.hexdigest()[:16]
 
 
-def describe(network: SVDNet | UpConv) -> dict[str, str]:
+def describe(network: SVDNet | InverterNet) -> dict[str, str]:
     """What a weight file must say beside the weights so that the network can be built again; strings only."""
     size = {"frames": str(network.frames), "bands": str(network.bands)}
     if isinstance(network, SVDNet):
         return {"network": "svdnet", **size}
-    return {"network": "upconv", **size, "width": str(network.width), "inverts": network.inverts}
+    kind = "upconv" if isinstance(network, UpConv) else "mapinverter"
+    layer = {} if network.layer == FC8 else {"layer": network.layer}
+    return {"network": kind, **size, "width": str(network.width), "inverts": network.inverts, **layer}
 
 
-def check_resumed(network: SVDNet | UpConv, checkpoint: dict) -> None:
+def check_resumed(network: SVDNet | InverterNet, checkpoint: dict) -> None:
     """Refuse to go on from a checkpoint of another network, or of the inverter of another classifier."""
     found, expected = checkpoint.get("svdx"), describe(network)
     if found != expected:
         raise WeightsError(f"resume=true: the checkpoint holds {found}, this training is of {expected}")
 
 
-def save(network: SVDNet | UpConv, path: str | Path) -> None:
+def save(network: SVDNet | InverterNet, path: str | Path) -> None:
     """Write a .safetensors file, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +114,10 @@ def load_classifier(
     return network.eval().requires_grad_(False)
 
 
-def load_inverter(path: str | Path, classifier: nn.Module) -> UpConv:
+def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = None) -> InverterNet:
     """Read the inverter that was trained on `classifier`'s features, in eval mode and frozen.
 
+    layer: which it must invert; None: whichever it does
     Raises: WeightsError, also where the file says that it inverts another classifier (.npz files do not say), or where
     its pictures have another size than the excerpts of the classifier.
     """
@@ -119,11 +127,15 @@ def load_inverter(path: str | Path, classifier: nn.Module) -> UpConv:
         network = lasagne.read_upconv(path)
     else:
         state, description = _read(path)
-        _expect("upconv", description, path)
-        network = _build(UpConv, ("width", "frames", "bands"), description, path)
+        kind = MapInverter if description.get("network") == "mapinverter" else UpConv
+        _expect("mapinverter" if kind is MapInverter else "upconv", description, path)
+        of_layer = partial(kind, layer=description.get("layer", FC8))
+        network = _build(of_layer, ("width", "frames", "bands"), description, path)
         network.inverts = description.get("inverts", "")
         _fill(network, state, path)
     _expect_finite(network, path)
+    if layer and network.layer != layer:
+        raise WeightsError(f"{path}: inverts {network.layer}, not {layer}; layer={network.layer} uses it")
     if network.inverts and network.inverts != fingerprint(classifier):
         raise WeightsError(
             f"{path}: trained to invert classifier {network.inverts}, not this one ({fingerprint(classifier)}); "
@@ -192,9 +204,9 @@ def _expect(network: str, description: dict[str, str], path: Path) -> None:
         raise WeightsError(f"{path}: holds {found}, expected {network}; are classifier and inverter swapped?")
 
 
-def _build(kind: type, keys: tuple[str, ...], description: dict[str, str], path: Path) -> nn.Module:
+def _build(kind: Callable[..., nn.Module], keys: tuple[str, ...], description: dict[str, str], path: Path) -> nn.Module:
     try:
-        return kind(*(int(description[key]) for key in keys))
+        return kind(**{key: int(description[key]) for key in keys})
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise WeightsError(f"{path}: no network can be built of {description}; {DAMAGED}") from error
 

@@ -1,0 +1,127 @@
+"""What a unit of the classifier answers to most: the excerpt that maximises it, a view of no sound in particular.
+
+Simonyan, Vedaldi and Zisserman, "Deep Inside Convolutional Networks", 2014; the total variation is that of Mahendran
+and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, with β = 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from svdx.errors import ConfigError
+from svdx.explain.evidence import log_odds, recording
+from svdx.models.layers import FC8, MAPS, VECTORS, part_of
+
+LAST = "fc9"  # the log-odds of singing
+Unit = Callable[[Tensor], Tensor]  # excerpts [B, frames, bands] → activations [B]
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """excerpt: standardised log-mel, [frames, bands]; trace: the unit's activation before each step and at the end."""
+
+    excerpt: Tensor
+    trace: Tensor
+
+    @property
+    def activation(self) -> float:
+        """What the unit makes of the excerpt."""
+        return float(self.trace[-1])
+
+
+def maximise(
+    unit: Unit,
+    start: Tensor,
+    l2: float = 0.5,
+    variation: float = 1.5,
+    bound: float = 3.0,
+    steps: int = 200,
+    rate: float = 0.1,
+    noise: float = 0.1,
+    seed: int = 0,
+) -> Extreme:
+    """The excerpt x at which unit(x) / s − l2 · mean(x²) − variation · `total_variation`(x) is greatest.
+
+    s is what the unit gains, by its gradient at the start, where every bin goes one standard deviation the right way:
+    the same penalties suit units of any scale.
+
+    Gradient ascent by Adam, its rate falling to 0 along a cosine, from `start` [frames, bands] (the training mean is 0)
+    and a little noise, drawn from the seed: without it all frames are alike, and a pooling's maximum is its first.
+
+    bound: greatest deviation of a bin from its training mean, in standard deviations
+    """
+    drawn = torch.randn(start.shape, generator=torch.Generator().manual_seed(seed)).to(start)
+    trace = []
+    with recording():
+        excerpt = (start + noise * drawn).clamp(-bound, bound).requires_grad_()
+        optimizer = torch.optim.Adam([excerpt], lr=rate)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        (slope,) = torch.autograd.grad(unit(excerpt[None])[0], excerpt)
+        scale = slope.abs().sum()
+        for _ in range(steps):
+            activation = unit(excerpt[None])[0]
+            trace.append(activation.detach())
+            penalty = l2 * excerpt.square().mean() + variation * total_variation(excerpt)
+            (excerpt.grad,) = torch.autograd.grad(scale * penalty - activation, excerpt)
+            optimizer.step()
+            falling.step()
+            with torch.no_grad():
+                excerpt.clamp_(-bound, bound)
+        found = excerpt.detach()
+        trace.append(unit(found[None])[0].detach())
+    return Extreme(found, torch.stack(trace))
+
+
+def total_variation(excerpt: Tensor) -> Tensor:
+    """Squared differences of neighbours in time and in frequency, [frames, bands] → their sum over both, as a share of
+    what independent bins of unit variance have."""
+    differences = excerpt.diff(dim=0).square().sum() + excerpt.diff(dim=1).square().sum()
+    return differences / (4 * excerpt.numel())
+
+
+def check_unit(name: str) -> tuple[str, int]:
+    """A unit's layer and number: fc9, fc8.17, or conv4.3, the mean of a map. Raises: ConfigError.
+
+    >>> check_unit("fc8.17")
+    ('fc8', 17)
+    """
+    if name == LAST:
+        return LAST, 0
+    layer, _, number = name.partition(".")
+    units = {**{layer: maps.channels for layer, maps in MAPS.items()}, **VECTORS}
+    if layer not in units:
+        raise ConfigError(f"maximise={name}: expected {LAST}, or a unit of {', '.join(units)}, as {FC8}.17")
+    if not (number.isascii() and number.isdigit() and int(number) < units[layer]):
+        raise ConfigError(f"maximise={name}: expected {layer}.0 to {layer}.{units[layer] - 1}")
+    return layer, int(number)
+
+
+def unit_of(classifier: nn.Module, name: str) -> Unit:
+    """A unit of a classifier by its name; of hidden ones what the non-linearity is given, which has a gradient where
+    the unit is silent. Raises: ConfigError."""
+    layer, number = check_unit(name)
+    if layer == LAST:
+        return partial(log_odds, classifier)
+    part = part_of(classifier, layer)
+    if isinstance(part[-1], nn.Sequential):
+        part[-1] = part[-1][:-1]
+    return lambda excerpts: part(excerpts)[:, number].flatten(1).mean(1) if layer in MAPS else part(excerpts)[:, number]
+
+
+def extremes(classifier: nn.Module, name: str, ascend: Callable[[Unit, Tensor], Extreme]) -> dict[str, Extreme]:
+    """A unit's "maximum" and, of fc9, its "minimum" too: what speaks for singing, and what against.
+
+    ascend: `maximise` with its options; a silent excerpt's frames and bands are those of the classifier
+    """
+    unit = unit_of(classifier, name)
+    start = torch.zeros(classifier.frames, classifier.bands)
+    found = {"maximum": ascend(unit, start)}
+    if name == LAST:
+        opposite = ascend(lambda excerpts: -unit(excerpts), start)
+        found["minimum"] = replace(opposite, trace=-opposite.trace)
+    return found
