@@ -1,4 +1,4 @@
-"""The explainers that are written here, on a classifier whose answer is known: it hears a rectangle, all of it alike."""
+"""The explainers that are written here, on a classifier whose answer is known: it hears a rectangle."""
 
 import copy
 from pathlib import Path
@@ -22,7 +22,7 @@ from svdx.settings import build, check, rehearse
 CONF = Path(__file__).parent.parent / "conf"
 EXCERPTS, VOCAL = planted_excerpts()
 EXAMPLES, EXAMPLES_VOCAL = planted_excerpts(9, seed=5)
-FREE = dict(bound=1e3, slope=1e3)  # as good as no regulariser
+FREE = dict(bound=1e9, slope=1e9)  # as good as no regulariser
 
 
 def optimised(classifier, _, __, **options):
@@ -150,7 +150,7 @@ def test_optimised_without_regularisers_finds_the_rectangle_and_leaves_the_rest(
 
 def test_optimised_is_smoother_with_a_smaller_slope_and_smaller_with_a_smaller_bound():
     rough, smoother = (
-        planted("inversion_optimised", **{**FREE, "slope": slope}).picture(EXCERPTS) for slope in (1e3, 0.3)
+        planted("inversion_optimised", **{**FREE, "slope": slope}).picture(EXCERPTS) for slope in (1e9, 0.3)
     )
     assert (variation(smoother) < 0.7 * variation(rough)).all()
     low = planted("inversion_optimised", **{**FREE, "bound": 0.5}).picture(EXCERPTS)
@@ -174,7 +174,7 @@ def test_an_extremal_mask_has_its_area():
     for area in (0.06, 0.25):
         mask = planted("extremal", areas=[area], steps=40).picture(EXCERPTS)
         assert ((mask >= 0) & (mask <= 1)).all()
-        torch.testing.assert_close(mask.mean((1, 2)), torch.full((6,), area), atol=0.04, rtol=0)
+        torch.testing.assert_close(mask.mean((1, 2)), torch.full((6,), area), atol=0.07, rtol=0)
 
 
 def test_extremal_masks_keep_the_evidence_against_the_explainers_own_fill():
@@ -191,8 +191,8 @@ def test_extremal_masks_keep_the_evidence_against_the_explainers_own_fill():
 def test_a_painted_cell_is_1_around_its_centre_and_fades_by_the_papers_profile():
     mask = paint(torch.eye(5)[2].outer(torch.eye(4)[1])[None], (25, 20))[0]
     assert mask.shape == (25, 20)
-    assert mask[12, 7] > 0.95 and mask.argmax() in (12 * 20 + 7, 12 * 20 + 6, 12 * 20 + 8)
-    assert mask[0].max() < 0.2 and mask[:, -1].max() < 0.2
+    assert mask[12, 7] > 0.99 and mask.max() <= 1
+    assert (mask[12:, 7].diff() <= 0).all() and (mask[:13, 7].diff() >= 0).all() and (mask[12, 7:].diff() <= 0).all()
     assert (paint(torch.ones(1, 5, 4), (25, 20)) > 0.9).all() and (paint(torch.zeros(1, 5, 4), (25, 20)) == 0).all()
     torch.testing.assert_close(kernel(25, 5)[12], torch.exp(-torch.tensor([1.0, 0, 0, 0, 1]) / 4))
 
@@ -254,8 +254,8 @@ def test_gated_reaches_no_further_than_its_gaussian():
 def test_evidence_is_measured_from_the_fill():
     """An excerpt that is its own fill has none."""
     flat = EXCERPTS[:2].mean(1, keepdim=True).expand(-1, FRAMES, -1)
-    assert (planted("gated_inversion", fill="excerpt-mean").picture(flat) == 0).all()
-    assert (planted("gated_inversion").picture(flat) > 0).any()
+    assert planted("gated_inversion", fill="excerpt-mean").gate(flat).max() < 1e-6
+    assert planted("gated_inversion").gate(flat).max() > 0.01
 
 
 def test_a_gaussian_keeps_the_sum_and_has_its_deviation():
@@ -269,21 +269,21 @@ def test_a_gaussian_keeps_the_sum_and_has_its_deviation():
 
 
 def saliences(vocal):
-    return normalise(PlantedInverter()(Planted().features(EXAMPLES)))[EXAMPLES_VOCAL == vocal]
+    return normalise(PlantedInverter()(Planted().features(EXAMPLES)))[vocal == EXAMPLES_VOCAL]
 
 
 def test_the_class_mean_is_the_same_for_all_of_a_label():
     picture = planted("class_mean_mask").picture(EXCERPTS).detach()
     for vocal in (True, False):
         expected = saliences(vocal).mean(0).expand(3, -1, -1)
-        torch.testing.assert_close(picture[VOCAL == vocal], expected)
+        torch.testing.assert_close(picture[vocal == VOCAL], expected)
     assert not torch.allclose(picture[0], picture[1])
 
 
 def test_another_tracks_mask_is_an_example_of_the_same_label():
     pictures = [planted("other_track_mask", seed=seed).picture(EXCERPTS).detach() for seed in range(8)]
     for vocal in (True, False):
-        drawn = torch.cat([picture[VOCAL == vocal] for picture in pictures])
+        drawn = torch.cat([picture[vocal == VOCAL] for picture in pictures])
         equal = (drawn[:, None] == saliences(vocal)).flatten(2).all(2)
         assert (equal.sum(1) == 1).all() and (equal.sum(0) > 0).all()  # one each, and each some time
 

@@ -45,5 +45,7 @@ class ContrastiveInversion(Explainer):
         """Raises: ConfigError."""
         layer = getattr(self.classifier, "fc9", None)
         if not (isinstance(layer, nn.Linear) and layer.out_features == 1):
-            raise ConfigError("explainer=contrast needs a classifier whose last layer is fc9, nn.Linear with one output")
+            raise ConfigError(
+                "explainer=contrast needs a classifier whose last layer is fc9, nn.Linear with one output"
+            )
         return layer
