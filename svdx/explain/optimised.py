@@ -29,10 +29,10 @@ class OptimisedInversion(Explainer):
     def __init__(
         self,
         classifier: nn.Module,
-        steps: int = 100,
-        rate: float = 0.1,
+        steps: int = 60,
+        rate: float = 0.05,
         bound: float = 3.0,
-        slope: float = 3.0,
+        slope: float = 0.5,
         **options,
     ) -> None:
         super().__init__(classifier, **options)
