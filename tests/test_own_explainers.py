@@ -87,6 +87,8 @@ def test_it_explains_svdnet(name, classifier):
     with torch.inference_mode():
         explanation = explainer(excerpts.clone())
     assert explanation.picture.shape == (2, 115, 80) and explanation.picture.isfinite().all()
+    if name in quick:  # to the last bit: what searches would multiply it
+        assert torch.equal(explainer.picture(excerpts[1:]), explanation.picture[1:])
     assert not classifier.training
 
 

@@ -21,7 +21,8 @@ class ExtremalMask(Explainer):
     squared difference between the sorted mask and the mask of area a, sorted: zeros, then a share of a ones. The mask
     is painted from a coarse grid, see `paint`, so that it is smooth; λ grows exponentially, so that it becomes binary.
     Unlike the paper's, the ascent is Adam's, which needs a hundredth of the steps. The areas' sum gives one ranking: a
-    bin that is needed in the smallest area comes first. Excerpts do not know of each other.
+    bin that is needed in the smallest area comes first. Each excerpt is searched alone: what is rounded depends on the
+    batch, and so many steps would make it visible.
 
     areas: shares of the bins; steps: forwards and backwards for each; rate: of Adam; stride: bins a cell of the grid
     weight, growth: λ in the first step and how many times as much it is in the last
@@ -54,8 +55,11 @@ class ExtremalMask(Explainer):
 
     def picture(self, excerpts: Tensor) -> Tensor:
         with recording():
-            excerpts = excerpts.clone()
-            return sum(self.extremal(excerpts, area) for area in self.areas)
+            return torch.cat([self.masks(excerpt.clone()) for excerpt in excerpts.split(1)])
+
+    def masks(self, excerpts: Tensor) -> Tensor:
+        """The sum of the masks of all areas, [B, frames, bands]; where gradients are recorded."""
+        return sum(self.extremal(excerpts, area) for area in self.areas)
 
     def extremal(self, excerpts: Tensor, area: float) -> Tensor:
         """The masks of one area, [B, frames, bands] from 0 to 1; where gradients are recorded."""

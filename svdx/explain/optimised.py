@@ -18,7 +18,8 @@ class OptimisedInversion(Explainer):
 
     R_α is the mean of |x / bound|⁶ over the bins, R_V that of (Δ / slope)², Δ² being the squared difference to the next
     frame plus that to the next band: the weights are said by what costs as much as the loss of all features. Adam
-    starts from the training mean, 0, and its rate falls to 0; excerpts do not know of each other.
+    starts from the training mean, 0, and its rate falls to 0. Each excerpt is inverted alone: what is rounded depends on
+    the batch, and so many steps would make it visible.
 
     steps: forwards and backwards; rate: how far Adam goes in the first of them, in standard deviations
     bound: of a bin, in standard deviations; slope: of the picture, in standard deviations a bin
@@ -45,14 +46,18 @@ class OptimisedInversion(Explainer):
 
     def picture(self, excerpts: Tensor) -> Tensor:
         with recording():
-            features = self.classifier.features(excerpts.clone()).detach()
-            picture = torch.zeros_like(excerpts).requires_grad_()
-            adam = torch.optim.Adam([picture], self.rate)
-            falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 1 / self.steps, self.steps)
-            for _ in range(self.steps):
-                (picture.grad,) = torch.autograd.grad(self.cost(picture, features).sum(), picture)
-                adam.step()
-                falling.step()
+            return torch.cat([self.invert(excerpt.clone()) for excerpt in excerpts.split(1)])
+
+    def invert(self, excerpts: Tensor) -> Tensor:
+        """The optimised pictures, [B, frames, bands]; where gradients are recorded."""
+        features = self.classifier.features(excerpts).detach()
+        picture = torch.zeros_like(excerpts).requires_grad_()
+        adam = torch.optim.Adam([picture], self.rate)
+        falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 1 / self.steps, self.steps)
+        for _ in range(self.steps):
+            (picture.grad,) = torch.autograd.grad(self.cost(picture, features).sum(), picture)
+            adam.step()
+            falling.step()
         return picture.detach()
 
     def cost(self, picture: Tensor, features: Tensor) -> Tensor:
