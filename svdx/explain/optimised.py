@@ -18,8 +18,8 @@ class OptimisedInversion(Explainer):
 
     R_α is the mean of |x / bound|⁶ over the bins, R_V that of (Δ / slope)², Δ² being the squared difference to the next
     frame plus that to the next band: the weights are said by what costs as much as the loss of all features. Adam
-    starts from the training mean, 0, and its rate falls to 0. Each excerpt is inverted alone: what is rounded depends on
-    the batch, and so many steps would make it visible.
+    starts from the training mean, 0, and its rate falls to 0. Each excerpt is inverted alone: what is rounded depends
+    on the batch, and so many steps would make it visible.
 
     steps: forwards and backwards; rate: how far Adam goes in the first of them, in standard deviations
     bound: of a bin, in standard deviations; slope: of the picture, in standard deviations a bin
