@@ -20,7 +20,7 @@ class ExtremalMask(Explainer):
     m_a = argmax f(m · x + (1 − m) · fill) − λ R_a(m), f being the log-odds of the predicted class and R_a the mean
     squared difference between the sorted mask and the mask of area a, sorted: zeros, then a share of a ones. The mask
     is painted from a coarse grid, see `paint`, so that it is smooth; λ grows exponentially, so that it becomes binary.
-    Unlike the paper's, the ascent is Adam's, which needs a hundredth of the steps. The areas' sum gives one ranking: a
+    Unlike the paper's, the ascent is Adam's, which needs few steps. The areas' sum gives one ranking: a
     bin that is needed in the smallest area comes first. Each excerpt is searched alone: what is rounded depends on the
     batch, and so many steps would make it visible.
 
