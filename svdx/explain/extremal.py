@@ -1,0 +1,114 @@
+"""Extremal perturbations: the smooth mask of a given area that keeps most of what speaks for the label."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from svdx.errors import ConfigError
+from svdx.explain.evidence import evidence, recording
+from svdx.explain.explainer import Explainer
+
+AREAS = (0.05, 0.1, 0.2, 0.4)
+TEMPERATURE = 1 / 20  # of the smooth maximum, the paper's
+
+
+class ExtremalMask(Explainer):
+    """Masks that maximise the evidence for the predicted class, one for each of several areas, and their sum (Fong,
+    Patrick and Vedaldi, Understanding deep networks via extremal perturbations and smooth masks, ICCV 2019).
+
+    m_a = argmax f(m · x + (1 − m) · fill) − λ R_a(m), f being the log-odds of the predicted class and R_a the mean
+    squared difference between the sorted mask and the mask of area a, sorted: zeros, then a share of a ones. The mask
+    is painted from a coarse grid, see `paint`, so that it is smooth; λ grows exponentially, so that it becomes binary.
+    Unlike the paper's, the ascent is Adam's, which needs few steps. The areas' sum gives one ranking: a
+    bin that is needed in the smallest area comes first. Each excerpt is searched alone: what is rounded depends on the
+    batch, and so many steps would make it visible.
+
+    areas: shares of the bins; steps: forwards and backwards for each; rate: of Adam; stride: bins a cell of the grid
+    weight, growth: λ in the first step and how many times as much it is in the last
+    """
+
+    name = "extremal"
+
+    def __init__(
+        self,
+        classifier: nn.Module,
+        areas: list[float] = AREAS,
+        steps: int = 20,
+        rate: float = 0.2,
+        stride: int = 5,
+        weight: float = 30.0,
+        growth: float = 30.0,
+        **options,
+    ) -> None:
+        super().__init__(classifier, **options)
+        if not areas or not all(0 < area < 1 for area in areas):
+            raise ConfigError(f"explainer.areas={list(areas)}: expected numbers between 0 and 1")
+        for key, value in dict(steps=steps, stride=stride).items():
+            if value < 1:
+                raise ConfigError(f"explainer.{key}={value}: expected at least 1")
+        for key, value in dict(rate=rate, weight=weight, growth=growth).items():
+            if not value > 0:
+                raise ConfigError(f"explainer.{key}={value}: expected more than 0")
+        self.areas, self.steps, self.rate, self.stride = list(areas), steps, rate, stride
+        self.weight, self.growth = weight, growth
+
+    def picture(self, excerpts: Tensor) -> Tensor:
+        with recording():
+            return torch.cat([self.masks(excerpt.clone()) for excerpt in excerpts.split(1)])
+
+    def masks(self, excerpts: Tensor) -> Tensor:
+        """The sum of the masks of all areas, [B, frames, bands]; where gradients are recorded."""
+        return sum(self.extremal(excerpts, area) for area in self.areas)
+
+    def extremal(self, excerpts: Tensor, area: float) -> Tensor:
+        """The masks of one area, [B, frames, bands] from 0 to 1; where gradients are recorded."""
+        vocal = (self.classifier(excerpts) > self.decision).detach()
+        nothing = self.apply(excerpts, torch.zeros_like(excerpts, dtype=torch.bool))
+        cells = [-(-size // self.stride) for size in excerpts.shape[1:]]
+        grid = excerpts.new_full((len(excerpts), *cells), 0.5).requires_grad_()
+        adam = torch.optim.Adam([grid], self.rate)
+        for step in range(self.steps):
+            mask = paint(grid, excerpts.shape[1:])
+            kept = evidence(self.classifier, nothing + mask * (excerpts - nothing), vocal)
+            weight = self.weight * self.growth ** (step / max(self.steps - 1, 1))
+            cost = weight * area_cost(mask, area) - kept
+            (grid.grad,) = torch.autograd.grad(cost.sum(), grid)
+            adam.step()
+            grid.data.clamp_(0, 1)
+        return paint(grid, excerpts.shape[1:]).detach()
+
+
+def area_cost(masks: Tensor, area: float) -> Tensor:
+    """R_a of masks [B, frames, bands], [B]: 0 where a share `area` of the bins is 1 and the others are 0.
+
+    >>> area_cost(torch.tensor([[[0.0, 1.0], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]), 0.25)
+    tensor([0.0000, 0.2500])
+    """
+    ascending = masks.flatten(1).sort(1).values
+    n = ascending.shape[1]
+    wanted = torch.arange(n, device=masks.device) >= n - round(area * n)
+    return (ascending - wanted.to(masks)).square().mean(1)
+
+
+def paint(grid: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A coarse grid [B, rows, columns] → masks [B, frames, bands]: smooth, and 1 where a cell of 1 is near.
+
+    In each bin stands the smooth maximum of k(d) · cell over all cells, d being the distance to the cell, counted in
+    cells: first along the bands, then along the frames, which for a maximum is the same as over both at once.
+    """
+    over_frames, over_bands = (kernel(n, cells).to(grid) for n, cells in zip(shape, grid.shape[1:], strict=True))
+    rows = smooth_maximum(grid[:, :, None] * over_bands, 3)
+    return smooth_maximum(rows[:, None] * over_frames[:, :, None], 2)
+
+
+def kernel(n: int, cells: int) -> Tensor:
+    """k(d) = exp(−max(0, d − 1)² / 4), the paper's profile, between n bins and the cells among them, [n, cells]."""
+    bins, centres = torch.arange(n) + 0.5, (torch.arange(cells) + 0.5) * n / cells
+    distance = (bins[:, None] - centres).abs() * cells / n
+    return torch.exp(-(distance - 1).clamp_min(0).square() / 4)
+
+
+def smooth_maximum(values: Tensor, dim: int) -> Tensor:
+    """Mean of the values along a dimension, weighted by exp(value / T)."""
+    return (values * torch.softmax(values / TEMPERATURE, dim)).sum(dim)
