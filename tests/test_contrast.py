@@ -41,3 +41,10 @@ def test_contrast_needs_a_linear_layer_and_a_threshold_inside():
     classifier.threshold = 1.0
     with pytest.raises(ConfigError, match=r"classifier.threshold=1.0: explainer=contrast needs one between 0 and 1"):
         ContrastiveInversion(classifier, PlantedInverter())
+
+
+def test_the_inverter_of_another_layer_is_refused():
+    inverter = PlantedInverter()
+    inverter.layer = "mp6"
+    with pytest.raises(ConfigError, match="layer=mp6: explainer=contrast needs fc8"):
+        ContrastiveInversion(Planted(), inverter)

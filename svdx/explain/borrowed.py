@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from svdx.explain.controls import Control
+from svdx.explain.inversion import invert
 from svdx.explain.masks import normalise
 
 BATCH = 32  # examples at a time
@@ -14,7 +15,7 @@ BATCH = 32  # examples at a time
 class Borrowed(Control):
     """A control that knows the inversion's saliences of training excerpts and each one's label, made at first use.
 
-    inverter: maps features [B, n_features] to pictures [B, frames, bands]; examples: [N, frames, bands], standardised
+    inverter: as in `FeatureInversion`; examples: [N, frames, bands], standardised
     """
 
     def __init__(self, classifier: nn.Module, inverter: nn.Module, examples: Tensor, **options) -> None:
@@ -26,7 +27,7 @@ class Borrowed(Control):
         """The examples' saliences [N, frames, bands] and labels [N] bool, where the excerpts are."""
         if self._known is None:
             batches = self.examples.to(excerpts).split(BATCH)
-            saliences = [normalise(self.inverter(self.classifier.features(batch))) for batch in batches]
+            saliences = [normalise(invert(self.classifier, self.inverter, batch)) for batch in batches]
             labels = [self.classifier(batch) > self.decision for batch in batches]
             self._known = torch.cat(saliences), torch.cat(labels)
         saliences, labels = self._known

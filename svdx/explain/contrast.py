@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from svdx.errors import ConfigError
 from svdx.explain.explainer import Explainer
+from svdx.explain.inversion import layer_of
+from svdx.models.layers import FC8
 
 
 class ContrastiveInversion(Explainer):
@@ -19,7 +21,7 @@ class ContrastiveInversion(Explainer):
     says nothing about the label and cancels.
 
     classifier: its last layer is `fc9`, an nn.Linear with one output
-    inverter: maps features [B, n_features] to pictures [B, frames, bands]
+    inverter: maps FC8 [B, 64] to pictures [B, frames, bands]
     """
 
     name = "contrast"
@@ -28,6 +30,8 @@ class ContrastiveInversion(Explainer):
         super().__init__(classifier, **options)
         if not 0 < self.decision < 1:
             raise ConfigError(f"classifier.threshold={self.decision}: explainer=contrast needs one between 0 and 1")
+        if layer_of(inverter) != FC8:
+            raise ConfigError(f"layer={layer_of(inverter)}: explainer=contrast needs {FC8}, which the last layer hears")
         self.inverter = inverter
 
     def picture(self, excerpts: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from svdx.errors import ConfigError
 from svdx.explain.evidence import evidence_gradient
 from svdx.explain.explainer import Explainer
+from svdx.explain.inversion import invert
 from svdx.explain.masks import normalise
 
 REACH = 3  # standard deviations after which a Gaussian is cut off
@@ -21,7 +22,7 @@ class GatedInversion(Explainer):
     much the log-odds would fall, to first order, if it were masked. Speckle as it is, a Gaussian smooths it, so that
     regions stay regions; what speaks against the class counts as none.
 
-    inverter: maps features [B, n_features] to pictures [B, frames, bands]
+    inverter: as in `FeatureInversion`
     frames, bands: standard deviation of the Gaussian, 0 for none
     """
 
@@ -37,7 +38,7 @@ class GatedInversion(Explainer):
         self.inverter, self.frames, self.bands = inverter, frames, bands
 
     def picture(self, excerpts: Tensor) -> Tensor:
-        return normalise(self.inverter(self.classifier.features(excerpts))) * normalise(self.gate(excerpts))
+        return normalise(invert(self.classifier, self.inverter, excerpts)) * normalise(self.gate(excerpts))
 
     def gate(self, excerpts: Tensor) -> Tensor:
         """The smoothed evidence for the predicted class where there is any, [B, frames, bands] ≥ 0."""

@@ -22,17 +22,27 @@ class FeatureInversion(Explainer):
 
     def __init__(self, classifier: nn.Module, inverter: nn.Module, **options) -> None:
         super().__init__(classifier, **options)
-        self.inverter, self.layer = inverter, getattr(inverter, "layer", FC8)
+        self.inverter, self.layer = inverter, layer_of(inverter)
 
     def features(self, excerpts: Tensor) -> Tensor:
         """What is inverted of excerpts [B, frames, bands]."""
         return features_of(self.classifier, self.layer, excerpts)
 
     def picture(self, excerpts: Tensor) -> Tensor:
-        return self.inverter(self.features(excerpts))
+        return invert(self.classifier, self.inverter, excerpts)
 
     def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
         if self.layer != FC8 or not hasattr(self.classifier, "decide"):
             return super().look(excerpts)
         features = self.features(excerpts)
         return self.inverter(features), self.classifier.decide(features)
+
+
+def layer_of(inverter: nn.Module) -> str:
+    """The layer that it inverts; FC8 where it says nothing."""
+    return getattr(inverter, "layer", FC8)
+
+
+def invert(classifier: nn.Module, inverter: nn.Module, excerpts: Tensor) -> Tensor:
+    """What is read back of excerpts [B, frames, bands] out of the inverter's layer, the same shape."""
+    return inverter(features_of(classifier, layer_of(inverter), excerpts))
