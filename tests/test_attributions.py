@@ -1,9 +1,11 @@
 """What all of Captum's methods have in common as explainers: known answers, and nothing but the excerpt matters."""
 
 import copy
+import warnings
 
 import pytest
 import torch
+from methods import METHODS, alike, every_method, pictures, small_network
 from toys import RECTANGLE, Planted, planted_excerpts
 
 from svdx.explain.deeplift import DeepLift
@@ -15,44 +17,10 @@ from svdx.explain.occlusion import Occlusion
 from svdx.explain.saliency import Saliency
 from svdx.explain.slime import Slime
 from svdx.explain.smoothgrad import SmoothGrad
-from svdx.models import SVDNet
 
-METHODS = {  # with options for small excerpts
-    Saliency: {},
-    GradientXInput: {},
-    GuidedBackprop: {},
-    DeepLift: {},
-    IntegratedGradients: {"steps": 5},
-    SmoothGrad: {"samples": 5},
-    Occlusion: {"window": [4, 3], "stride": [2, 2]},
-    Slime: {"samples": 100},
-    KernelShap: {"samples": 100},
-}
 RANDOM = (SmoothGrad, Slime, KernelShap)
 EXCERPTS, VOCAL = planted_excerpts()
 SLOPE = 8 / 48  # of the log-odds by a bin of the rectangle
-
-every_method = pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.name)
-
-
-@pytest.fixture
-def small():
-    """An SVDNet with random weights for excerpts of 28 × 28, and four of them; the third is flat in a corner."""
-    network = SVDNet(28, 28).eval().requires_grad_(False)
-    for weight in network.parameters():
-        weight.normal_(0, 0.1 if weight.ndim == 1 else (2 / weight[0].numel()) ** 0.5)
-    excerpts = torch.randn(4, 28, 28)
-    excerpts[2, :15, :15] = 0
-    return network, excerpts
-
-
-def pictures(kind, classifier, excerpts, **options):
-    return kind(classifier, **{**METHODS[kind], **options}).picture(excerpts)
-
-
-def alike(found, expected):
-    """The same but for rounding."""
-    return (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 @pytest.mark.parametrize("kind", [Saliency, GuidedBackprop, SmoothGrad])
@@ -76,8 +44,8 @@ def test_contributions_sum_to_the_difference_in_log_odds(kind):
     assert torch.allclose(found.sum((1, 2)), Planted().logits(EXCERPTS).abs(), atol=1e-3)
 
 
-def test_deeplift_and_integrated_gradients_are_complete_for_a_network_too(small):
-    network, excerpts = small
+def test_deeplift_and_integrated_gradients_are_complete_for_a_network_too():
+    network, excerpts = small_network()
     sign = torch.where(network(excerpts) > 0.5, 1, -1)
     difference = sign * (network.logits(excerpts) - network.logits(torch.zeros(1, 28, 28)))
     assert torch.allclose(pictures(DeepLift, network, excerpts).sum((1, 2)), difference, rtol=1e-4, atol=1e-4)
@@ -112,8 +80,8 @@ def test_the_rectangle_scores_above_the_rest(kind):
 
 
 @every_method
-def test_an_excerpt_scores_the_same_in_any_batch(kind, small):
-    network, excerpts = small
+def test_an_excerpt_scores_the_same_in_any_batch(kind):
+    network, excerpts = small_network()
     together = pictures(kind, network, excerpts)
     for excerpt, expected in zip(excerpts, together, strict=True):
         assert alike(pictures(kind, network, excerpt[None])[0], expected)
@@ -148,8 +116,8 @@ class Cubed(Planted):
 
 
 @every_method
-def test_it_works_where_gradients_are_switched_off(kind, small):
-    network, excerpts = small
+def test_it_works_where_gradients_are_switched_off(kind):
+    network, excerpts = small_network()
     expected = pictures(kind, network, excerpts)
     with torch.inference_mode():
         explanation = kind(network, **METHODS[kind])(excerpts.clone())
@@ -159,13 +127,20 @@ def test_it_works_where_gradients_are_switched_off(kind, small):
 
 @every_method
 @pytest.mark.parametrize("trainable", [True, False])
-def test_the_classifier_and_the_excerpts_are_left_as_they_were(kind, small, trainable):
-    for classifier, excerpts in [(small[0], small[1]), (Rectified(), EXCERPTS)]:
+def test_the_classifier_and_the_excerpts_are_left_as_they_were(kind, trainable):
+    for classifier, excerpts in [small_network(), (Rectified(), EXCERPTS)]:
         classifier.requires_grad_(trainable)
         before, given = snapshot(classifier), excerpts.clone()
         pictures(kind, classifier, given)
         assert str(snapshot(classifier)) == str(before)
         assert torch.equal(given, excerpts) and not given.requires_grad
+
+
+@every_method
+def test_captum_says_nothing(kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pictures(kind, Rectified(), EXCERPTS)
 
 
 class Rectified(Planted):

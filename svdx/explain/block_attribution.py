@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from svdx.errors import ConfigError
 from svdx.explain.attribution import Sampled, expect_at_least
 from svdx.explain.blocks import blocks
 from svdx.explain.masks import check_choice
@@ -39,7 +40,8 @@ class BlockAttributed(Sampled):
         expect_at_least(1, rows=rows, columns=columns)
         self.samples = samples
         self.rows, self.columns = {"blocks": (rows, columns), "temporal": (rows, 1), "spectral": (1, columns)}[segments]
-        expect_at_least(2, **{"rows * columns": self.rows * self.columns})
+        if self.rows * self.columns == 1:
+            raise ConfigError(f"explainer.rows={rows} columns={columns} segments={segments}: one block only")
         if segments != "blocks":
             self.name = f"{self.name}_{segments}"
 
