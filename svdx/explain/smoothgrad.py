@@ -10,8 +10,7 @@ from svdx.explain.attribution import AT_ONCE, Sampled, expect_at_least
 class SmoothGrad(Sampled):
     """Magnitude of the mean gradient under Gaussian noise (Smilkov et al., 2017), by Captum's NoiseTunnel.
 
-    Each excerpt has its own noise, so that a batch takes as long as its excerpts one after the other: nothing is lost
-    but the first, short part of what batches save, since the samples of one excerpt fill a batch.
+    Each excerpt has its own noise and is done by itself; that costs no time, since its samples fill a batch.
 
     samples: of noise, a gradient each; noise: its standard deviation as a share of the excerpt's range; the paper's
         figures have 50 and 0.1 to 0.2
