@@ -11,7 +11,7 @@ help:  ## show this list
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,ray,sweep]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[compare,dev,ray,sweep]"
 	touch $@
 
 demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: about ten minutes on two cores

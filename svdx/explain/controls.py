@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
+from svdx.explain.blocks import blocks
+from svdx.explain.chance import seed_of
 from svdx.explain.explainer import Explainer
 
 
@@ -23,11 +24,8 @@ class Control(Explainer):
 
     def _random(self, excerpts: Tensor, *shape: int) -> Tensor:
         """Numbers from [0, 1) for every excerpt, [B, *shape]."""
-        drawn = []
-        for excerpt in excerpts.cpu():
-            seed = zlib.crc32(excerpt.contiguous().numpy().tobytes(), self.seed)
-            drawn.append(torch.rand(shape, generator=torch.Generator().manual_seed(seed)))
-        return torch.stack(drawn).to(excerpts.device)
+        generators = [torch.Generator().manual_seed(seed_of(excerpt, self.seed)) for excerpt in excerpts]
+        return torch.stack([torch.rand(shape, generator=one) for one in generators]).to(excerpts.device)
 
 
 class RandomBins(Control):
@@ -52,10 +50,8 @@ class RandomBlocks(Control):
         self.rows, self.columns = rows, columns
 
     def picture(self, excerpts: Tensor) -> Tensor:
-        _, frames, bands = excerpts.shape
-        row = torch.arange(frames, device=excerpts.device) * self.rows // frames
-        column = torch.arange(bands, device=excerpts.device) * self.columns // bands
-        return self._random(excerpts, self.rows, self.columns)[:, row[:, None], column]
+        block = blocks(*excerpts.shape[1:], self.rows, self.columns, excerpts.device)
+        return self._random(excerpts, self.rows * self.columns)[:, block]
 
 
 class Loudest(Control):
