@@ -1,15 +1,27 @@
 """Where the salience is cut: an area to the bin, Otsu's cut by trying all, and what the features of a toy lose."""
 
+import base64
+import json
+import re
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import nn
 from toys import BANDS, FRAMES, RECTANGLE, Planted, PlantedInverter, planted_excerpts
 
+from svdx.corpora.track import Track
+from svdx.document import Request, document_excerpt, document_track
 from svdx.errors import ConfigError
+from svdx.evaluation.curve import group, read_curve
 from svdx.explain import Area, Explainer, FeatureInversion, Fixed, Otsu, ReconstructionError
+from svdx.explain.controls import RandomBlocks
 from svdx.explain.masks import normalise, threshold_mask
 from svdx.explain.tracks import explain_track
+from svdx.listener import Listener
+from svdx.models import UpConv
+from svdx.report import percent
 
 EXCERPTS, _ = planted_excerpts()
 CHOICES = [Fixed(0.6), Area(0.13), Otsu(), ReconstructionError()]
@@ -167,3 +179,87 @@ def test_a_tracks_otsu_is_that_of_its_merged_map():
     heard = explain_track(Itself(Heard(), threshold=Otsu()), track, FRAMES, 8)
     _, threshold = Otsu()(None, None, None, heard.salience[None])
     assert heard.threshold == threshold.item() and torch.equal(heard.mask, heard.salience >= heard.threshold)
+
+
+def listener_of(frontend, classifier, kind, choice, keep="salient"):
+    networks = (classifier, UpConv(8).eval()) if kind is FeatureInversion else (classifier,)
+    return Listener(frontend, kind(*networks, threshold=choice, keep=keep))
+
+
+def noise_track(directory, seconds):
+    samples = 0.1 * np.random.default_rng(0).standard_normal(round(seconds * 22050))
+    soundfile.write(directory / "noise.wav", samples, 22050)
+    return Track("noise", directory / "noise.wav", ())
+
+
+def opening(directory):
+    """Of a page: the mask at which it opens, [frames, bands], its threshold and the row of its table there."""
+    text = (directory / "report.html").read_text()
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text)[1])
+    levels = np.frombuffer(base64.b64decode(data["levels"]), np.uint8).reshape(data["frames"], data["bands"])
+    (row,) = [row for row in data["curve"] if row["step"] == data["start"]]
+    return (levels >= data["start"]) != data["complement"], data["steps"][data["start"]], row
+
+
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+@pytest.mark.parametrize(
+    "kind, choice",
+    [
+        (FeatureInversion, Area(0.1)),
+        (FeatureInversion, Otsu()),
+        (FeatureInversion, ReconstructionError(0.1)),
+        (FeatureInversion, Fixed(0.35)),
+        (RandomBlocks, Area(0.1)),  # whole blocks are equally salient, and the last is kept in part
+        (RandomBlocks, Area(0.99)),  # even of the least salient ones some are kept
+        (RandomBlocks, Area(0.0)),
+    ],
+)
+def test_an_excerpts_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, classifier, kind, choice, keep):
+    listener = listener_of(frontend, classifier, kind, choice, keep)
+    facts = document_excerpt(listener, noise_track(tmp_path, 3), 1.0, [0.0, 0.5, 1.1], tmp_path, sounds=False)
+    mask, threshold, row = opening(tmp_path)
+    arrays = np.load(tmp_path / "explanation.npz")
+    assert np.array_equal(mask, arrays["mask"][0])
+    assert row["area"] == facts["area kept"] == percent(arrays["mask"][0])
+    assert threshold == pytest.approx(float(arrays["threshold"][0]), abs=1e-4)
+    page = (tmp_path / "report.html").read_text()
+    assert f"<td>{kind.name}</td>" in page and choice.words(threshold) in facts["mask"]
+
+
+@pytest.mark.parametrize("kind, choice", [(FeatureInversion, Otsu()), (RandomBlocks, Area(0.1))])
+def test_a_tracks_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, classifier, kind, choice):
+    listener = listener_of(frontend, classifier, kind, choice)
+    facts = document_track(listener, noise_track(tmp_path, 3), None, [0.0, 0.5], tmp_path, sounds=False)
+    mask, _, row = opening(tmp_path)
+    arrays = np.load(tmp_path / "explanation.npz")
+    assert np.array_equal(mask, arrays["mask"]) and row["area"] == facts["area kept"]
+    assert facts["explainer"] == kind.name
+
+
+def test_what_was_chosen_is_part_of_the_question(tmp_path, frontend, classifier):
+    track = noise_track(tmp_path, 3)
+    asked = [
+        Request(listener_of(frontend, classifier, RandomBlocks, choice), 1.0, None, [0.5]).question(track)
+        for choice in (0.5, Area(0.1), Area(0.2), Otsu())
+    ]
+    assert [question["explainer"]["threshold"] for question in json.loads(json.dumps(asked))] == [
+        0.5,
+        {"choice": "area", "area": 0.1},
+        {"choice": "area", "area": 0.2},
+        {"choice": "otsu"},
+    ]
+
+
+@pytest.mark.slow
+def test_areas_are_evaluated_one_after_the_other_and_gathered_into_one_curve(shell, untrained):
+    words = ("-m", *untrained, "controls=[random]", "threshold=area", "explainer.area=0.2,0.05")
+    directory, _ = shell("areas", "evaluate.py", *words)
+    rows = read_curve(directory / "curve.csv")
+    curves = group(rows)
+    assert list(curves) == ["inversion", "random"] and "run" not in rows[0]
+    areas = [row["relative_area_percent"] for row in curves["inversion"]]
+    assert sorted(areas) == pytest.approx([5, 20], abs=1e-4)
+    large, small = sorted(curves["inversion"], key=lambda row: -row["relative_area_percent"])
+    assert 0 < large["threshold"] < small["threshold"] <= 1
+    (picture, *_) = (directory / "0" / "explanations").glob("*.png")
+    assert picture.is_file() and (directory / "curve.png").is_file()
