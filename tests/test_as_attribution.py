@@ -132,3 +132,14 @@ def test_the_example_finds_the_exact_gradient_faithful(example):
 def test_captum_is_imported_where_it_is_asked_for_only():
     code = "import sys, svdx.explain, svdx.explain.scores, svdx.listener; assert 'captum' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_without_captum_it_is_said_what_to_install():
+    code = (
+        "import sys; sys.modules['captum'] = sys.modules['captum.attr'] = None\n"
+        "from svdx.errors import ConfigError\n"
+        "try:\n    import svdx.explain.as_attribution\n"
+        "except ConfigError as error:\n    assert \"needs captum: pip install 'svdx[compare]'\" in str(error)\n"
+        "else:\n    raise SystemExit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -223,7 +223,7 @@ def test_an_excerpts_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, 
     assert row["area"] == facts["area kept"] == percent(arrays["mask"][0])
     assert threshold == pytest.approx(float(arrays["threshold"][0]), abs=1e-4)
     page = (tmp_path / "report.html").read_text()
-    assert f"<td>{kind.name}</td>" in page and choice.words(threshold) in facts["mask"]
+    assert f"<td>{kind.name}</td>" in page and choice.words(float(arrays["threshold"][0])) in facts["mask"]
 
 
 @pytest.mark.parametrize("kind, choice", [(FeatureInversion, Otsu()), (RandomBlocks, Area(0.1))])

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from captum.attr import Attribution
 from torch import Tensor
 
+from svdx.errors import ConfigError
 from svdx.explain.evidence import TwoClasses
 from svdx.explain.explainer import Explainer
 from svdx.explain.scores import scores
+
+try:
+    from captum.attr import Attribution
+except ImportError as error:
+    raise ConfigError("svdx.explain.as_attribution needs captum: pip install 'svdx[compare]'") from error
 
 
 class AsAttribution(Attribution):
