@@ -35,7 +35,7 @@ def measured(explainer: Explainer, excerpts: Tensor, normalize: bool = True) -> 
     attribution = AsAttribution(explainer)
     label = (explainer.classifier(excerpts) > explainer.decision).long()
     scores = attribution.attribute(excerpts, label)
-    options = dict(target=label, n_perturb_samples=SAMPLES, max_examples_per_batch=32)
+    options = dict(target=label, n_perturb_samples=SAMPLES)
     unfaithful = infidelity(attribution.forward_func, noise, excerpts, scores, normalize=normalize, **options)
     unstable = sensitivity_max(attribution.attribute, excerpts, **options)
     return {"infidelity": float(unfaithful.mean()), "sensitivity": float(unstable.mean())}
