@@ -11,6 +11,7 @@ from svdx.cli import command
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
+from svdx.explain.thresholds import Choice
 from svdx.pipeline import Pipeline
 from svdx.plots import curve_figure
 from svdx.provenance import write_summary
@@ -20,8 +21,10 @@ from svdx.sweep import forget, gather, is_done
 log = logging.getLogger(__name__)
 
 
-def points(cfg: DictConfig) -> list[float]:
-    """The thresholds of the curve: explainer.threshold alone where it is given, else all of `thresholds`."""
+def points(cfg: DictConfig) -> list[float] | list[Choice]:
+    """The thresholds of the curve: what chooses them alone, or explainer.threshold alone, else all of `thresholds`."""
+    if cfg.explainer.get("choice"):
+        return [build(cfg.explainer.choice)]
     if cfg.explainer.threshold is not None:
         return [cfg.explainer.threshold]
     if not cfg.thresholds:

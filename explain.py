@@ -13,6 +13,7 @@ from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.document import Each, Request, document_collection
+from svdx.document.parts import LEAST
 from svdx.document.unit import document_unit
 from svdx.errors import CorpusError
 from svdx.explain.maximisation import check_unit, extremes
@@ -57,7 +58,8 @@ def explain(cfg: DictConfig) -> None:
     else:
         track, start = None if several else track_at(Path(str(cfg.audio))), cfg.start
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
-    slider_steps([*cfg.thresholds, cfg.explainer.threshold])
+    own = LEAST if cfg.explainer.threshold is None else cfg.explainer.threshold  # or whichever will be chosen
+    slider_steps([*cfg.thresholds, own])
     if track:
         expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())

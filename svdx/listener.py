@@ -14,6 +14,7 @@ from torch import Tensor
 from svdx.audio import Sound, decode, promised_length, read
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
+from svdx.explain.thresholds import Choice
 from svdx.explain.tracks import at, explain_track, probabilities
 from svdx.frontend import FrontEnd
 from svdx.models.weights import load_classifier, load_inverter
@@ -109,7 +110,7 @@ class Listener:
         track = self._standardised(samples)
         return explain_track(self.explainer, track, self.frontend.excerpt_frames, frames).to("cpu")
 
-    def at(self, explanation: Either, threshold: float) -> Either:
+    def at(self, explanation: Either, threshold: float | Choice) -> Either:
         """The same explanation with the mask of another threshold."""
         there = explanation.to(self.device)
         if isinstance(there, TrackExplanation):

@@ -37,7 +37,7 @@ from svdx.models.svdnet import SVDNet
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
 from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
-from svdx.settings import build, check, parts_needed, rehearse
+from svdx.settings import build, build_explainer, check, parts_needed, rehearse
 
 EXAMPLES = 256  # training excerpts that an explainer may see
 
@@ -131,7 +131,7 @@ class Pipeline:
     def explainer_of(self, node: DictConfig, **options: Any) -> Explainer:
         """The explainer of a node like those of conf/explainer; parts that its constructor names are made."""
         parts = {name: getattr(self, name) for name in parts_needed(node)}
-        return build(node, classifier=self.classifier, **parts, **options)
+        return build_explainer(node, classifier=self.classifier, **parts, **options)
 
     def controls(self) -> list[Explainer]:
         """The configured controls, without the explainer itself."""

@@ -23,10 +23,12 @@ PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), stri
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
 
 
-def explanation_figure(explanation: Explanation, frontend: FrontEnd, number: int = 0, title: str = "") -> Figure:
+def explanation_figure(
+    explanation: Explanation, frontend: FrontEnd, number: int = 0, title: str = "", score: str = "score"
+) -> Figure:
     """The paper's Figure 3 for one excerpt of an explanation: input, inversion, mask, and what is left of the input.
 
-    Mel-scaled frequency in Hz over seconds. number: which of the B excerpts.
+    Mel-scaled frequency in Hz over seconds. number: which of the B excerpts; score: see `Explainer.score`
     """
     excerpt, picture, mask, masked = (
         getattr(explanation, name)[number].cpu().numpy() for name in ("excerpts", "salience", "mask", "masked")
@@ -35,7 +37,7 @@ def explanation_figure(explanation: Explanation, frontend: FrontEnd, number: int
     limits = dict(zip(("vmin", "vmax"), np.percentile(excerpt, [1, 99]), strict=True))
     panels = (
         (f"(a) input, p(singing) = {before:.2f}", excerpt, {**limits, "cmap": "magma"}),
-        ("(b) inverted features, scaled to [0, 1]", picture, {"vmin": 0, "vmax": 1, "cmap": "magma"}),
+        (f"(b) {score}, scaled to [0, 1]", picture, {"vmin": 0, "vmax": 1, "cmap": "magma"}),
         (f"(c) mask, {100 * mask.mean():.0f} % kept", mask, {"vmin": 0, "vmax": 1, "cmap": "gray"}),
         (f"(d) explanation, p(singing) = {after:.2f}", masked, {**limits, "cmap": "magma"}),
     )
@@ -51,16 +53,16 @@ def explanation_figure(explanation: Explanation, frontend: FrontEnd, number: int
     return figure
 
 
-def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str = "") -> Figure:
-    """A whole track: probability of singing over time, input, merged inversions, and what is left of the input.
+def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str = "", score: str = "score") -> Figure:
+    """A whole track: probability of singing over time, input, merged scores, and what is left of the input.
 
-    Mel-scaled frequency in Hz over seconds.
+    Mel-scaled frequency in Hz over seconds. score: see `Explainer.score`
     """
     track, salience, masked = (getattr(explanation, name).cpu().numpy() for name in ("track", "salience", "masked"))
     limits = dict(zip(("vmin", "vmax"), np.percentile(track, [1, 99]), strict=True))
     panels = (
         ("(b) input", track, limits),
-        ("(c) inverted features, scaled to [0, 1], merged over all excerpts", salience, {"vmin": 0, "vmax": 1}),
+        (f"(c) {score}, scaled to [0, 1], merged over all excerpts", salience, {"vmin": 0, "vmax": 1}),
         (f"(d) explanation, {100 * explanation.area:.0f} % kept", masked, limits),
     )
     figure = Figure(figsize=(11, 9), layout="constrained")

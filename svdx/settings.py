@@ -44,6 +44,7 @@ RANGES = {
     "start": (0, math.inf),
     "classifier.threshold": (0, 1),
     "explainer.threshold": (0, LARGEST_THRESHOLD),
+    "explainer.choice.area": (0, 1),
     "thresholds": (0, LARGEST_THRESHOLD),
     "data.seed": (0, 2**32 - 1),
     "excerpts.seed": (0, math.inf),
@@ -84,6 +85,9 @@ def check(cfg: DictConfig) -> None:
             if isinstance(value, int | float) and not low <= value <= high:
                 expected = f"{low} to {high}" if high < math.inf else f"{low} or more"
                 raise ConfigError(f"{_set_by(key, written)}={_shown(given)}: expected {expected}")
+    if nodes["explainer"].get("choice") and nodes["explainer"].get("threshold") is not None:
+        number = f"explainer.threshold={_shown(nodes['explainer']['threshold'])}"
+        raise ConfigError(f"{number}: a number is for threshold=fixed; the chosen threshold= finds its own")
     for file in (values[key] for key in FILES):
         if file not in NO_FILES:
             expect_file(Path(str(file)))
@@ -101,7 +105,21 @@ def rehearse(cfg: DictConfig, store: Any) -> None:
         build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
     stand_in = nn.Identity()
     parts = dict.fromkeys(parts_needed(cfg.explainer), stand_in)
-    build(cfg.explainer, classifier=stand_in, **parts, threshold=cfg.explainer.threshold or 0.0)
+    number = {} if cfg.explainer.get("choice") else {"threshold": cfg.explainer.threshold or 0.0}
+    explainer = build_explainer(cfg.explainer, classifier=stand_in, **parts, **number)
+    if cfg.get("start") == "all":
+        explainer.choice.check_tracks()
+
+
+def build_explainer(node: DictConfig, **live: Any) -> Any:
+    """The explainer of a node like those of conf/explainer, with one of conf/threshold merged into it: a `choice`, and
+    the keys that it refers to, of which the explainer takes those that its constructor names."""
+    taken = OmegaConf.to_container(node, resolve=True)
+    choice = taken.pop("choice", {})
+    named = {"_target_", *inspect.signature(get_object(node._target_)).parameters}
+    own = {key: value for key, value in taken.items() if key in named or key not in choice}
+    chosen = {"threshold": build(node.choice)} if choice else {}
+    return build(own, **{**chosen, **live})
 
 
 def parts_needed(explainer: DictConfig) -> list[str]:

@@ -18,7 +18,14 @@ from svdx.plots import curve_figure
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("explainer.threshold", "explainer.keep", "explainer.fill", "data", "excerpts.split")  # of a curve.csv
+COLUMNS = (  # of a curve.csv
+    "explainer.threshold",
+    "explainer.area",
+    "explainer.keep",
+    "explainer.fill",
+    "data",
+    "excerpts.split",
+)
 CURVE, SUMMARY = "curve.csv", "summary.json"  # the summary is written last
 
 

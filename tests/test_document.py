@@ -124,7 +124,9 @@ def test_facts_say_what_was_heard_before_and_after(before, after, facts):
     bins = torch.zeros(1, 4, 4)
     mask = torch.zeros(1, 4, 4, dtype=torch.bool)
     mask[0, 0, :3] = True
-    heard = Explanation(bins, bins, bins, mask, bins, torch.tensor([before]), torch.tensor([after]), 0.66)
+    heard = Explanation(
+        bins, bins, bins, mask, bins, torch.tensor([before]), torch.tensor([after]), 0.66, torch.ones(1)
+    )
     found = explanation_facts(heard)
     assert (found["excerpt"], found["explanation"], found["label"]) == facts
     assert found["area kept"] == "18.8 %"

@@ -50,6 +50,7 @@ def test_every_field_by_hand():
     assert heard.masked_probability.tolist() == pytest.approx([0.6, 0.6, 0.25])
     assert heard.area.tolist() == [0.25, 0.75, 0.25]
     assert heard.decision == 0.5
+    assert heard.threshold.tolist() == [0.75] * 3
 
 
 def test_labels_are_strictly_above_the_decision_threshold_and_a_flip_is_a_change_of_them():
@@ -100,7 +101,7 @@ def test_arrays_are_the_fields_in_numpy():
     arrays = heard.arrays()
     assert set(arrays) == {
         *("excerpts", "picture", "salience", "mask", "masked"),
-        *("probability", "masked_probability", "decision"),
+        *("probability", "masked_probability", "decision", "threshold"),
     }
     assert all(isinstance(array, np.ndarray) for array in arrays.values())
     assert arrays["mask"].dtype == bool and (arrays["mask"] == heard.mask.numpy()).all()

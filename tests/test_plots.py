@@ -17,7 +17,7 @@ def an_explanation(n=2):
     salience = (picture - picture.amin()) / (picture.amax() - picture.amin())
     mask = salience >= 0.5
     p = torch.linspace(0.25, 0.75, n)
-    return Explanation(excerpts, picture, salience, mask, excerpts * mask, p, 1 - p, 0.5)
+    return Explanation(excerpts, picture, salience, mask, excerpts * mask, p, 1 - p, 0.5, 0 * p)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_whole_tracks_panels_share_their_time(frontend):
     track, salience = torch.randn(500, 80), torch.rand(500, 80)
     mask, starts = salience >= 0.5, torch.tensor([0, 200, 385])
     p = torch.tensor([0.9, 0.2, 0.6])
-    heard = TrackExplanation(track, starts, salience, mask, track * mask, p, 1 - p, 0.5)
+    heard = TrackExplanation(track, starts, salience, mask, track * mask, p, 1 - p, 0.5, 0.5)
     probability, *pictures = panels(track_figure(heard, frontend, "song.mp3, whole track"))
     for axes, values in zip(pictures, (track, salience, track * mask), strict=True):
         assert np.array_equal(axes.images[0].get_array(), values.numpy().T)

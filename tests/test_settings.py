@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from torch import nn
 
 from svdx.errors import ConfigError, SvdxError
-from svdx.settings import build, check, rehearse
+from svdx.explain import Area, Otsu, ReconstructionError
+from svdx.settings import build, build_explainer, check, parts_needed, rehearse
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -140,6 +142,46 @@ def test_what_is_configured_passes(entry, data):
         check(composed(f"data={data}", f"experiment={experiment}", "data.root=2024", "logger=wandb", entry=entry))
     cfg = composed(f"data={data}", entry=entry)
     rehearse(cfg, build(cfg.store, frontend=build(cfg.frontend)))
+
+
+AREA = "threshold=area"
+CHOICES = {  # overrides → what is said
+    (AREA, "explainer.area=1.5"): "explainer.area=1.5: expected 0 to 1",
+    (AREA, "explainer.area=x"): "explainer.area=x: expected a number",
+    (AREA, "explainer.threshold=0.5"): "explainer.threshold=0.5: a number is for threshold=fixed",
+    ("threshold=reconstruction_error", "explainer=energy"): "explainer=energy are no log-mels",
+    ("threshold=reconstruction_error", "explainer.step=0"): "explainer.step=0: expected more than 0",
+}
+
+
+@pytest.mark.parametrize("overrides, said", CHOICES.items())
+def test_what_a_choice_of_threshold_cannot_be_is_said_before_a_network_is_made(overrides, said):
+    cfg = composed(*overrides)
+    with pytest.raises(ConfigError) as error:
+        check(cfg)
+        rehearse(cfg, build(cfg.store, frontend=build(cfg.frontend)))
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_whole_tracks_are_not_cut_by_their_reconstruction_error():
+    cfg = composed("threshold=reconstruction_error", "start=all", entry="explain")
+    with pytest.raises(ConfigError, match="of excerpts only"):
+        rehearse(cfg, build(cfg.store, frontend=build(cfg.frontend)))
+
+
+@pytest.mark.parametrize("entry", ["train", "evaluate", "explain"])
+@pytest.mark.parametrize("explainer", ["inversion", "random"])
+def test_every_choice_of_threshold_becomes_the_explainers(entry, explainer):
+    chosen = {AREA: Area(0.25), "threshold=otsu": Otsu(), "threshold=fixed": 0.5}
+    if explainer == "inversion":
+        chosen["threshold=reconstruction_error"] = ReconstructionError(0.02)
+    for word, expected in chosen.items():
+        more = {AREA: ["explainer.area=0.25"], "threshold=fixed": ["explainer.threshold=0.5"]}.get(word, [])
+        cfg = composed(word, *more, f"explainer={explainer}", entry=entry)
+        check(cfg)
+        parts = dict.fromkeys(parts_needed(cfg.explainer))
+        found = build_explainer(cfg.explainer, classifier=nn.Identity(), **parts)
+        assert found.threshold == expected and found.name == explainer
 
 
 def test_files_that_are_not_there_are_named():

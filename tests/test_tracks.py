@@ -82,7 +82,7 @@ def test_threshold_0_keeps_all_and_1_1_nothing(threshold, kept):
 def test_a_flip_is_a_change_of_label():
     bins = torch.zeros(4, 1)
     before, after = torch.tensor([0.6, 0.6, 0.4, 0.5]), torch.tensor([0.6, 0.5, 0.6, 0.4])
-    found = TrackExplanation(bins, torch.arange(4), bins, bins.bool(), bins, before, after, 0.5)
+    found = TrackExplanation(bins, torch.arange(4), bins, bins.bool(), bins, before, after, 0.5, 0.6)
     assert found.vocal.tolist() == [True, True, False, False]
     assert found.flipped.tolist() == [False, True, True, False]
     assert set(found.arrays()) >= {"track", "starts", "salience", "mask"}

@@ -15,12 +15,16 @@ from torch.utils.data import Dataset
 from svdx.audio import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
 from svdx.explain.explainer import Explainer
+from svdx.explain.thresholds import Choice
 from svdx.frontend import FrontEnd
 from svdx.sound import masked_sound
 
 
-def shown_threshold(thresholds: Sequence[float]) -> float:
-    """Which of a curve's thresholds pictures, sounds and summaries are of: the nearest to 0.6, the paper's choice."""
+def shown_threshold(thresholds: Sequence[float] | Sequence[Choice]) -> float | Choice:
+    """Which of a curve's thresholds pictures, sounds and summaries are of: the only one, or the nearest to 0.6, the
+    paper's choice."""
+    if len(thresholds) == 1:
+        return thresholds[0]
     return min(thresholds, key=lambda threshold: abs(threshold - SHOWN))
 
 
@@ -39,9 +43,9 @@ def explain_examples(
     pictures, sounds, kept = {}, {}, {}
     for row, number in enumerate(progress(numbers, f"pictures and sounds of {len(numbers)} excerpts")):
         stem, caption = directory / f"excerpt-{number:05d}", place(excerpts, number, frontend)
-        title = f"{caption}; threshold {explainer.threshold:g}"
+        title = f"{caption}; {explainer.choice.words(float(explanation.threshold[row]))}"
         pictures[stem.with_suffix(".png")] = title
-        draw(explanation, row, frontend, title, stem.with_suffix(".png"))
+        draw(explanation, row, frontend, title, stem.with_suffix(".png"), explainer.score)
         track, span = _track_and_span(excerpts, number, frontend)
         part = masked_sound(track, explanation.mask[row].float(), frontend, span=span)
         whole, left = stem.with_suffix(".wav"), stem.with_name(f"{stem.name}-kept.wav")

@@ -30,10 +30,10 @@ def place(excerpts: Dataset, number: int, frontend: FrontEnd) -> str:
     return f"{track.name}, from {start:.2f} s"
 
 
-def draw(explanation: Explanation, number: int, frontend: FrontEnd, title: str, path: Path) -> None:
-    """Save input, inversion, mask and explanation of the B excerpts' number-th as a picture."""
+def draw(explanation: Explanation, number: int, frontend: FrontEnd, title: str, path: Path, score: str) -> None:
+    """Save input, score, mask and explanation of the B excerpts' number-th as a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    explanation_figure(explanation, frontend, number, title).savefig(path)
+    explanation_figure(explanation, frontend, number, title, score).savefig(path)
 
 
 def wandb_only(loggers: Sequence[Logger]) -> list[WandbLogger]:

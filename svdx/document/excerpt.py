@@ -17,6 +17,7 @@ from svdx.document.parts import (
     mask_in_words,
     picture_of,
     region_facts,
+    threshold_shown,
     write_sounds,
 )
 from svdx.explain import Explanation
@@ -38,20 +39,22 @@ def document_excerpt(
     samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
     stems = log_mels_of_stems(listener, track, samples, excerpt)
     explanation = listener.listen(samples)
+    mask, chosen = explanation.mask[0].numpy(), float(explanation.threshold[0])
+    shown = threshold_shown(listener.explainer, chosen, mask)
     points = excerpt_points(listener, sound, span, explanation, thresholds)
-    own = next(point for point in points if point.threshold == listener.explainer.threshold)
-    picture = picture_of(listener, explanation.excerpts[0], explanation.salience[0], stems)
-    mask = explanation.mask[0].numpy()
+    own = next(point for point in points if point.threshold == shown)
+    picture = picture_of(listener, explanation.excerpts[0], explanation.salience[0], explanation.mask[0], shown, stems)
     facts = {
         "file": track.audio.name,
         **explanation_facts(explanation),
         **label_facts(explanation, track, centre(excerpt.start // listener.frontend.hop, listener.frontend)),
-        "mask": mask_in_words(listener.explainer),
+        "explainer": listener.explainer.name,
+        "mask": mask_in_words(listener.explainer, chosen),
         "label of the kept part as sound": own.as_sound.text,
         **region_facts(picture, mask, stems),
     }
     title = f"{track.name}, from {start:g} s"
-    figure = explanation_figure(explanation, listener.frontend, title=title)
+    figure = explanation_figure(explanation, listener.frontend, title=title, score=listener.explainer.score)
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
@@ -87,7 +90,7 @@ def verdict(facts: dict[str, str]) -> str:
     """The explanation of one excerpt in a sentence."""
     return (
         f"The detector says: {facts['excerpt']}. From the {facts['area kept']} of the picture that the mask keeps "
-        f"({facts['mask']}), it says: {facts['explanation']}; label {facts['label']}. "
+        f"(explainer {facts['explainer']}, {facts['mask']}), it says: {facts['explanation']}; label {facts['label']}. "
         f"Kept energy: {facts['kept energy']}."
     )
 
@@ -97,8 +100,9 @@ def excerpt_points(
 ) -> list[Point]:
     """What stays of the excerpt at a span of a sound at each threshold and at the explainer's own, ascending."""
     points = []
-    for threshold in sorted({*thresholds, listener.explainer.threshold}):
-        masked = listener.at(explanation, threshold)
+    own = threshold_shown(listener.explainer, float(explanation.threshold[0]), explanation.mask[0].numpy())
+    for threshold in sorted({*thresholds, own}):
+        masked = explanation if threshold == own else listener.at(explanation, threshold)
         kept = listener.kept_sound(sound, masked, span).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
         again = as_sound(listener, kept, explanation)

@@ -19,12 +19,20 @@ from svdx.frontend import FrontEnd
 from svdx.listener import Listener
 from svdx.report import Picture
 
+LEAST = 1e-6  # threshold above 0, which keeps everything
+
 log = logging.getLogger(__name__)
 
 
-def mask_in_words(explainer: Explainer) -> str:
-    """How a mask is made and used, in the words of the command line."""
-    return f"threshold {explainer.threshold:g}, keep={explainer.keep}, fill={explainer.fill}"
+def mask_in_words(explainer: Explainer, threshold: float) -> str:
+    """How a mask is made and used, in the words of the command line. threshold: of the explanation"""
+    return f"{explainer.choice.words(threshold)}, keep={explainer.keep}, fill={explainer.fill}"
+
+
+def threshold_shown(explainer: Explainer, threshold: float, mask: np.ndarray) -> float:
+    """At which threshold the page opens, for a mask found at `threshold`; 0 only if everything is salient."""
+    salient = mask if explainer.keep == "salient" else ~mask
+    return explainer.choice.shown(threshold) or (0.0 if salient.all() else LEAST)
 
 
 def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:
@@ -59,14 +67,26 @@ def undate(path: Path) -> None:
 
 
 def picture_of(
-    listener: Listener, standardised: Tensor, salience: Tensor, stems: tuple[np.ndarray, np.ndarray] | None
+    listener: Listener,
+    standardised: Tensor,
+    salience: Tensor,
+    mask: Tensor,
+    threshold: float,
+    stems: tuple[np.ndarray, np.ndarray] | None,
 ) -> Picture:
-    """What the canvas shows of a standardised log-mel with its salience, both [frames, bands]."""
+    """What the canvas shows of a standardised log-mel with its salience and mask, all [frames, bands].
+
+    threshold: where the page opens, see `threshold_shown`; there the picture's mask is this one, also where a choice
+    keeps only some of equally salient bins.
+    """
     explainer = listener.explainer
+    salient = (mask if explainer.keep == "salient" else ~mask).numpy()
+    at, salience = np.float32(threshold), salience.numpy()
+    below = np.nextafter(at, np.float32(-1))
     return Picture(
         listener.raw(standardised).numpy(),
-        salience.numpy(),
-        explainer.threshold,
+        np.where(salient, np.maximum(salience, at), np.minimum(salience, below)),
+        threshold,
         explainer.keep,
         listener.frontend,
         voice_bins(*stems) if stems is not None else None,

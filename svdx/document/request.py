@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from svdx.corpora.track import Track
 from svdx.document.excerpt import document_excerpt
 from svdx.document.track import document_track
 from svdx.errors import AudioError
+from svdx.explain.thresholds import Choice
 from svdx.listener import Listener
 from svdx.models.weights import fingerprint
 
@@ -56,10 +57,7 @@ class Request:
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
-        explainer = {
-            name: fingerprint(part, whole=True) if isinstance(part, nn.Module) else part
-            for name, part in vars(self.listener.explainer).items()
-        }
+        explainer = {name: plain(part) for name, part in vars(self.listener.explainer).items()}
         return {
             "start": self.start,
             "hop": self.hop,
@@ -68,6 +66,13 @@ class Request:
             "explainer": {"name": self.listener.explainer.name, **explainer},
             "frontend": self.listener.frontend.settings,
         }
+
+
+def plain(part: Any) -> Any:
+    """What an explainer has, as JSON has it."""
+    if isinstance(part, nn.Module):
+        return fingerprint(part, whole=True)
+    return {"choice": part.name, **asdict(part)} if isinstance(part, Choice) else part
 
 
 def identity(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from svdx.document.parts import (
     mask_in_words,
     picture_of,
     region_facts,
+    threshold_shown,
     write_sounds,
 )
 from svdx.explain import TrackExplanation
@@ -52,15 +53,17 @@ def document_track(
     kept = listener.kept_sound(whole, explanation)
     points = track_points(listener, explanation, thresholds, kept)
     own = next(point for point in points if point.sound is not None)
-    picture = picture_of(listener, explanation.track, explanation.salience, stems)
+    shown = threshold_shown(listener.explainer, explanation.threshold, explanation.mask.numpy())
+    picture = picture_of(listener, explanation.track, explanation.salience, explanation.mask, shown, stems)
     facts = {
         **track_facts(explanation, track, listener.frontend),
-        "mask": mask_in_words(listener.explainer),
+        "explainer": listener.explainer.name,
+        "mask": mask_in_words(listener.explainer, explanation.threshold),
         "labels of the kept part as sound": own.as_sound.text,
         **region_facts(picture, explanation.mask.numpy(), stems),
     }
     title = f"{track.name}, whole track"
-    figure = track_figure(explanation, listener.frontend, title)
+    figure = track_figure(explanation, listener.frontend, title, listener.explainer.score)
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())
@@ -108,7 +111,8 @@ def verdict(facts: dict[str, str]) -> str:
     """The explanation of a track in a sentence."""
     return (
         f"The detector hears singing in {facts['heard as singing']} excerpts. From the {facts['area kept']} of the "
-        f"picture that the mask keeps ({facts['mask']}), the label is {facts['label']}. "
+        f"picture that the mask keeps (explainer {facts['explainer']}, {facts['mask']}), "
+        f"the label is {facts['label']}. "
         f"Kept energy: {facts['kept energy']}."
     )
 
@@ -117,7 +121,8 @@ def track_points(
     listener: Listener, explanation: TrackExplanation, thresholds: Sequence[float], kept: Sound
 ) -> list[Point]:
     """What stays of a track at each threshold and at the explainer's own, for which alone there is a sound: `kept`."""
-    own, points = listener.explainer.threshold, []
+    own = threshold_shown(listener.explainer, explanation.threshold, explanation.mask.numpy())
+    points = []
     for threshold in sorted({*thresholds, own}):
         masked = explanation if threshold == own else listener.at(explanation, threshold)
         point = Point(threshold, percent(masked.mask), kept_in(masked.flipped))

@@ -16,8 +16,10 @@ from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError,
 from svdx.explain.explainer import Explainer
 from svdx.explain.inversion import FeatureInversion
 from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area, same_area
+from svdx.explain.thresholds import Choice
 
 STEPS = 20  # of the deletion and insertion curves
+DIGITS = 6  # of a mean threshold
 MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error, and
 MOST_KEPT = 2**27  # numbers of their features, half a GB: 237 excerpts' maps of conv1
 
@@ -26,7 +28,8 @@ class Evaluator(pl.LightningModule):
     """Test-only module: one picture per excerpt, then one masked forward for each of its masks that is a new one
     (see `Hearing`).
 
-    explainer: what is evaluated, with its keep and fill; thresholds: the points of the curve
+    explainer: what is evaluated, with its keep and fill
+    thresholds: the points of the curve; the one that a `Choice` makes is written with the mean of its thresholds
     controls: explainers to compare with at the same area
     agreement: also measure how the classifier's confidence follows the explanations (six times the work)
     """
@@ -34,14 +37,16 @@ class Evaluator(pl.LightningModule):
     def __init__(
         self,
         explainer: Explainer,
-        thresholds: Sequence[float],
+        thresholds: Sequence[float | Choice],
         controls: Sequence[Explainer] = (),
         agreement: bool = False,
     ) -> None:
         super().__init__()
         for threshold in thresholds:
-            check_threshold(threshold, "thresholds")
-        self.explainer, self.thresholds, self.controls = explainer, [float(t) for t in thresholds], list(controls)
+            if not isinstance(threshold, Choice):
+                check_threshold(threshold, "thresholds")
+        self.explainer, self.thresholds, self.controls = explainer, list(thresholds), list(controls)
+        self.found = nn.ModuleList(MeanMetric() for _ in self.thresholds)
         self.networks = nn.ModuleList(explainer.networks())  # they follow the trainer's device
         self.auroc, self.accuracy, self.called_singing = AUROC(), BinaryAccuracy(), MeanMetric()
         self.measures_agreement = agreement
@@ -64,7 +69,7 @@ class Evaluator(pl.LightningModule):
         picture, probability = self.explainer.look(excerpts)
         self._compare_with_labels(probability, batch["vocal"])
         salience = normalise(picture)
-        masks = torch.stack([self.explainer.mask(salience, threshold) for threshold in self.thresholds])
+        masks = self._masks(excerpts, picture, salience)
         hearing = Hearing(self.explainer, excerpts, probability, self._hear_nothing(excerpts))
         heard = hearing(masks)
         self._count(self.explainer.name, probability, heard, masks, batch["track"])
@@ -77,6 +82,13 @@ class Evaluator(pl.LightningModule):
             self._agree(hearing, salience, masks, heard)
         if self.reconstruction:
             self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, picture)))
+
+    def _masks(self, excerpts: Tensor, picture: Tensor, salience: Tensor) -> Tensor:
+        """At every threshold, [T, B, frames, bands] bool."""
+        cuts = [self.explainer.cut(excerpts, picture, salience, threshold) for threshold in self.thresholds]
+        for mean, (_, found) in zip(self.found, cuts, strict=True):
+            mean.update(found)
+        return torch.stack([mask for mask, _ in cuts])
 
     def _hear_nothing(self, excerpts: Tensor) -> Tensor:
         """Probabilities under the empty mask, [B]; heard once for all batches where they are the same for all."""
@@ -125,6 +137,9 @@ class Evaluator(pl.LightningModule):
         self.log("empty_mask/explanation_loss_percent", empty["explanation_loss_percent"])
         self.log("empty_mask/balanced_loss_percent", empty["balanced_loss_percent"])
         self.points = {name: curve.compute() for name, curve in self.curves.items()}
+        found = [round(float(mean.compute()), DIGITS) for mean in self.found]
+        pairs = zip(self.thresholds, found, strict=True)
+        self.written = [mean if isinstance(threshold, Choice) else float(threshold) for threshold, mean in pairs]
         if self.agreement is not None:
             self.agreements = self.agreement.compute()
 
@@ -134,14 +149,14 @@ class Evaluator(pl.LightningModule):
         return [
             {"explainer": name, **head, "threshold": threshold, **point}
             for name, points in self.points.items()
-            for threshold, point in zip(self.thresholds, points, strict=True)
+            for threshold, point in zip(self.written, points, strict=True)
         ]
 
     def agreement_rows(self) -> list[dict]:
         """A row a threshold: what `svdx.evaluation.agreement` defines, with the areas under the two curves."""
         if self.agreement is None:
             return []
-        return [{"threshold": t, **row} for t, row in zip(self.thresholds, self.agreements, strict=True)]
+        return [{"threshold": t, **row} for t, row in zip(self.written, self.agreements, strict=True)]
 
 
 class Curve(nn.Module):

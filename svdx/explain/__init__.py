@@ -2,6 +2,16 @@
 
 from svdx.explain.explainer import Explainer, Explanation
 from svdx.explain.inversion import FeatureInversion
+from svdx.explain.thresholds import Area, Fixed, Otsu, ReconstructionError
 from svdx.explain.tracks import TrackExplanation
 
-__all__ = ["Explainer", "Explanation", "FeatureInversion", "TrackExplanation"]
+__all__ = [
+    "Area",
+    "Explainer",
+    "Explanation",
+    "FeatureInversion",
+    "Fixed",
+    "Otsu",
+    "ReconstructionError",
+    "TrackExplanation",
+]

@@ -21,7 +21,7 @@ class TwoClasses(nn.Module):
     """A classifier with a column a class, as tools for multi-class classifiers expect it: Captum's, Quantus'.
 
     Shape:
-        excerpts [B, frames, bands] → log-odds of no singing and of singing, [B, 2]
+        excerpts [B, frames, bands] or [B, 1, frames, bands] → log-odds of no singing and of singing, [B, 2]
     """
 
     def __init__(self, classifier: nn.Module) -> None:
@@ -29,7 +29,7 @@ class TwoClasses(nn.Module):
         self.classifier = classifier
 
     def forward(self, excerpts: Tensor) -> Tensor:
-        singing = log_odds(self.classifier, excerpts)
+        singing = log_odds(self.classifier, excerpts.reshape(len(excerpts), *excerpts.shape[-2:]))
         return torch.stack([-singing, singing], 1)
 
 

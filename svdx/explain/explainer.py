@@ -16,12 +16,12 @@ from svdx.explain.masks import (
     KEEPS,
     apply_mask,
     check_choice,
-    check_threshold,
     fill_value,
     normalise,
     relative_area,
     threshold_mask,
 )
+from svdx.explain.thresholds import Choice, Fixed
 
 Here = TypeVar("Here", bound="Labels")
 
@@ -68,6 +68,8 @@ class Explanation(Labels):
     masked: the explanation itself, the excerpt with everything else filled
     probability, masked_probability: of singing, for the excerpt and for the explanation, [B]
     decision: a probability strictly above it means singing
+    threshold: of the salience, [B]: the number that was given, or the least salience that a `Choice` found salient (1.1
+        where it found none)
     """
 
     excerpts: Tensor
@@ -78,6 +80,7 @@ class Explanation(Labels):
     probability: Tensor
     masked_probability: Tensor
     decision: float
+    threshold: Tensor
 
     @property
     def area(self) -> Tensor:
@@ -90,26 +93,38 @@ class Explainer(ABC):
 
     classifier: any module with `features(x)` and `forward(x)` → probability [B]; its buffers `mean` and `std`
         (per band) are used where the fill asks for them, and `threshold` is its decision threshold (0.5 without)
-    threshold: of the salience, in [0, 1.1]; keep: salient or complement; fill, floor: see `masks.fill_value`
+    threshold: of the salience, in [0, 1.1], or what chooses it, see `thresholds`; keep: salient or complement
+    fill, floor: see `masks.fill_value`
     """
 
     name: str
+    picture_is_logmel = False  # and standardised as an excerpt is
 
     def __init__(
         self,
         classifier: nn.Module,
-        threshold: float = 0.6,
+        threshold: float | Choice = 0.6,
         keep: str = "salient",
         fill: str = "mean",
         floor: float = 1e-7,
     ) -> None:
-        check_threshold(threshold)
         check_choice("keep", keep, KEEPS)
         check_choice("fill", fill, FILLS)
         if not floor > 0:
             raise ConfigError(f"explainer.floor={floor}: expected more than 0")
         self.classifier, self.threshold, self.keep, self.fill, self.floor = classifier, threshold, keep, fill, floor
         self.decision = float(getattr(classifier, "threshold", 0.5))
+        self.choice.check(self)
+
+    @property
+    def choice(self) -> Choice:
+        """What chooses the threshold."""
+        return chosen(self.threshold)
+
+    @property
+    def score(self) -> str:
+        """What its pictures show, in words."""
+        return f"score of explainer={self.name}"
 
     @abstractmethod
     def picture(self, excerpts: Tensor) -> Tensor:
@@ -129,9 +144,16 @@ class Explainer(ABC):
             network.to(device)
         return self
 
-    def mask(self, salience: Tensor, threshold: float | None = None) -> Tensor:
-        """salience [B, frames, bands] in [0, 1] → kept bins, bool, at `threshold` or at the explainer's own."""
-        return threshold_mask(salience, self.threshold if threshold is None else threshold, self.keep)
+    def mask(self, salience: Tensor, threshold: float) -> Tensor:
+        """salience [B, frames, bands] in [0, 1] → kept bins, bool, at a number."""
+        return threshold_mask(salience, threshold, self.keep)
+
+    def cut(
+        self, excerpts: Tensor, picture: Tensor | None, salience: Tensor, threshold: float | Choice
+    ) -> tuple[Tensor, Tensor]:
+        """Kept bins, bool, and the threshold [B], at a number or by a choice; see `Choice`."""
+        salient, threshold = chosen(threshold)(self, excerpts, picture, salience)
+        return salient if self.keep == "salient" else ~salient, threshold
 
     def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor:
         """Keep the excerpts' masked bins, fill the others."""
@@ -144,15 +166,20 @@ class Explainer(ABC):
         """Explain standardised excerpts, [B, frames, bands]."""
         picture, probability = self.look(excerpts)
         salience = normalise(picture)
-        mask = self.mask(salience)
+        mask, threshold = self.cut(excerpts, picture, salience, self.threshold)
         masked = self.apply(excerpts, mask)
-        return Explanation(
-            excerpts, picture, salience, mask, masked, probability, self.classifier(masked), self.decision
-        )
+        after = self.classifier(masked)
+        return Explanation(excerpts, picture, salience, mask, masked, probability, after, self.decision, threshold)
 
     @torch.no_grad()
-    def at(self, explanation: Explanation, threshold: float) -> Explanation:
+    def at(self, explanation: Explanation, threshold: float | Choice) -> Explanation:
         """The same explanation with the mask of another threshold."""
-        mask = self.mask(explanation.salience, threshold)
+        mask, found = self.cut(explanation.excerpts, explanation.picture, explanation.salience, threshold)
         masked = self.apply(explanation.excerpts, mask)
-        return replace(explanation, mask=mask, masked=masked, masked_probability=self.classifier(masked))
+        after = self.classifier(masked)
+        return replace(explanation, mask=mask, masked=masked, masked_probability=after, threshold=found)
+
+
+def chosen(threshold: float | Choice) -> Choice:
+    """A number as a choice. Raises: ConfigError."""
+    return threshold if isinstance(threshold, Choice) else Fixed(threshold)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from svdx.explain.explainer import Explainer, Labels
 from svdx.explain.masks import normalise, relative_area
+from svdx.explain.thresholds import Choice
 
 BATCH = 32  # excerpts at a time
 
@@ -23,6 +24,7 @@ class TrackExplanation(Labels):
     mask: True where the track is kept, [T, bands]; masked: the track with everything else filled
     probability, masked_probability: of singing, for the excerpts of the track and of `masked`, [N]
     decision: a probability strictly above it means singing
+    threshold: of the merged salience, see `Explanation`
     """
 
     track: Tensor
@@ -33,6 +35,7 @@ class TrackExplanation(Labels):
     probability: Tensor
     masked_probability: Tensor
     decision: float
+    threshold: float
 
     def to(self, device: torch.device | str) -> TrackExplanation:
         """The same on another device, but for the starts: they are places."""
@@ -47,6 +50,7 @@ class TrackExplanation(Labels):
 @torch.no_grad()
 def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) -> TrackExplanation:
     """Explain a standardised track [T, bands] by its excerpts of `length` frames, one every `hop` frames."""
+    explainer.choice.check_tracks()
     starts = excerpt_starts(len(track), length, hop)
     total, weight = torch.zeros_like(track), track.new_zeros(len(track), 1)
     window = merging_window(length)[:, None].to(track)
@@ -58,19 +62,21 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
             total[start : start + length] += window * salience
             weight[start : start + length] += window
     salience = (total / weight).clamp(0, 1)  # a mean of ones may be rounded to more
+    probability, undecided = torch.cat(found), math.nan
     explained = TrackExplanation(
-        track, starts, salience, salience, track, torch.cat(found), torch.cat(found), explainer.decision
+        track, starts, salience, salience, track, probability, probability, explainer.decision, undecided
     )
     return at(explainer, explained, explainer.threshold)
 
 
 @torch.no_grad()
-def at(explainer: Explainer, explanation: TrackExplanation, threshold: float) -> TrackExplanation:
+def at(explainer: Explainer, explanation: TrackExplanation, threshold: float | Choice) -> TrackExplanation:
     """The same explanation with the mask of another threshold; the fill "excerpt-mean" is the track's mean here."""
-    mask = explainer.mask(explanation.salience, threshold)
-    masked = explainer.apply(explanation.track[None], mask[None])[0]
+    track = explanation.track[None]
+    mask, found = explainer.cut(track, None, explanation.salience[None], threshold)
+    masked = explainer.apply(track, mask)[0]
     probability = probabilities(explainer.classifier, masked, explanation.starts)
-    return replace(explanation, mask=mask, masked=masked, masked_probability=probability)
+    return replace(explanation, mask=mask[0], masked=masked, masked_probability=probability, threshold=float(found))
 
 
 def excerpt_starts(n_frames: int, length: int, hop: int) -> Tensor:

@@ -1,0 +1,56 @@
+"""Captum's metrics of svdx' explanations: do the scores predict what the classifier does, and how stable are they?
+
+python examples/captum_metrics.py cache/models/CORPUS song.mp3 START    (pip install "svdx[compare]")
+
+Infidelity (Yeh et al., "On the (In)fidelity and Sensitivity of Explanations", NeurIPS 2019): mean squared difference
+between what the scores say that a perturbation takes away and what it takes away from the log-odds of the predicted
+class. The scores of an inversion are no log-odds: `normalize=True` scales them for the best fit first.
+Sensitivity: the greatest relative change of the scores when the excerpt changes by at most 0.02 in a bin.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+from captum.metrics import infidelity, sensitivity_max
+from torch import Tensor
+
+from svdx.explain import Explainer
+from svdx.explain.as_attribution import AsAttribution
+from svdx.explain.controls import Loudest, RandomBins
+from svdx.listener import load
+
+SAMPLES = 20  # perturbations of an excerpt
+
+
+def noise(excerpts: Tensor) -> tuple[Tensor, Tensor]:
+    """What is taken away from the bins of standardised excerpts, and what is left of them."""
+    taken = 0.1 * torch.randn_like(excerpts)
+    return taken, excerpts - taken
+
+
+def measured(explainer: Explainer, excerpts: Tensor, normalize: bool = True) -> dict[str, float]:
+    """Infidelity and sensitivity, means over excerpts [B, frames, bands]."""
+    attribution = AsAttribution(explainer)
+    label = (explainer.classifier(excerpts) > explainer.decision).long()
+    scores = attribution.attribute(excerpts, label)
+    options = dict(target=label, n_perturb_samples=SAMPLES)
+    unfaithful = infidelity(attribution.forward_func, noise, excerpts, scores, normalize=normalize, **options)
+    unstable = sensitivity_max(attribution.attribute, excerpts, **options)
+    return {"infidelity": float(unfaithful.mean()), "sensitivity": float(unstable.mean())}
+
+
+def main(models: str, audio: str, start: str) -> None:
+    listener = load(models)
+    classifier, inversion = listener.explainer.classifier, listener.explainer
+    excerpts = listener.explain(audio, float(start)).excerpts
+    explainers: list[Explainer] = [inversion, Loudest(classifier), RandomBins(classifier)]
+    for explainer in explainers:
+        numbers = ", ".join(f"{name} {value:.3g}" for name, value in measured(explainer, excerpts).items())
+        print(f"{explainer.name}: {numbers}")
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main(*sys.argv[1:])

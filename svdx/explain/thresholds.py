@@ -1,0 +1,169 @@
+"""Where a salience is cut: at a fixed number, at an area, after Otsu, or by what the features lose.
+
+The paper leaves open which thresholding is best (section VI). An `Explainer` takes a number or one of these.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from svdx.errors import ConfigError
+from svdx.explain.masks import LARGEST_THRESHOLD, check_threshold, largest_mask
+
+DIGITS = 4  # of a chosen threshold, where it is shown
+
+
+class Cut(NamedTuple):
+    """salient: bins, bool [B, frames, bands]; threshold: of the salience, [B]"""
+
+    salient: Tensor
+    threshold: Tensor
+
+
+class Masking(Protocol):
+    """Of an explainer, what a choice may need."""
+
+    name: str
+    classifier: nn.Module
+    picture_is_logmel: bool
+
+    def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor: ...
+
+
+class Choice(ABC):
+    """Chooses which bins are salient; a child is a dataclass of its options."""
+
+    name: str
+    of_tracks = True  # does it know what to do with a whole track's merged salience?
+    needs_logmel = False
+
+    @abstractmethod
+    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+        """excerpts, picture, salience: as in `Explanation`; of a whole track B = 1, and there is no picture."""
+
+    def check(self, explainer: Masking) -> None:
+        """Raises ConfigError if the explainer's pictures are not what is needed."""
+        if self.needs_logmel and not explainer.picture_is_logmel:
+            wrong = f"the pictures of explainer={explainer.name} are no log-mels, as those of inversion are"
+            raise ConfigError(f"threshold={self.name}: {wrong}")
+
+    def check_tracks(self) -> None:
+        """Raises ConfigError if whole tracks cannot be cut so."""
+        if not self.of_tracks:
+            raise ConfigError(f"threshold={self.name}: of excerpts only; give start=SECONDS, or another threshold=")
+
+    def shown(self, threshold: float) -> float:
+        """A chosen threshold as it is written."""
+        return float(f"{threshold:.{DIGITS}g}")
+
+    def words(self, threshold: float) -> str:
+        """The choice and what it came to, in the words of the command line."""
+        return f"threshold={self.name}, here {self.shown(threshold):g}"
+
+
+@dataclass(frozen=True)
+class Fixed(Choice):
+    """The same number for all: salience ≥ threshold, in [0, 1.1], as in the paper."""
+
+    threshold: float
+    name = "fixed"
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+
+    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+        return Cut(salience >= self.threshold, salience.new_full((len(salience),), self.threshold))
+
+    def shown(self, threshold: float) -> float:
+        return self.threshold
+
+    def words(self, threshold: float) -> str:
+        return f"threshold {self.threshold:g}"
+
+
+@dataclass(frozen=True)
+class Area(Choice):
+    """Exactly round(area × bins) bins of every excerpt, those of greatest salience; of equal ones the first."""
+
+    area: float
+    name = "area"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.area <= 1:
+            raise ConfigError(f"explainer.area={self.area}: expected 0 to 1")
+
+    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+        n_kept = round(self.area * salience[0].numel())
+        salient = largest_mask(salience, torch.full((len(salience),), n_kept, device=salience.device))
+        return Cut(salient, least_kept(salience, salient))
+
+    def words(self, threshold: float) -> str:
+        return f"threshold=area, explainer.area={self.area:g}, here {self.shown(threshold):g}"
+
+
+@dataclass(frozen=True)
+class Otsu(Choice):
+    """Of every excerpt's salience, the cut in two classes whose means are farthest apart for their sizes: the greatest
+    variance between classes (Otsu, IEEE Trans. SMC 9, 1979), among all values rather than the bins of a histogram.
+    """
+
+    name = "otsu"
+
+    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+        values = salience.flatten(1).sort(1).values
+        total, n = values.double().cumsum(1), values.shape[1]
+        below = torch.arange(1, n, device=values.device) / n  # share of the bins under each cut
+        apart = total[:, :-1] / (below * n) - (total[:, -1:] - total[:, :-1]) / ((1 - below) * n)
+        is_cut = values[:, 1:] > values[:, :-1]
+        between = torch.where(is_cut, below * (1 - below) * apart**2, -1.0)
+        best = values[:, 1:].gather(1, between.argmax(1, keepdim=True))[:, 0]
+        threshold = torch.where(is_cut.any(1), best, LARGEST_THRESHOLD)
+        return Cut(salience >= threshold[:, None, None], threshold)
+
+
+@dataclass(frozen=True)
+class ReconstructionError(Choice):
+    """The greatest threshold of a grid from 1 down to 0 at which the explanation loses no more of the features Φ than
+    the inversion itself does: ‖Φ(masked x) − Φ(x)‖ ≤ ‖Φ(x*) − Φ(x)‖, in FC8 for SVDNet.
+
+    step: of the grid. A forward for each step that an excerpt is above its threshold.
+    """
+
+    step: float = 0.02
+    name = "reconstruction_error"
+    of_tracks, needs_logmel = False, True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step <= 1:
+            raise ConfigError(f"explainer.step={self.step}: expected more than 0, and 1 at most")
+
+    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+        self.check(explainer)
+        if picture is None:
+            self.check_tracks()
+        features = explainer.classifier.features
+        heard = features(excerpts)
+        allowed = (features(picture) - heard).norm(dim=1)
+        salient, searched = (
+            torch.ones_like(salience, dtype=torch.bool),
+            torch.arange(len(excerpts), device=heard.device),
+        )
+        for number in range(round(1 / self.step), 0, -1):
+            kept = salience[searched] >= number * self.step
+            masked = explainer.apply(excerpts[searched], kept)
+            near = (features(masked) - heard[searched]).norm(dim=1) <= allowed[searched]
+            salient[searched[near]] = kept[near]
+            searched = searched[~near]
+            if not len(searched):
+                break
+        return Cut(salient, least_kept(salience, salient))
+
+
+def least_kept(salience: Tensor, salient: Tensor) -> Tensor:
+    """The least salience of the salient bins, [B]; LARGEST_THRESHOLD where there are none."""
+    return torch.where(salient, salience, LARGEST_THRESHOLD).amin((1, 2))
