@@ -32,6 +32,7 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "resume": bool,
     "start": float | Literal["all"],
     "hop": float | None,
+    "compare.shown": float,
 }
 FILES = ("classifier.weights", "classifier.standardisation", "inverter.weights")
 PARTS = ("inverter", "examples")  # what an explainer may need besides the classifier; `Pipeline` makes it
@@ -48,6 +49,9 @@ RANGES = {
     "excerpts.n": (1, math.inf),
     "inverter.excerpts.batch_size": (2, math.inf),  # batch norm
     "store.workers": (1, math.inf),
+    "compare.sanity.n": (1, math.inf),
+    "compare.sanity.epochs": (1, math.inf),
+    "compare.sanity.seed": (0, 2**32 - 1),
     "engine.workers": (1, math.inf),
     "engine.gpus": (0, math.inf),
     **{f"{network}.fit.max_epochs": (1, math.inf) for network in ("classifier", "inverter")},
@@ -95,9 +99,25 @@ def rehearse(cfg: DictConfig, store: Any) -> None:
     for section in (cfg.classifier, cfg.inverter):
         build(section.system.network)
         build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
+    _rehearse_explainer(cfg.explainer, threshold=cfg.explainer.threshold or 0.0)
+    for name, node in cfg.get("compare", {}).items():
+        if name == "methods":
+            _rehearse_methods(node)
+        elif isinstance(node, DictConfig):
+            build(node)
+
+
+def _rehearse_methods(methods: DictConfig) -> None:
+    for name, node in methods.items():
+        try:
+            _rehearse_explainer(node)
+        except ConfigError as error:
+            raise ConfigError(f"compare.methods.{name}: {error}") from error
+
+
+def _rehearse_explainer(node: DictConfig, **options: Any) -> None:
     stand_in = nn.Identity()
-    parts = dict.fromkeys(parts_needed(cfg.explainer), stand_in)
-    build(cfg.explainer, classifier=stand_in, **parts, threshold=cfg.explainer.threshold or 0.0)
+    build(node, classifier=stand_in, **dict.fromkeys(parts_needed(node), stand_in), **options)
 
 
 def parts_needed(explainer: DictConfig) -> list[str]:

@@ -77,7 +77,7 @@ def test_the_groups_are_those_of_the_contract():
     assert options("logger") == ["csv", "wandb"]
     assert options("model") == ["inverter", "svdnet"]
     assert options("engine") == ["local", "ray"]
-    assert options("experiment") == ["cross_dataset", "eusipco2018", "released_code"]
+    assert options("experiment") == ["compare", "cross_dataset", "eusipco2018", "released_code"]
     assert options("classifier") == ["quick", "svdnet"]
 
 

@@ -61,7 +61,7 @@ def test_sampling_by_name():
     assert pairs(sample(sampling="random", **arguments)) == pairs(at_random(lengths, 10, 3))
     assert pairs(sample(sampling="released", **arguments)) == pairs(released(lengths, 70))
     assert pairs(sample(sampling="all", **arguments)) == pairs(every(lengths, 7))
-    with pytest.raises(ConfigError, match=r"excerpts\.sampling=some: expected random, released or all"):
+    with pytest.raises(ConfigError, match=r"excerpts\.sampling=some: expected random, tracks, released or all"):
         sample(sampling="some", **arguments)
 
 
