@@ -13,7 +13,7 @@ from torch import nn
 
 from svdx.callbacks.panels import images, table, wandb_only
 from svdx.comparison.bench import Bench
-from svdx.comparison.measures import REFERENCE, thirds
+from svdx.comparison.measures import REFERENCE, is_stratified, thirds
 from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
@@ -99,7 +99,7 @@ def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[
         f"{cfg.excerpts.sampling}), {n['n_vocal']} called singing, {n['n_nonvocal']} not; the voice decides in "
         f"{n['n_localised']}. Fills: {', '.join(study.fills)}. Sanity on {cfg.compare.sanity.n} excerpts."
     )
-    if study.localised.any():
+    if is_stratified(study):
         low, high = thirds(study)
         summary += f" Voice to rest: soft below {low:.1f} dB, loud from {high:.1f} dB on (thirds)."
     values = dict(title=f"Explainers side by side: {cfg.data.name}", summary=summary, sections=tables, warnings=said)
@@ -142,7 +142,9 @@ def warnings(cfg: DictConfig, study: Study) -> list[str]:
     if "train" in splits:
         said.append("excerpts.split has training tracks: classifier and inverter know them.")
     if counts(study)["n_tracks"] < FEW_TRACKS:
-        said.append(f"{counts(study)['n_tracks']} tracks: intervals and p-values of so few are too small.")
+        said.append(f"{counts(study)['n_tracks']} tracks: intervals over so few are too narrow.")
+    if 0 < study.localised.sum() < FEW_TRACKS:
+        said.append(f"The voice decides in {study.localised.sum()} excerpts only: what is said of it says little.")
     return said
 
 
@@ -170,7 +172,7 @@ def methods_of(pipeline: Pipeline) -> tuple[dict[str, Method], dict[str, str]]:
             pipeline.inverter  # noqa: B018
             if not before and (pipeline.directory / "inverter" / "summary.json").is_file():
                 trained["inverter"] = f"{time.perf_counter() - begin:.0f}"
-            trained[name] = trained.get("inverter", "?")
+            trained[name] = trained.get("inverter", "in an earlier run")
         explainer = pipeline.explainer_of(node)
         parts = {part: getattr(pipeline, part) for part in needed}
         found[name] = Method(explainer, partial(remade, node, parts), "inverter" in needed)

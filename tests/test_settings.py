@@ -115,6 +115,31 @@ def test_what_only_explain_takes(override, expected):
         check(composed(override, entry="explain"))
 
 
+COMPARE = {  # override → what is said
+    "compare.methods.random.seed=x": "seed=x: expected a whole number",
+    "compare.methods.random.fill=3": "compare.methods.random.fill=3: expected a word",
+    "compare.methods.random.fill=most": "compare.methods.random: explainer.fill=most: expected mean, zero, floor",
+    "compare.methods.inversion.threshold=2": "compare.methods.inversion: explainer.threshold: 2 is outside",
+    "compare.equal_area.fills=mean": "compare.equal_area.fills=mean: expected [a word, …]",
+    "compare.equal_area.fills=[]": "compare.equal_area.fills=[]: expected one or more",
+    "compare.equal_area.areas=[0.2,0.1]": "expected ascending shares between 0 and 1",
+    "compare.sanity.n=0": "compare.sanity.n=0: expected 1 or more",
+    "compare.sanity.retrain=1": "compare.sanity.retrain=1: expected true or false",
+    "compare.sanity.best=0": "compare.sanity.best=0: expected more than 0",
+    "compare.cost.seconds=-1": "compare.cost.seconds=-1: expected more than 0",
+    "compare.shown=x": "compare.shown=x: expected a number",
+}
+
+
+@pytest.mark.parametrize("override, said", COMPARE.items())
+def test_what_a_comparison_cannot_mean_is_refused_before_anything_is_trained(override, said):
+    cfg = composed("experiment=compare", override)
+    with pytest.raises(ConfigError) as error:
+        check(cfg)
+        rehearse(cfg, build(cfg.store, frontend=build(cfg.frontend)))
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("override, said", CONSTRUCTORS.items())
 def test_what_a_constructor_refuses_is_said_before_a_corpus_or_a_network_is_made(override, said):
     cfg = composed(override)

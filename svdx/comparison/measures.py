@@ -14,6 +14,8 @@ LOSS, DELETION, GAIN = "explanation_loss_percent", "deletion_percent", "gain_ove
 AT_AREAS = ("voice_share", "voice_enrichment", "regions", "largest_region")
 AT_NONE = ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank", "deterministic", "stability")
 
+STRATIFIED = 9  # localised excerpts that are parted into thirds
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -99,13 +101,18 @@ def _trapezoids(values: np.ndarray, across: np.ndarray) -> np.ndarray:
 def classes(study: Study) -> dict[str, np.ndarray]:
     """Excerpts by the classifier's label, and the localised ones in thirds of their voice-to-rest ratio; [N] bool."""
     found = {"all": np.ones(len(study.vocal), bool), "vocal": study.vocal, "nonvocal": ~study.vocal}
-    if study.localised.any():
+    if is_stratified(study):
         low, high = thirds(study)
         ratio = np.where(study.localised, study.voice_ratio, np.nan)
         found["voice_soft"] = ratio < low
         found["voice_middle"] = (ratio >= low) & (ratio < high)
         found["voice_loud"] = ratio >= high
     return found
+
+
+def is_stratified(study: Study) -> bool:
+    """Are there enough localised excerpts to part them?"""
+    return bool(study.localised.sum() >= STRATIFIED)
 
 
 def thirds(study: Study) -> tuple[float, float]:

@@ -17,8 +17,8 @@ BALANCED = "balanced"
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of M methods: how many excerpts were measured, their mean, where the middle 95 per cent of the bootstrap's begin and end; [M]
-    each.
+    """Of M methods: how many excerpts were measured, their mean, and where the middle 95 per cent of the means in the
+    bootstrap begin and end; [M] each.
     """
 
     n: np.ndarray
