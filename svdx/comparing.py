@@ -144,7 +144,7 @@ def warnings(cfg: DictConfig, study: Study) -> list[str]:
     if counts(study)["n_tracks"] < FEW_TRACKS:
         said.append(f"{counts(study)['n_tracks']} tracks: intervals over so few are too narrow.")
     if 0 < study.localised.sum() < FEW_TRACKS:
-        said.append(f"The voice decides in {study.localised.sum()} excerpts only: what is said of it says little.")
+        said.append(f"Excerpts whose label the voice decides: {study.localised.sum()}. What these few say is little.")
     return said
 
 
