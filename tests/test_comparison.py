@@ -118,6 +118,14 @@ def test_the_perfect_score_keeps_every_label_with_the_rectangles_bins_and_loses_
     assert (removed != study.vocal).sum() == N / 2
 
 
+def test_every_fill_is_counted_by_itself(study):
+    """The floor is far below any excerpt, so that half the bins at random leave nobody singing; the mean is not."""
+    for number, fill in enumerate(study.fills):
+        kept = study.methods["random"]["kept"][number, 2]
+        assert loss(study, "random", fill, 0.5) == pytest.approx(100 * (kept != study.vocal).mean())
+    assert loss(study, "random", "floor", 0.5) == 50 > loss(study, "random", "mean", 0.5)
+
+
 def test_the_reversed_score_loses_the_singing(study):
     kept = study.methods["reversed"]["kept"][0, 1]
     assert not kept.any() and study.vocal.any()
