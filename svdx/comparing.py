@@ -168,10 +168,11 @@ def methods_of(pipeline: Pipeline) -> tuple[dict[str, Method], dict[str, str]]:
     for name, node in pipeline.cfg.compare.methods.items():
         needed = parts_needed(node)
         if "inverter" in needed:
-            begin, before = time.perf_counter(), "inverter" in vars(pipeline)
+            begin = time.time()
             pipeline.inverter  # noqa: B018
-            if not before and (pipeline.directory / "inverter" / "summary.json").is_file():
-                trained["inverter"] = f"{time.perf_counter() - begin:.0f}"
+            written = pipeline.directory / "inverter" / "summary.json"
+            if written.is_file() and written.stat().st_mtime >= begin:
+                trained["inverter"] = f"{time.time() - begin:.0f}"
             trained[name] = trained.get("inverter", "in an earlier run")
         explainer = pipeline.explainer_of(node)
         parts = {part: getattr(pipeline, part) for part in needed}
