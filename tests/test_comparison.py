@@ -41,9 +41,14 @@ class Reversed(Perfect):
 
 
 class Gradient(Explainer):
-    name = "gradient"
+    """Prepares something when it is first asked."""
+
+    name, prepared = "gradient", False
 
     def picture(self, excerpts):
+        if not self.prepared:
+            self.classifier(torch.zeros(100, FRAMES, BANDS))
+            self.prepared = True
         return evidence_gradient(self.classifier, excerpts, self.classifier(excerpts) > 0.5).abs()
 
 

@@ -138,13 +138,13 @@ def _sane(area: float, layers: list[str]) -> tuple[str, str, list[Column]]:
 
 
 def _cheap(found: Found) -> tuple[str, str, list[Column]]:
-    batched = sorted({key[1] for key in found.rows if key[1].startswith("seconds_")}, key=len)
+    sizes = sorted({int(key[1].split("_")[2]) for key in found.rows if key[1].startswith("seconds_")})
     columns = [
         Column("forwards", "forwards", better=LOW, form="{:.0f}"),
         Column("backwards", "backwards", better=LOW, form="{:.0f}"),
         *(
             Column(f"batch {batch}, {word} (s)", f"seconds_batch_{batch}_{key}", better=LOW, form="{:.3g}")
-            for batch in dict.fromkeys(name.split("_")[2] for name in batched)
+            for batch in sizes
             for key, word in (("median", "median"), ("p95", "95 %"))
         ),
     ]
