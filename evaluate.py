@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
 from svdx.cli import command
+from svdx.comparing import compare
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
@@ -80,6 +81,8 @@ def main(cfg: DictConfig) -> None:
         log.info(f"drawn: {picture}")
     elif cfg.gather:
         gather(cfg.gather)
+    elif "compare" in cfg:
+        compare(cfg)
     else:
         evaluate(cfg)
 

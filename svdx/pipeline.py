@@ -37,7 +37,8 @@ from svdx.models.svdnet import SVDNet
 from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
 from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
-from svdx.settings import build, build_explainer, check, parts_needed, rehearse
+from svdx.rehearsal import rehearse
+from svdx.settings import build, build_explainer, check, parts_needed
 
 EXAMPLES = 256  # training excerpts that an explainer may see
 

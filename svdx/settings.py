@@ -12,7 +12,6 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 from hydra.utils import get_object, instantiate
 from omegaconf import MISSING, DictConfig, OmegaConf
-from torch import nn
 
 from svdx.annotations import annotations, describe, fits
 from svdx.errors import ConfigError
@@ -34,6 +33,7 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "resume": bool,
     "start": float | Literal["all"],
     "hop": float | None,
+    "compare.shown": float,
 }
 FILES = ("classifier.weights", "classifier.standardisation", "inverter.weights")
 PARTS = ("inverter", "examples")  # what an explainer may need besides the classifier; `Pipeline` makes it
@@ -51,6 +51,9 @@ RANGES = {
     "excerpts.n": (1, math.inf),
     "inverter.excerpts.batch_size": (2, math.inf),  # batch norm
     "store.workers": (1, math.inf),
+    "compare.sanity.n": (1, math.inf),
+    "compare.sanity.epochs": (1, math.inf),
+    "compare.sanity.seed": (0, 2**32 - 1),
     "engine.workers": (1, math.inf),
     **{f"maximisation.{key}": (0, math.inf) for key in ("l2", "variation", "bound")},
     "maximisation.steps": (1, math.inf),
@@ -91,24 +94,6 @@ def check(cfg: DictConfig) -> None:
     for file in (values[key] for key in FILES):
         if file not in NO_FILES:
             expect_file(Path(str(file)))
-
-
-def rehearse(cfg: DictConfig, store: Any) -> None:
-    """Make of stand-ins what will be made, so that a constructor refuses a setting before a corpus or a network is.
-
-    store: of log-mels
-    """
-    for node in (cfg.excerpts, cfg.classifier.excerpts, cfg.inverter.excerpts):
-        build(node, corpus=None, store=store)
-    for section in (cfg.classifier, cfg.inverter):
-        build(section.system.network)
-        build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
-    stand_in = nn.Identity()
-    parts = dict.fromkeys(parts_needed(cfg.explainer), stand_in)
-    number = {} if cfg.explainer.get("choice") else {"threshold": cfg.explainer.threshold or 0.0}
-    explainer = build_explainer(cfg.explainer, classifier=stand_in, **parts, **number)
-    if cfg.get("start") == "all":
-        explainer.choice.check_tracks()
 
 
 def build_explainer(node: DictConfig, **live: Any) -> Any:

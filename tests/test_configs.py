@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from test_corpora_rwc import add as write_piece
 from test_corpora_stems import add as write_stems
 
+from svdx.comparing import SHOWN
 from svdx.corpora.corpus import SPLITS
 from svdx.data.datamodule import ExcerptsData
 from svdx.explain import FeatureInversion
@@ -79,7 +80,7 @@ def test_the_groups_are_those_of_the_contract():
     assert options("logger") == ["csv", "wandb"]
     assert options("model") == ["inverter", "svdnet"]
     assert options("engine") == ["local", "ray"]
-    assert options("experiment") == ["cross_dataset", "eusipco2018", "released_code"]
+    assert options("experiment") == ["compare", "cross_dataset", "eusipco2018", "released_code"]
     assert options("classifier") == ["quick", "svdnet"]
 
 
@@ -285,3 +286,19 @@ def test_wandb_is_offline_and_never_the_only_record():
     cfg = composed("train", "logger=wandb")
     assert set(cfg.logger) == {"csv", "wandb"}
     assert cfg.logger.wandb.mode == "offline"
+
+
+def test_a_comparison_has_the_papers_method_and_the_controls_and_any_can_be_left_out():
+    methods = composed("evaluate", "experiment=compare").compare.methods
+    assert next(iter(methods)) == "inversion" and {"random", "random_blocks", "energy"} <= set(methods)
+    fewer = composed("evaluate", "experiment=compare", "~compare.methods.energy").compare.methods
+    assert set(methods) - set(fewer) == {"energy"}
+    more = composed("evaluate", "experiment=compare", "+explainer@compare.methods.other=random").compare.methods
+    assert more.other._target_ == methods.random._target_
+
+
+def test_a_comparison_is_under_three_fills_and_at_the_areas_of_the_contract():
+    cfg = composed("evaluate", "experiment=compare")
+    assert len(cfg.compare.equal_area.fills) == 3 and cfg.compare.equal_area.fills[0] == cfg.explainer.fill
+    assert cfg.compare.equal_area.areas == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7]
+    assert cfg.compare.shown == SHOWN and (cfg.excerpts.sampling, cfg.excerpts.batch_size) == ("tracks", 32)

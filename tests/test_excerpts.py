@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from svdx.corpora import Segment
-from svdx.data.excerpts import Excerpts, at_random, every, frame_labels, released, sample
+from svdx.data.excerpts import Excerpts, at_random, by_track, every, frame_labels, released, sample
 from svdx.errors import ConfigError
 
 
@@ -37,6 +37,16 @@ def test_more_random_excerpts_than_there_are_is_all_of_them():
     assert pairs(at_random([3, 2], 10, seed=0)) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
 
 
+def test_every_track_has_as_many_excerpts_as_another_but_for_one_or_all_it_holds():
+    tracks, frames = by_track([50, 2, 0, 30, 40], 21, seed=0)
+    counts = np.bincount(tracks, minlength=5)
+    assert counts[[1, 2]].tolist() == [2, 0] and sorted(counts[[0, 3, 4]]) == [6, 6, 7]
+    drawn = pairs((tracks, frames))
+    assert len(set(drawn)) == 21 and drawn == sorted(drawn) and set(drawn) <= set(pairs(every([50, 2, 0, 30, 40], 1)))
+    assert drawn == pairs(by_track([50, 2, 0, 30, 40], 21, seed=0)) != pairs(by_track([50, 2, 0, 30, 40], 21, seed=1))
+    assert len(pairs(by_track([3, 2], 10, seed=0))) == 5
+
+
 def test_released_excerpts_by_hand():
     # A legacy generator seeded 0 gives the starts 17, 10, 5 and 8 s.
     tracks, frames = released([20_000, 10 * 70 + 35 + 32, 5 * 70 + 35 + 31, 8 * 70 + 31], frame_rate=70)
@@ -59,9 +69,10 @@ def test_sampling_by_name():
     lengths = [3000, 2000]
     arguments = dict(lengths=lengths, frame_rate=70, n=10, seed=3, hop=7)
     assert pairs(sample(sampling="random", **arguments)) == pairs(at_random(lengths, 10, 3))
+    assert pairs(sample(sampling="tracks", **arguments)) == pairs(by_track(lengths, 10, 3))
     assert pairs(sample(sampling="released", **arguments)) == pairs(released(lengths, 70))
     assert pairs(sample(sampling="all", **arguments)) == pairs(every(lengths, 7))
-    with pytest.raises(ConfigError, match=r"excerpts\.sampling=some: expected random, released or all"):
+    with pytest.raises(ConfigError, match=r"excerpts\.sampling=some: expected random, tracks, released or all"):
         sample(sampling="some", **arguments)
 
 

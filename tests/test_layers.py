@@ -38,9 +38,15 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "annotations": set(),
     "settings": {"annotations", "explain", "models"},
     "loggers": {"multirun", "settings"},
+    "rehearsal": {"settings"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
-CONFIGURED = ("cli", "loggers", "multirun", "pipeline", "settings", "sweep")
+MAY_IMPORT |= {
+    "comparison": {"audio", "evaluation", "explain", "frontend"},
+    "plots_comparison": {"comparison", "frontend"},
+}
+MAY_IMPORT["comparing"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
+CONFIGURED = ("cli", "comparing", "loggers", "multirun", "pipeline", "rehearsal", "settings", "sweep")
 HYDRA = {*(f"svdx/{name}.py" for name in CONFIGURED), *(path.name for path in ENTRY_POINTS)}
 
 
@@ -124,7 +130,7 @@ def test_torchaudio_is_easy_to_leave():
     assert not any(name.startswith("torchaudio") for name in at_the_top)
 
 
-@pytest.mark.parametrize("name", ["plots", "canvas", "report"])
+@pytest.mark.parametrize("name", ["plots", "plots_comparison", "canvas", "report"])
 def test_rendering_imports_of_torch_a_type_at_most(name):
     path = ROOT / f"svdx/{name}.py"
     assert {used for used in imports(path) if used.startswith("torch")} <= {"torch.Tensor"}
@@ -142,7 +148,9 @@ def test_a_page_is_made_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-@pytest.mark.parametrize("name", ["corpora", "plots", "report", "explain", "evaluation", "models", "data", "listener"])
+@pytest.mark.parametrize(
+    "name", ["corpora", "plots", "report", "explain", "evaluation", "comparison", "models", "data", "listener"]
+)
 def test_nothing_but_the_command_line_knows_wandb_or_a_logger(name):
     for path in FILES:
         if room(path) == name:

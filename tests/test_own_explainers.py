@@ -16,7 +16,8 @@ from svdx.explain.extremal import ExtremalMask
 from svdx.explain.gated import GatedInversion
 from svdx.explain.optimised import OptimisedInversion
 from svdx.models import UpConv
-from svdx.settings import build, check, rehearse
+from svdx.rehearsal import rehearse
+from svdx.settings import build, check
 
 CONF = Path(__file__).parent.parent / "conf"
 EXCERPTS, _ = planted_excerpts()

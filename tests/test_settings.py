@@ -8,7 +8,8 @@ from torch import nn
 
 from svdx.errors import ConfigError, SvdxError
 from svdx.explain import Area, Otsu, ReconstructionError
-from svdx.settings import build, build_explainer, check, parts_needed, rehearse
+from svdx.rehearsal import rehearse
+from svdx.settings import build, build_explainer, check, parts_needed
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -21,7 +22,7 @@ KINDS = {  # override → what is expected
     "excerpts.test_hop=x": "a whole number",
     "excerpts.split=3": "a word",
     "excerpts.split=[test]": "a word",
-    "excerpts.sampling=some": "random, released or all",
+    "excerpts.sampling=some": "random, tracks, released or all",
     "seed=x": "a whole number",
     "seed=null": "a whole number",
     "seed=true": "a whole number",
@@ -126,6 +127,31 @@ def test_what_only_explain_takes(override, expected):
         check(composed(override, entry="explain"))
 
 
+COMPARE = {  # override → what is said
+    "compare.methods.random.seed=x": "seed=x: expected a whole number",
+    "compare.methods.random.fill=3": "compare.methods.random.fill=3: expected a word",
+    "compare.methods.random.fill=most": "compare.methods.random: explainer.fill=most: expected mean, zero, floor",
+    "compare.methods.inversion.threshold=2": "compare.methods.inversion: explainer.threshold: 2 is outside",
+    "compare.equal_area.fills=mean": "compare.equal_area.fills=mean: expected [a word, …]",
+    "compare.equal_area.fills=[]": "compare.equal_area.fills=[]: expected one or more",
+    "compare.equal_area.areas=[0.2,0.1]": "expected ascending shares between 0 and 1",
+    "compare.sanity.n=0": "compare.sanity.n=0: expected 1 or more",
+    "compare.sanity.retrain=1": "compare.sanity.retrain=1: expected true or false",
+    "compare.sanity.best=0": "compare.sanity.best=0: expected more than 0",
+    "compare.cost.seconds=-1": "compare.cost.seconds=-1: expected more than 0",
+    "compare.shown=x": "compare.shown=x: expected a number",
+}
+
+
+@pytest.mark.parametrize("override, said", COMPARE.items())
+def test_what_a_comparison_cannot_mean_is_refused_before_anything_is_trained(override, said):
+    cfg = composed("experiment=compare", override)
+    with pytest.raises(ConfigError) as error:
+        check(cfg)
+        rehearse(cfg, build(cfg.store, frontend=build(cfg.frontend)))
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("override, said", CONSTRUCTORS.items())
 def test_what_a_constructor_refuses_is_said_before_a_corpus_or_a_network_is_made(override, said):
     cfg = composed(override)
@@ -149,7 +175,7 @@ CHOICES = {  # overrides → what is said
     (AREA, "explainer.area=1.5"): "explainer.area=1.5: expected 0 to 1",
     (AREA, "explainer.area=x"): "explainer.area=x: expected a number",
     (AREA, "explainer.threshold=0.5"): "explainer.threshold=0.5: a number is for threshold=fixed",
-    ("threshold=reconstruction_error", "explainer=energy"): "explainer=energy are no log-mels",
+    ("threshold=reconstruction_error", "explainer.error=2"): "explainer.error=2: expected 0 to 1",
     ("threshold=reconstruction_error", "explainer.step=0"): "explainer.step=0: expected more than 0",
 }
 
@@ -173,8 +199,7 @@ def test_whole_tracks_are_not_cut_by_their_reconstruction_error():
 @pytest.mark.parametrize("explainer", ["inversion", "random"])
 def test_every_choice_of_threshold_becomes_the_explainers(entry, explainer):
     chosen = {AREA: Area(0.25), "threshold=otsu": Otsu(), "threshold=fixed": 0.5}
-    if explainer == "inversion":
-        chosen["threshold=reconstruction_error"] = ReconstructionError(0.02)
+    chosen["threshold=reconstruction_error"] = ReconstructionError(0.5, 0.02)
     for word, expected in chosen.items():
         more = {AREA: ["explainer.area=0.25"], "threshold=fixed": ["explainer.threshold=0.5"]}.get(word, [])
         cfg = composed(word, *more, f"explainer={explainer}", entry=entry)

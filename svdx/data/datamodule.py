@@ -45,7 +45,7 @@ class ExcerptsData(pl.LightningDataModule):
         augment: Callable[[FrontEnd], Augment] | None = None,
         features: Literal["cached", "live"] = "live",
         split: str = "test",
-        sampling: Literal["random", "released", "all"] = "all",
+        sampling: Literal["random", "tracks", "released", "all"] = "all",
         n: int = 3000,
         seed: int = 0,
         test_hop: int = 10,

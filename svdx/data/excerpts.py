@@ -35,6 +35,19 @@ def at_random(lengths: Sequence[int], n: int, seed: int) -> Index:
     return tracks[chosen], frames[chosen]
 
 
+def by_track(lengths: Sequence[int], n: int, seed: int) -> Index:
+    """n excerpts drawn without replacement, as many of one track as of another but for one, in track order; all of a
+    track that holds fewer. Which tracks have one more is drawn, too.
+    """
+    generator, taken, left = np.random.default_rng(seed), np.zeros(len(lengths), int), min(n, sum(lengths))
+    while left:
+        room = generator.permutation(np.flatnonzero(taken < lengths))[:left]
+        taken[room] += 1
+        left -= len(room)
+    starts = [np.sort(generator.choice(length, some, replace=False)) for length, some in zip(lengths, taken)]
+    return _index(starts)
+
+
 def released(lengths: Sequence[int], frame_rate: float) -> Index:
     """The released program's excerpts: two a second for 200 s from a random whole second, until a track's last batch.
 
@@ -51,16 +64,19 @@ def released(lengths: Sequence[int], frame_rate: float) -> Index:
 
 
 def sample(lengths: Sequence[int], frame_rate: float, sampling: str, n: int, seed: int, hop: int) -> Index:
-    """Excerpts to evaluate: sampling = random (n, seed), released, or all (every hop-th)."""
-    if sampling == "random" and n < 1:
+    """Excerpts to evaluate: sampling = random (n, seed), tracks (the same, of each track alike), released,
+    or all (every hop-th)."""
+    if sampling in ("random", "tracks") and n < 1:
         raise ConfigError(f"excerpts.n={n}: expected at least 1")
     if sampling == "random":
         return at_random(lengths, n, seed)
+    if sampling == "tracks":
+        return by_track(lengths, n, seed)
     if sampling == "released":
         return released(lengths, frame_rate)
     if sampling == "all":
         return every(lengths, hop)
-    raise ConfigError(f"excerpts.sampling={sampling}: expected random, released or all")
+    raise ConfigError(f"excerpts.sampling={sampling}: expected random, tracks, released or all")
 
 
 def _index(starts: Sequence[np.ndarray]) -> Index:

@@ -85,7 +85,7 @@ class Evaluator(pl.LightningModule):
 
     def _masks(self, excerpts: Tensor, picture: Tensor, salience: Tensor) -> Tensor:
         """At every threshold, [T, B, frames, bands] bool."""
-        cuts = [self.explainer.cut(excerpts, picture, salience, threshold) for threshold in self.thresholds]
+        cuts = [self.explainer.cut(excerpts, salience, threshold) for threshold in self.thresholds]
         for mean, (_, found) in zip(self.found, cuts, strict=True):
             mean.update(found)
         return torch.stack([mask for mask, _ in cuts])

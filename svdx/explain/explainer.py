@@ -98,7 +98,6 @@ class Explainer(ABC):
     """
 
     name: str
-    picture_is_logmel = False  # and standardised as an excerpt is
 
     def __init__(
         self,
@@ -108,13 +107,13 @@ class Explainer(ABC):
         fill: str = "mean",
         floor: float = 1e-7,
     ) -> None:
+        chosen(threshold)  # refuses what is none
         check_choice("keep", keep, KEEPS)
         check_choice("fill", fill, FILLS)
         if not floor > 0:
             raise ConfigError(f"explainer.floor={floor}: expected more than 0")
         self.classifier, self.threshold, self.keep, self.fill, self.floor = classifier, threshold, keep, fill, floor
         self.decision = float(getattr(classifier, "threshold", 0.5))
-        self.choice.check(self)
 
     @property
     def choice(self) -> Choice:
@@ -148,11 +147,9 @@ class Explainer(ABC):
         """salience [B, frames, bands] in [0, 1] → kept bins, bool, at a number."""
         return threshold_mask(salience, threshold, self.keep)
 
-    def cut(
-        self, excerpts: Tensor, picture: Tensor | None, salience: Tensor, threshold: float | Choice
-    ) -> tuple[Tensor, Tensor]:
+    def cut(self, excerpts: Tensor, salience: Tensor, threshold: float | Choice) -> tuple[Tensor, Tensor]:
         """Kept bins, bool, and the threshold [B], at a number or by a choice; see `Choice`."""
-        salient, threshold = chosen(threshold)(self, excerpts, picture, salience)
+        salient, threshold = chosen(threshold)(self, excerpts, salience)
         return salient if self.keep == "salient" else ~salient, threshold
 
     def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor:
@@ -166,7 +163,7 @@ class Explainer(ABC):
         """Explain standardised excerpts, [B, frames, bands]."""
         picture, probability = self.look(excerpts)
         salience = normalise(picture)
-        mask, threshold = self.cut(excerpts, picture, salience, self.threshold)
+        mask, threshold = self.cut(excerpts, salience, self.threshold)
         masked = self.apply(excerpts, mask)
         after = self.classifier(masked)
         return Explanation(excerpts, picture, salience, mask, masked, probability, after, self.decision, threshold)
@@ -174,7 +171,7 @@ class Explainer(ABC):
     @torch.no_grad()
     def at(self, explanation: Explanation, threshold: float | Choice) -> Explanation:
         """The same explanation with the mask of another threshold."""
-        mask, found = self.cut(explanation.excerpts, explanation.picture, explanation.salience, threshold)
+        mask, found = self.cut(explanation.excerpts, explanation.salience, threshold)
         masked = self.apply(explanation.excerpts, mask)
         after = self.classifier(masked)
         return replace(explanation, mask=mask, masked=masked, masked_probability=after, threshold=found)

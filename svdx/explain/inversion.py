@@ -19,7 +19,6 @@ class FeatureInversion(Explainer):
     """
 
     name = "inversion"
-    picture_is_logmel = True
     score = "inverted features"
 
     def __init__(self, classifier: nn.Module, inverter: nn.Module, **options) -> None:

@@ -79,8 +79,17 @@ def largest_mask(score: Tensor, n_kept: Tensor) -> Tensor:
     tensor([[[1, 0],
              [1, 0]]], dtype=torch.int32)
     """
-    rank = score.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-    return (rank < n_kept[:, None]).view_as(score)
+    return ranks(score) < n_kept[:, None, None]
+
+
+def ranks(score: Tensor) -> Tensor:
+    """Each excerpt's bins numbered from the greatest score down, [B, frames, bands]; of equal scores the first first.
+
+    >>> ranks(torch.tensor([[[3.0, 1.0], [2.0, 2.0]]]))
+    tensor([[[0, 3],
+             [1, 2]]])
+    """
+    return score.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view_as(score)
 
 
 def same_area(score: Tensor, masks: Tensor) -> Tensor:

@@ -28,9 +28,7 @@ class Cut(NamedTuple):
 class Masking(Protocol):
     """Of an explainer, what a choice may need."""
 
-    name: str
     classifier: nn.Module
-    picture_is_logmel: bool
 
     def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor: ...
 
@@ -40,17 +38,10 @@ class Choice(ABC):
 
     name: str
     of_tracks = True  # does it know what to do with a whole track's merged salience?
-    needs_logmel = False
 
     @abstractmethod
-    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
-        """excerpts, picture, salience: as in `Explanation`; of a whole track B = 1, and there is no picture."""
-
-    def check(self, explainer: Masking) -> None:
-        """Raises ConfigError if the explainer's pictures are not what is needed."""
-        if self.needs_logmel and not explainer.picture_is_logmel:
-            wrong = f"the pictures of explainer={explainer.name} are no log-mels, as those of inversion are"
-            raise ConfigError(f"threshold={self.name}: {wrong}")
+    def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
+        """excerpts, salience: as in `Explanation`; of a whole track B = 1."""
 
     def check_tracks(self) -> None:
         """Raises ConfigError if whole tracks cannot be cut so."""
@@ -76,7 +67,7 @@ class Fixed(Choice):
     def __post_init__(self) -> None:
         check_threshold(self.threshold)
 
-    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+    def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         return Cut(salience >= self.threshold, salience.new_full((len(salience),), self.threshold))
 
     def shown(self, threshold: float) -> float:
@@ -97,7 +88,7 @@ class Area(Choice):
         if not 0 <= self.area <= 1:
             raise ConfigError(f"explainer.area={self.area}: expected 0 to 1")
 
-    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+    def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         n_kept = round(self.area * salience[0].numel())
         salient = largest_mask(salience, torch.full((len(salience),), n_kept, device=salience.device))
         return Cut(salient, least_kept(salience, salient))
@@ -114,7 +105,7 @@ class Otsu(Choice):
 
     name = "otsu"
 
-    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
+    def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         values = salience.flatten(1).sort(1).values
         total, n = values.double().cumsum(1), values.shape[1]
         below = torch.arange(1, n, device=values.device) / n  # share of the bins under each cut
@@ -128,31 +119,31 @@ class Otsu(Choice):
 
 @dataclass(frozen=True)
 class ReconstructionError(Choice):
-    """The greatest threshold of a grid from 1 down to 0 at which the explanation loses no more of the features Φ than
-    the inversion itself does: ‖Φ(masked x) − Φ(x)‖ ≤ ‖Φ(x*) − Φ(x)‖, in FC8 for SVDNet.
+    """The greatest threshold of a grid from 1 down to 0 whose explanation tells the classifier enough of the excerpt.
+
+    Of what the features Φ lose where nothing is kept, a share `error` at most is lost: ‖Φ(masked x) − Φ(x)‖ ≤
+    error · ‖Φ(nothing) − Φ(x)‖, in FC8 for SVDNet.
 
     step: of the grid. A forward for each step that an excerpt is above its threshold.
     """
 
+    error: float = 0.5
     step: float = 0.02
     name = "reconstruction_error"
-    of_tracks, needs_logmel = False, True
+    of_tracks = False
 
     def __post_init__(self) -> None:
+        if not 0 <= self.error <= 1:
+            raise ConfigError(f"explainer.error={self.error}: expected 0 to 1")
         if not 0 < self.step <= 1:
             raise ConfigError(f"explainer.step={self.step}: expected more than 0, and 1 at most")
 
-    def __call__(self, explainer: Masking, excerpts: Tensor, picture: Tensor | None, salience: Tensor) -> Cut:
-        self.check(explainer)
-        if picture is None:
-            self.check_tracks()
+    def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         features = explainer.classifier.features
-        heard = features(excerpts)
-        allowed = (features(picture) - heard).norm(dim=1)
-        salient, searched = (
-            torch.ones_like(salience, dtype=torch.bool),
-            torch.arange(len(excerpts), device=heard.device),
-        )
+        heard, salient = features(excerpts), torch.ones_like(salience, dtype=torch.bool)
+        nothing = explainer.apply(excerpts, torch.zeros_like(salient))
+        allowed = self.error * (features(nothing) - heard).norm(dim=1)
+        searched = torch.arange(len(excerpts), device=heard.device)
         for number in range(round(1 / self.step), 0, -1):
             kept = salience[searched] >= number * self.step
             masked = explainer.apply(excerpts[searched], kept)
@@ -162,6 +153,9 @@ class ReconstructionError(Choice):
             if not len(searched):
                 break
         return Cut(salient, least_kept(salience, salient))
+
+    def words(self, threshold: float) -> str:
+        return f"threshold=reconstruction_error, explainer.error={self.error:g}, here {self.shown(threshold):g}"
 
 
 def least_kept(salience: Tensor, salient: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
 def at(explainer: Explainer, explanation: TrackExplanation, threshold: float | Choice) -> TrackExplanation:
     """The same explanation with the mask of another threshold; the fill "excerpt-mean" is the track's mean here."""
     track = explanation.track[None]
-    mask, found = explainer.cut(track, None, explanation.salience[None], threshold)
+    mask, found = explainer.cut(track, explanation.salience[None], threshold)
     masked = explainer.apply(track, mask)[0]
     probability = probabilities(explainer.classifier, masked, explanation.starts)
     return replace(explanation, mask=mask[0], masked=masked, masked_probability=probability, threshold=float(found))

@@ -1,0 +1,200 @@
+"""`python evaluate.py experiment=compare`: from a configuration to the bench, and from its records to files."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from torch import nn
+
+from svdx.callbacks.panels import images, table, wandb_only
+from svdx.comparison.bench import Bench
+from svdx.comparison.measures import REFERENCE, is_stratified, thirds
+from svdx.comparison.records import Study
+from svdx.comparison.regions import expect_scipy
+from svdx.comparison.results import COLUMNS, Found, rows
+from svdx.comparison.sanity import Method
+from svdx.comparison.stems import Stems
+from svdx.comparison.table import Section, sections
+from svdx.errors import ConfigError
+from svdx.evaluation.curve import write_table
+from svdx.multirun import in_multirun
+from svdx.pipeline import Pipeline
+from svdx.plots_comparison import equal_area_figure, excerpts_figure
+from svdx.provenance import write_summary
+from svdx.report import render
+from svdx.settings import build, build_explainer, parts_needed
+
+SHOWN = 0.1  # compare.shown as it comes, chosen before anything was measured
+ALWAYS = (
+    "Masked excerpts are unlike anything the classifier was trained on: part of every loss is that, not the method. "
+    "Look at several fills; a place that changes with the fill (‡) is no result.",
+    "E_loss rewards masks that are made on the classifier itself: a few per cent of its inputs, speckled where its "
+    "gradient is, keep any label and tell a listener nothing. Never rank by E_loss alone: read it beside deletion, the "
+    "voice, the regions and the sanity checks.",
+)
+FEW_TRACKS = 20
+FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
+
+log = logging.getLogger(__name__)
+
+
+def compare(cfg: DictConfig) -> None:
+    """Run the bench with the configured methods and write what it found."""
+    directory, asked = Path(cfg.paths.run), cfg.compare
+    expect_sense(cfg)
+    expect_scipy()
+    pipeline = Pipeline(cfg)
+    for name in (*FILES, "summary.json"):
+        (directory / name).unlink(missing_ok=True)
+    data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
+    data.setup("test")  # what is wrong with the excerpts is said before anything is trained
+    methods, trained = methods_of(pipeline)
+    trainer = pipeline.trainer(directory)
+    device = trainer.strategy.root_device
+    for method in methods.values():
+        method.explainer.to(device)
+    parts = (build(asked[name]) for name in ("equal_area", "sanity", "cost"))
+    bench = Bench(methods, *parts, Stems(data.test_set, pipeline.frontend), device)
+    train = partial(train_inverter, pipeline) if bench.sanity.retrain else None
+    study = bench(data.test_set, cfg.excerpts.batch_size, train)
+    study.save(directory / "compare.npz")
+    write(pipeline, study, trained, trainer)
+
+
+def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl.Trainer) -> None:
+    """Rows, tables, figures and the summary into the run's directory; W&B shows the same."""
+    cfg, directory = pipeline.cfg, pipeline.directory
+    found = rows(study)
+    write_table(found, directory / "compare.csv", COLUMNS)
+    by_name = Found(found)
+    said = warnings(cfg, study)
+    tables = sections(by_name, study.fills, cfg.compare.shown, list(cfg.compare.sanity.layers), trained)
+    write_page(cfg, study, tables, said)
+    equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
+    excerpts_figure(study, pipeline.frontend).savefig(directory / "compare_excerpts.png", dpi=110)
+    write_summary(directory, cfg, {**counts(study), **headlines(by_name, cfg), "warnings": said, **pipeline.used})
+    for logger in wandb_only(trainer.loggers):
+        pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
+        logger.log_metrics({"compare/rows": table(found), "compare/figures": images(pictures)})
+        logger.experiment.summary.update(headlines(by_name, cfg))
+    for section in tables:
+        log.info(f"{section.title}: {', '.join(section.heads)}")
+        for name, cells in section.lines.items():
+            log.info(f"  {name}: {', '.join(cell.text + '*' * cell.differs for cell in cells)}")
+    for warning in said:
+        log.warning(warning)
+    log.info(f"open {directory / 'compare.html'}")
+
+
+def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[str]) -> None:
+    """compare.md and compare.html."""
+    n = counts(study)
+    summary = (
+        f"{n['n_excerpts']} excerpts of {n['n_tracks']} tracks ({cfg.excerpts.split} split, sampling="
+        f"{cfg.excerpts.sampling}), {n['n_vocal']} called singing, {n['n_nonvocal']} not; the voice decides in "
+        f"{n['n_localised']}. Fills: {', '.join(study.fills)}. Sanity on {cfg.compare.sanity.n} excerpts."
+    )
+    if is_stratified(study):
+        low, high = thirds(study)
+        summary += f" Voice to rest: soft below {low:.1f} dB, loud from {high:.1f} dB on (thirds)."
+    values = dict(title=f"Explainers side by side: {cfg.data.name}", summary=summary, sections=tables, warnings=said)
+    for name in ("md", "html"):
+        page = render(f"comparison.{name}", reference=REFERENCE, **values)
+        (Path(cfg.paths.run) / f"compare.{name}").write_text(page, encoding="utf-8")
+
+
+def counts(study: Study) -> dict[str, int]:
+    """How many excerpts, of what kind."""
+    vocal = int(study.vocal.sum())
+    n = {"n_excerpts": len(study.vocal), "n_tracks": len(set(study.track.tolist()))}
+    return {**n, "n_vocal": vocal, "n_nonvocal": n["n_excerpts"] - vocal, "n_localised": int(study.localised.sum())}
+
+
+def headlines(found: Found, cfg: DictConfig) -> dict[str, float]:
+    """A few numbers of each method, by METHOD/NAME."""
+    fill, area = cfg.compare.equal_area.fills[0], cfg.compare.shown
+    return {
+        f"{name}/{metric}": found.value(name, metric, *where)
+        for name in found.methods
+        for metric, *where in (
+            ("explanation_loss_percent", fill, area, found.headline),
+            ("deletion_percent", fill, area, found.headline),
+            ("loss_auc_log", fill, None, found.headline),
+            ("voice_share", "", area),
+            ("forwards",),
+        )
+    }
+
+
+def warnings(cfg: DictConfig, study: Study) -> list[str]:
+    """What has to be known before the tables are read."""
+    said, splits = list(ALWAYS), cfg.excerpts.split.split("+")
+    if cfg.compare.shown != SHOWN and "test" in splits:
+        said.append(
+            f"compare.shown={cfg.compare.shown:g} is not the area that was fixed beforehand ({SHOWN:g}): if it was "
+            "chosen after results of the test split were seen, these columns are optimistic. Choose on split valid."
+        )
+    if "train" in splits:
+        said.append("excerpts.split has training tracks: classifier and inverter know them.")
+    if counts(study)["n_tracks"] < FEW_TRACKS:
+        said.append(f"{counts(study)['n_tracks']} tracks: intervals over so few are too narrow.")
+    if 0 < study.localised.sum() < FEW_TRACKS:
+        said.append(f"Excerpts whose label the voice decides: {study.localised.sum()}. What these few say is little.")
+    return said
+
+
+def expect_sense(cfg: DictConfig) -> None:
+    """Raises ConfigError for several devices, several jobs, no method, or an area that is not measured."""
+    if in_multirun():
+        raise ConfigError("experiment=compare: one at a time, without -m; a run is long and compares all methods")
+    if not cfg.compare.methods:
+        raise ConfigError("compare.methods: none is left to compare")
+    if build(cfg.trainer, logger=False, enable_checkpointing=False).world_size > 1:
+        raise ConfigError("experiment=compare runs on one device: give trainer.gpus=0 or 1")
+    areas = list(cfg.compare.equal_area.areas)
+    if cfg.compare.shown not in areas:
+        raise ConfigError(f"compare.shown={cfg.compare.shown}: expected one of compare.equal_area.areas={areas}")
+
+
+def methods_of(pipeline: Pipeline) -> tuple[dict[str, Method], dict[str, str]]:
+    """The configured methods, and seconds of training as text for those that needed an inverter trained now."""
+    found, trained = {}, {}
+    log.info(f"{len(pipeline.cfg.compare.methods)} methods over classifier {pipeline.classifier.__class__.__name__}")
+    for name, node in pipeline.cfg.compare.methods.items():
+        needed = parts_needed(node)
+        if "inverter" in needed:
+            begin = time.time()
+            pipeline.inverter  # noqa: B018
+            written = pipeline.directory / "inverter" / "summary.json"
+            if written.is_file() and written.stat().st_mtime >= begin:
+                trained["inverter"] = f"{time.time() - begin:.0f}"
+            trained[name] = trained.get("inverter", "in an earlier run")
+        explainer = pipeline.explainer_of(node)
+        parts = {part: getattr(pipeline, part) for part in needed}
+        found[name] = Method(explainer, partial(remade, node, parts), "inverter" in needed)
+    return found, trained
+
+
+def remade(node: DictConfig, parts: dict, classifier: nn.Module, inverter: nn.Module | None) -> object:
+    """The explainer of a node over another classifier, and with another inverter where one is given."""
+    other = {"inverter": inverter} if inverter is not None else {}
+    return build_explainer(node, classifier=classifier, **{**parts, **other})
+
+
+def train_inverter(pipeline: Pipeline, classifier: nn.Module) -> nn.Module:
+    """An inverter of another classifier, as configured but for compare.sanity.epochs; it is not written anywhere."""
+    section = pipeline.cfg.inverter
+    data = build(section.excerpts, corpus=pipeline.corpus, store=pipeline.store)
+    device = next(classifier.parameters()).device
+    pl.seed_everything(pipeline.cfg.seed, workers=True, verbose=False)
+    system = build(section.system, classifier=classifier)
+    epochs = dict(max_epochs=pipeline.cfg.compare.sanity.epochs, limit_val_batches=0)
+    silent = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    build(pipeline.cfg.trainer, **{**section.fit, **epochs, **silent}).fit(system, datamodule=data)
+    classifier.to(device)
+    return system.network.to(device).eval().requires_grad_(False)

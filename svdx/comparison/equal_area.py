@@ -1,0 +1,57 @@
+"""Every method at the same areas: what the classifier says of the best bins alone, and of everything but them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from svdx.errors import ConfigError
+from svdx.evaluation.hearing import Hearing, hear_nothing
+from svdx.explain.explainer import Explainer
+from svdx.explain.masks import FILLS, check_choice, ranks
+
+
+class EqualArea:
+    """Keeps the a · frames · bands bins (rounded, one at least) of greatest score, for each area a; and removes them.
+
+    fills: what may stand in the other bins, see `masks.fill_value`; areas: shares of the bins, ascending
+
+    Raises: ConfigError
+    """
+
+    def __init__(self, fills: list[str], areas: list[float]) -> None:
+        for fill in fills:
+            check_choice("fill", fill, FILLS)
+        if not fills or len(set(fills)) < len(fills):
+            raise ConfigError(f"compare.equal_area.fills={fills}: expected one or more different ones")
+        if not areas or sorted(set(areas)) != list(areas) or not (areas[0] > 0 and areas[-1] < 1):
+            raise ConfigError(f"compare.equal_area.areas={areas}: expected ascending shares between 0 and 1")
+        self.fills, self.areas = list(fills), [float(area) for area in areas]
+
+    def masks(self, score: Tensor) -> Tensor:
+        """score [B, frames, bands] → the bins of each area, [A, B, frames, bands] bool, each mask within the next."""
+        n_bins = score[0].numel()
+        kept = torch.tensor([max(1, round(area * n_bins)) for area in self.areas], device=score.device)
+        return ranks(score) < kept[:, None, None, None]
+
+    def hearings(self, explainer: Explainer, excerpts: Tensor, whole: Tensor) -> list[Hearing]:
+        """One a fill, to be shared by all methods. whole: probabilities of the excerpts as they are, [B]"""
+        return [
+            Hearing(other, excerpts, whole, hear_nothing(other, excerpts))
+            for other in (filling(explainer, fill) for fill in self.fills)
+        ]
+
+    def __call__(self, hearings: Sequence[Hearing], masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities of singing with the masks [A, B, frames, bands] kept, and with them removed, [F, A, B] each."""
+        kept, removed = (torch.stack([hearing(some) for hearing in hearings]) for some in (masks, ~masks))
+        return kept, removed
+
+
+def filling(explainer: Explainer, fill: str) -> Explainer:
+    """The same explainer with another fill; the networks are shared."""
+    other = copy.copy(explainer)
+    other.fill = fill
+    return other

@@ -1,0 +1,184 @@
+"""What the page shows of the rows: a section a question, a line a method, the best of each column marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from svdx.comparison.measures import DELETION, GAIN, LOSS
+from svdx.comparison.results import Found, places
+
+LOW, HIGH, NEITHER = "↓", "↑", ""  # which is better
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: title, what its cells are of, which values are better, how they are written."""
+
+    title: str
+    metric: str
+    fill: str = ""
+    area: float | None = None
+    of: str = "all"
+    better: str = NEITHER
+    form: str = "{:.2f}"
+
+    @property
+    def head(self) -> str:
+        return f"{self.title} {self.better}".strip()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value and its interval as text. best: of its column; differs: from the reference, p < 0.05 after correction"""
+
+    text: str
+    interval: str = ""
+    best: bool = False
+    differs: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table: columns' heads, and each method's cells, in order."""
+
+    title: str
+    note: str
+    heads: list[str]
+    lines: dict[str, list[Cell]]
+
+
+def sections(found: Found, fills: list[str], area: float, layers: list[str], training: dict[str, str]) -> list[Section]:
+    """The page's tables. area: at which the columns are that need one; layers: how far down the classifier was drawn
+    anew; training: seconds of training a method needed, as text"""
+    made = [
+        _section(found, *_faithful(fills[0], area, found.headline)),
+        _section(found, *_localised(area)),
+        _section(found, *_sane(area, layers)),
+        _section(found, *_cheap(found)),
+    ]
+    first, *_, last = made
+    for name, marked in changing(found, fills).items():
+        first.lines[name].append(Cell(marked))
+    first.heads.append(f"place by log area: {' / '.join(fills)}")
+    for name in found.methods:
+        last.lines[name].append(Cell(training.get(name, "–")))
+    last.heads.append("training (s)")
+    return [section for section in made if any(cell.text != "–" for line in section.lines.values() for cell in line)]
+
+
+def changing(found: Found, fills: list[str]) -> dict[str, str]:
+    """Each method's places under every fill, marked where they are not the same."""
+    by_fill = places(found, "loss_auc_log", fills)
+    return {name: " / ".join(map(str, of)) + " ‡" * (len(set(of)) > 1) for name, of in by_fill.items()}
+
+
+def _faithful(fill: str, area: float, of: str) -> tuple[str, str, list[Column]]:
+    at = f"at {100 * area:g} %"
+    columns = [
+        Column(f"E_loss {at}", LOSS, fill, area, of, LOW, "{:.1f}"),
+        Column("pooled", LOSS, fill, area, "all", LOW, "{:.1f}"),
+        Column("singing", LOSS, fill, area, "vocal", LOW, "{:.1f}"),
+        Column("no singing", LOSS, fill, area, "nonvocal", LOW, "{:.1f}"),
+        Column("its area", "loss_auc", fill, None, of, LOW, "{:.1f}"),
+        Column("its log area", "loss_auc_log", fill, None, of, LOW, "{:.1f}"),
+        Column(f"gain over random {at}", GAIN, fill, area, of, HIGH, "{:.1f}"),
+        Column(f"deletion {at}", DELETION, fill, area, of, HIGH, "{:.1f}"),
+        Column("its log area", "deletion_auc_log", fill, None, of, HIGH, "{:.1f}"),
+    ]
+    words = {"balanced": "the mean of both classes", "all": "all excerpts"}[of]
+    note = (
+        f"Per cent, over {words} unless the column says otherwise. E_loss: labels that change when only the best "
+        f"bins are kept, the rest filled (fill={fill}). Deletion: labels that change when they are removed. Area: "
+        "under the curve over the share of bins, and over its logarithm."
+    )
+    return "Faithfulness at equal area", note, columns
+
+
+def _localised(area: float) -> tuple[str, str, list[Column]]:
+    at = f"at {100 * area:g} %"
+    columns = [
+        Column(f"voice {at}", "voice_share", area=area, better=HIGH),
+        *(
+            Column(f"{third} voice", "voice_share", area=area, of=f"voice_{third}", better=HIGH)
+            for third in ("soft", "middle", "loud")
+        ),
+        Column("enrichment", "voice_enrichment", area=area, better=HIGH),
+        Column("IoU", "voice_iou", better=HIGH),
+        Column("pointing game", "pointing_game", better=HIGH),
+        Column("relevance mass", "relevance_mass", better=HIGH),
+        Column("relevance rank", "relevance_rank", better=HIGH),
+    ]
+    note = (
+        "Excerpts called singing whose label changes when the voice is taken out. Voice: share of the kept energy that "
+        "is voice; enrichment: that over the whole excerpt's share. The other columns compare with the ideal binary "
+        "mask (voice louder than the rest), IoU and relevance rank with as many best bins as it has."
+    )
+    return "Is it on the voice?", note, columns
+
+
+def _sane(area: float, layers: list[str]) -> tuple[str, str, list[Column]]:
+    at = f"at {100 * area:g} %"
+    columns = [
+        Column(f"regions {at}", "regions", area=area, better=LOW, form="{:.1f}"),
+        Column("largest", "largest_region", area=area, better=HIGH),
+        *(Column(f"{layer} random: ρ", f"randomised_spearman/{layer}", better=LOW) for layer in layers),
+        *(Column("IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
+        *(Column(f"retrained, {layer}: ρ", f"retrained_spearman/{layer}", better=LOW) for layer in layers[-1:]),
+        Column("deterministic", "deterministic", better=HIGH),
+        Column("stable: ρ", "stability", better=HIGH),
+    ]
+    note = (
+        "Regions: connected pieces of the mask, corners touching, and the largest one's share of it. Random: "
+        "the classifier's layers from the output down to this one drawn anew; ρ is Spearman's correlation with the "
+        "explanation of the trained classifier, IoU that of the best bins: an explanation of what was learned must "
+        "change. Stable: ρ with the explanation of the excerpt and a little noise."
+    )
+    return "Regions and sanity", note, columns
+
+
+def _cheap(found: Found) -> tuple[str, str, list[Column]]:
+    sizes = sorted({int(key[1].split("_")[2]) for key in found.rows if key[1].startswith("seconds_")})
+    columns = [
+        Column("forwards", "forwards", better=LOW, form="{:.0f}"),
+        Column("backwards", "backwards", better=LOW, form="{:.0f}"),
+        *(
+            Column(f"batch {batch}, {word} (s)", f"seconds_batch_{batch}_{key}", better=LOW, form="{:.3g}")
+            for batch in sizes
+            for key, word in (("median", "median"), ("p95", "95 %"))
+        ),
+    ]
+    note = "Per excerpt: passes through the classifier, and seconds alone and in a batch. Training is once for all."
+    return "Cost", note, columns
+
+
+def _section(found: Found, title: str, note: str, columns: list[Column]) -> Section:
+    there = [column for column in columns if any(_row(found, name, column) for name in found.methods)]
+    lines: dict[str, list[Cell]] = {name: [] for name in found.methods}
+    for column in there:
+        rows = {name: _row(found, name, column) for name in found.methods}
+        written = {name: None if row is None else column.form.format(row["value"]) for name, row in rows.items()}
+        best = _best({name: float(text) for name, text in written.items() if text is not None}, column.better)
+        for name, row in rows.items():
+            lines[name].append(Cell("–") if row is None else _cell(row, written[name], column.form, name in best))
+    return Section(title, note, [column.head for column in there], lines)
+
+
+def _row(found: Found, name: str, column: Column) -> dict | None:
+    return found(name, column.metric, column.fill, column.area, column.of)
+
+
+def _best(values: dict[str, float], better: str) -> set[str]:
+    """Methods whose value, as written, no other's is better than; none where all are the same."""
+    if better == NEITHER or len(set(values.values())) < 2:
+        return set()
+    first = (min if better == LOW else max)(values.values())
+    return {name for name, value in values.items() if value == first}
+
+
+def _cell(row: dict, text: str, form: str, best: bool) -> Cell:
+    interval = ""
+    if row["ci_low"] is not None:
+        interval = f"[{form.format(row['ci_low'])}, {form.format(row['ci_high'])}]"
+    differs = row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
+    return Cell(text, interval, best, differs)

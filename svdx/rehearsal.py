@@ -1,0 +1,42 @@
+"""Before anything is made: stand-ins of what will be made, so that a constructor refuses a setting in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import nn
+
+from svdx.errors import ConfigError
+from svdx.settings import build, build_explainer, parts_needed
+
+
+def rehearse(cfg: DictConfig, store: Any) -> None:
+    """Make stand-ins of what a configuration asks for. store: of log-mels. Raises: ConfigError."""
+    for node in (cfg.excerpts, cfg.classifier.excerpts, cfg.inverter.excerpts):
+        build(node, corpus=None, store=store)
+    for section in (cfg.classifier, cfg.inverter):
+        build(section.system.network)
+        build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
+    number = {} if cfg.explainer.get("choice") else {"threshold": cfg.explainer.threshold or 0.0}
+    explainer = _stand_in(cfg.explainer, **number)
+    if cfg.get("start") == "all":
+        explainer.choice.check_tracks()
+    for name, node in cfg.get("compare", {}).items():
+        if name == "methods":
+            _rehearse_methods(node)
+        elif isinstance(node, DictConfig):
+            build(node)
+
+
+def _rehearse_methods(methods: DictConfig) -> None:
+    for name, node in methods.items():
+        try:
+            _stand_in(node)
+        except ConfigError as error:
+            raise ConfigError(f"compare.methods.{name}: {error}") from error
+
+
+def _stand_in(node: DictConfig, **options: Any) -> Any:
+    part = nn.Identity()
+    return build_explainer(node, classifier=part, **dict.fromkeys(parts_needed(node), part), **options)

@@ -1,0 +1,161 @@
+"""`evaluate.py experiment=compare`, as a person types it, and what it writes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from test_configs import CONF
+
+from svdx.comparing import expect_sense, warnings
+from svdx.comparison.records import Study
+from svdx.comparison.results import COLUMNS, Found, rows
+from svdx.errors import ConfigError
+from svdx.plots_comparison import equal_area_figure, excerpts_figure
+
+FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
+KEPT = ("inversion", "random", "energy")
+CHEAP = ("compare.sanity.n=2", "compare.sanity.layers=[fc9,conv1]", "compare.cost.seconds=0.01", "excerpts.n=4")
+
+
+def words(*more):
+    """Of a command with three methods, whatever others are configured."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        methods = compose("evaluate", ["experiment=compare", "paths.run=run"]).compare.methods
+    return ["experiment=compare", *(f"~compare.methods.{name}" for name in methods if name not in KEPT), *CHEAP, *more]
+
+
+@pytest.fixture(scope="module")
+def compared(shell, untrained):
+    return shell("compare", "evaluate.py", *untrained, *words("logger=wandb"))
+
+
+@pytest.mark.slow
+def test_a_comparison_writes_tables_figures_and_records(compared):
+    directory, done = compared
+    assert all((directory / name).is_file() for name in FILES) and not list(directory.rglob("*.part"))
+    with (directory / "compare.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert tuple(found[0]) == COLUMNS and {row["method"] for row in found} == set(KEPT)
+    assert {row["fill"] for row in found} == {"mean", "excerpt-mean", "floor", ""}
+    page, table = ((directory / f"compare.{kind}").read_text() for kind in ("html", "md"))
+    for name in KEPT:
+        assert f"| {name} |" in table and f"<th>{name}</th>" in page
+    assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
+    assert "Never rank by E_loss alone" in done.stdout
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["n_excerpts"] == 4 and summary["energy/forwards"] == 0 and len(summary["warnings"]) == 3
+    with np.load(directory / "compare.npz", allow_pickle=False) as arrays:
+        assert arrays["inversion/kept"].shape == (3, 10, 4)
+
+
+@pytest.mark.slow
+def test_weights_and_biases_is_shown_the_same(compared):
+    (run,) = (compared[0] / "wandb").glob("offline-run-*")
+    assert len(list(run.glob("files/media/images/compare/figures*.png"))) == 2
+    assert list(run.glob("files/media/table/compare/rows*"))
+
+
+@pytest.mark.slow
+def test_inverters_are_trained_for_the_classifiers_that_forgot(shell, untrained):
+    few = ("compare.sanity.retrain=true", "compare.sanity.epochs=1", "+inverter.fit.limit_train_batches=1")
+    directory, _ = shell("retrained", "evaluate.py", *untrained, *words(*few, "inverter.excerpts.batch_size=4"))
+    with (directory / "compare.csv").open(newline="") as file:
+        found = {(row["method"], row["metric"]) for row in csv.DictReader(file)}
+    assert ("inversion", "retrained_spearman/conv1") in found and ("energy", "retrained_spearman/conv1") not in found
+
+
+def config(*more):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("evaluate", ["experiment=compare", "paths.run=run", *more])
+
+
+@pytest.mark.parametrize(
+    "override, said",
+    [
+        ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp", "one device: give trainer.gpus=0 or 1"),
+        ("compare.shown=0.12", "compare.shown=0.12: expected one of"),
+        ("compare.methods=null", "none is left"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(override, said):
+    with pytest.raises(ConfigError, match=said) as error:
+        expect_sense(config(*override.split()))
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def study():
+    """Seven excerpts of four tracks, two methods, three areas."""
+    draw = np.random.default_rng(0)
+    n, areas, fills = 7, np.array([0.01, 0.1, 0.5]), ["mean", "floor"]
+    localised = {
+        name: np.full(n, np.nan) for name in ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank")
+    }
+    localised |= {name: np.full((3, n), np.nan) for name in ("voice_share", "voice_enrichment")}
+    methods = {
+        name: {
+            "kept": draw.random((2, 3, n)) > 0.5,
+            "removed": draw.random((2, 3, n)) > 0.5,
+            "regions": np.ones((3, n)),
+            "largest_region": np.ones((3, n)),
+            "forwards": np.ones(n),
+            "backwards": np.zeros(n),
+            "seconds_of_batch": np.array([[4, 2.0], [3, 9.0]]),
+            "seconds_alone": np.array([1.0, 3.0]),
+            "picture": draw.random((2, 115, 80)),
+            **localised,
+        }
+        for name in ("inversion", "random")
+    }
+    vocal = np.arange(n) % 2 == 0
+    return Study(
+        fills=fills,
+        areas=areas,
+        names=list("abcd"),
+        track=np.arange(n) // 2,
+        start=np.arange(n),
+        probability=vocal * 0.8,
+        vocal=vocal,
+        nothing=np.zeros((2, n), bool),
+        localised=np.zeros(n, bool),
+        voice_ratio=np.full(n, np.nan),
+        shown=np.array([0, 6]),
+        logmel=draw.random((2, 115, 80)),
+        methods=methods,
+    )
+
+
+def test_seconds_are_an_excerpts_and_of_the_fullest_batches(study):
+    found = Found(rows(study, 50))
+    assert found.value("random", "seconds_batch_4_median") == 0.5
+    assert found.value("random", "seconds_batch_1_median") == 2
+
+
+def test_the_curves_drawn_are_those_of_the_rows(study):
+    found = Found(rows(study, 50))
+    figure = equal_area_figure(found, study)
+    panels = [axes for axes in figure.axes if axes.lines]
+    assert len(panels) == 4 and all(axes.get_xscale() == "log" for axes in panels)
+    (inversion, chance) = panels[3].lines
+    expected = [found.value("random", "deletion_percent", "floor", area, "balanced") for area in study.areas]
+    assert chance.get_ydata().tolist() == expected and chance.get_color() == "black"
+    assert inversion.get_label() == "inversion"
+
+
+def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
+    figure = excerpts_figure(study, frontend)
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["input", "inversion", "random"]
+    shown = figure.axes[2].images[0].get_array()
+    score = study.methods["inversion"]["picture"][0].T
+    assert (np.argsort(shown.ravel()) == np.argsort(score.ravel())).all()  # brighter where the score is greater
+    assert "d\n" in figure.axes[1].get_title()
+
+
+def test_warnings_are_those_that_apply(study):
+    few = "4 tracks"
+    assert [few in text for text in warnings(config(), study)] == [False, False, True]
+    assert any("chosen" in text for text in warnings(config("compare.shown=0.2"), study))
+    assert not any("chosen" in text for text in warnings(config("compare.shown=0.2", "excerpts.split=valid"), study))
+    assert any("training tracks" in text for text in warnings(config("excerpts.split=train"), study))

@@ -1,0 +1,280 @@
+"""The bench on a classifier whose answer is known: what perfect, reversed and random scores must be found to do."""
+
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toys import BANDS, FRAMES, RECTANGLE, Planted, PlantedInverter, planted_excerpts
+
+from svdx.comparison.bench import Bench, spread
+from svdx.comparison.cost import Cost, counted
+from svdx.comparison.equal_area import EqualArea
+from svdx.comparison.measures import LOSS, measures, thirds
+from svdx.comparison.results import Found, places, rows
+from svdx.comparison.sanity import Method, Sanity, randomised, spearman
+from svdx.comparison.stems import Pair
+from svdx.errors import ConfigError
+from svdx.explain import Explainer, FeatureInversion
+from svdx.explain.controls import RandomBins
+from svdx.explain.evidence import evidence_gradient
+
+EIGHTH = int(RECTANGLE.sum()) / RECTANGLE.numel()  # 48 of 384 bins
+N = 8
+
+
+class Perfect(Explainer):
+    """Names the rectangle."""
+
+    name, sign = "perfect", 1
+
+    def picture(self, excerpts):
+        return self.sign * RECTANGLE.float().expand(len(excerpts), FRAMES, BANDS)
+
+
+class Reversed(Perfect):
+    """Names everything else, but in the order of the bins."""
+
+    name, sign = "reversed", -1
+
+
+class Gradient(Explainer):
+    """Prepares something when it is first asked."""
+
+    name, prepared = "gradient", False
+
+    def picture(self, excerpts):
+        if not self.prepared:
+            self.classifier(torch.zeros(100, FRAMES, BANDS))
+            self.prepared = True
+        return evidence_gradient(self.classifier, excerpts, self.classifier(excerpts) > 0.5).abs()
+
+
+class Data:
+    """Excerpts of four tracks, as `svdx.data.excerpts.Excerpts` gives them."""
+
+    def __init__(self):
+        self.tracks = [SimpleNamespace(name=name) for name in "abcd"]
+        self.start_of = np.arange(N)
+        self.logmel, self.vocal = planted_excerpts(N)
+
+    def __len__(self):
+        return N
+
+    def __getitem__(self, numbers):
+        numbers = torch.as_tensor(numbers)
+        return {"logmel": self.logmel[numbers], "number": numbers, "track": numbers // 2}
+
+
+def classifier():
+    network = Planted()
+    network.standardise = lambda logmel: logmel
+    return network.requires_grad_(False)
+
+
+def stems(number):
+    """The voice is the rectangle, 10 dB above everything else in it and far below elsewhere; of three excerpts only."""
+    if number > 2:
+        return None
+    voice = np.where(RECTANGLE, 0.0, -10.0)
+    return Pair(voice, np.where(RECTANGLE, -np.log(10) / 2, -1.0).astype(np.float32))
+
+
+def method(kind, network, **parts):
+    return Method(kind(network, **parts), lambda other, own: kind(other, **parts, **({"inverter": own} if own else {})))
+
+
+def methods():
+    network = classifier()
+    made = {kind.name: method(kind, network) for kind in (Perfect, Reversed, RandomBins, Gradient)}
+    inversion = Method(
+        FeatureInversion(network, PlantedInverter()),
+        lambda other, own: FeatureInversion(other, own or PlantedInverter()),
+        inverts=True,
+    )
+    return {"inversion": inversion, **made}
+
+
+def bench(**options):
+    parts = dict(
+        equal_area=EqualArea(["mean", "excerpt-mean", "floor"], [0.05, EIGHTH, 0.5]),
+        sanity=Sanity(["fc9"], n=3),
+        cost=Cost(0.001),
+    )
+    return Bench(**{"methods": methods(), **parts, "stems": stems, **options})
+
+
+@pytest.fixture(scope="module")
+def study():
+    return bench()(Data())
+
+
+def loss(study, name, fill, area):
+    (values,) = (v for m, v in measures(study) if (m.metric, m.fill, m.area) == (LOSS, fill, area))
+    return values[list(study.methods).index(name)].mean()
+
+
+def test_the_perfect_score_keeps_every_label_with_the_rectangles_bins_and_loses_them_without(study):
+    assert loss(study, "perfect", "mean", EIGHTH) == 0
+    removed = study.methods["perfect"]["removed"][0, 1]
+    assert not removed.any()  # 0 everywhere is not above the decision threshold: only those called singing change
+    assert (removed != study.vocal).sum() == N / 2
+
+
+def test_every_fill_is_counted_by_itself(study):
+    """The floor is far below any excerpt, so that half the bins at random leave nobody singing; the mean is not."""
+    for number, fill in enumerate(study.fills):
+        kept = study.methods["random"]["kept"][number, 2]
+        assert loss(study, "random", fill, 0.5) == pytest.approx(100 * (kept != study.vocal).mean())
+    assert loss(study, "random", "floor", 0.5) == 50 > loss(study, "random", "mean", 0.5)
+
+
+def test_the_reversed_score_loses_the_singing(study):
+    kept = study.methods["reversed"]["kept"][0, 1]
+    assert not kept.any() and study.vocal.any()
+    assert (study.methods["reversed"]["removed"][0, 1] == study.vocal).all()
+
+
+def test_an_area_is_a_count_of_bins_whatever_the_score():
+    equal = EqualArea(["mean"], [0.01, 0.1])
+    masks = equal.masks(torch.zeros(2, FRAMES, BANDS))
+    assert masks.flatten(2).sum(2).tolist() == [[4, 4], [38, 38]]
+    assert (masks[0] <= masks[1]).all()
+
+
+def test_records_do_not_depend_on_the_size_of_a_batch(study):
+    again = bench()(Data(), batch_size=3)
+    for name, found in study.methods.items():
+        for key, values in found.items():
+            if not key.startswith("seconds"):
+                np.testing.assert_allclose(again.methods[name][key], values, atol=1e-6, err_msg=f"{name} {key}")
+
+
+def test_only_excerpts_whose_voice_decides_are_localised(study):
+    """0 and 2 are called singing, 1 is not; of the others no voice is known. Without the voice, the rest is soft."""
+    assert study.localised.tolist() == [True, False, True, False, False, False, False, False]
+    assert np.isnan(study.voice_ratio[3:]).all() and not np.isnan(study.voice_ratio[:3]).any()
+    found = study.methods["perfect"]
+    assert found["voice_iou"][[0, 2]].tolist() == [1, 1] and np.isnan(found["voice_iou"][1])
+    assert found["voice_share"][1, 0] == pytest.approx(10 / 11)
+    assert study.methods["reversed"]["pointing_game"][0] == 0
+
+
+def test_what_forgets_changes_and_what_never_knew_does_not(study):
+    same = study.methods["random"]
+    assert np.nanmean(same["randomised_spearman/fc9"]) == pytest.approx(1)
+    assert np.nanmean(same["randomised_iou/fc9"]) == 1
+    assert (study.methods["inversion"]["deterministic"][spread(N, 3)] == 1).all()
+    assert np.isnan(study.methods["inversion"]["deterministic"]).sum() == N - 3
+    changed = study.methods["gradient"]["randomised_spearman/fc9"]  # all alike in the rectangle before, not afterwards
+    assert (changed[spread(N, 3)] < 0.999).all()
+
+
+def test_noise_moves_the_inversion_little_and_random_bins_altogether(study):
+    assert np.nanmin(study.methods["inversion"]["stability"]) > 0.9
+    assert abs(np.nanmean(study.methods["random"]["stability"])) < 0.2
+
+
+def test_passes_are_counted_an_excerpt(study):
+    passes = {name: (found["forwards"][0], found["backwards"][0]) for name, found in study.methods.items()}
+    assert passes["perfect"] == (0, 0)
+    assert passes["gradient"] == (2, 1)  # the label, the evidence, and back
+
+
+def test_passes_through_svdnet_are_counted_whatever_its_method(classifier):
+    excerpts = torch.zeros(3, 115, 80)
+    with counted(classifier) as passes:
+        classifier.features(excerpts)
+        evidence_gradient(classifier, excerpts, torch.ones(3, dtype=torch.bool))
+    assert (passes.forwards, passes.backwards) == (6, 3)
+    classifier(excerpts)
+    assert passes.forwards == 6
+
+
+def test_random_layers_are_drawn_in_a_copy_from_the_output_down(classifier):
+    before = copy.deepcopy(classifier.state_dict())
+    other = randomised(classifier, "fc7", seed=0)
+    changed = {name for name, value in other.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.partition(".")[0] for name in changed} == {"fc7", "fc8", "fc9"}
+    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+    assert not other.training and not any(parameter.requires_grad for parameter in other.parameters())
+    again = randomised(classifier, "fc7", seed=0)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in again.state_dict().items())
+
+
+def test_inverters_are_trained_for_the_classifier_that_forgot_and_for_methods_that_have_one():
+    asked = []
+
+    class Flat(nn.Module):
+        def forward(self, features):
+            return torch.arange(384.0).view(1, FRAMES, BANDS).expand(len(features), FRAMES, BANDS)
+
+    def train(network):
+        asked.append(network)
+        return Flat()
+
+    found = bench(sanity=Sanity(["fc9"], n=2))(Data(), train=train)
+    assert len(asked) == 1 and not torch.equal(asked[0].fc9.weight, classifier().fc9.weight)
+    assert "retrained_spearman/fc9" not in found.methods["gradient"]
+    fixed, own = (found.methods["inversion"][f"{kind}_spearman/fc9"][0] for kind in ("randomised", "retrained"))
+    assert fixed == pytest.approx(1) and abs(own) < 0.9  # the features come before fc9
+
+
+def test_a_rank_correlation_by_hand():
+    one = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    assert spearman(one, -one).item() == pytest.approx(-1)
+    assert spearman(one, one**3).item() == pytest.approx(1)
+    assert spearman(one, torch.tensor([[[1.0, 2.0], [4.0, 3.0]]])).item() == pytest.approx(0.8)  # 1 - 6·2/(4·15)
+    assert np.isnan(spearman(one, torch.ones(1, 2, 2))).all()
+
+
+def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_the_scores_are_the_same():
+    network = classifier()
+    twice = {name: method(FeatureInversion, network, inverter=PlantedInverter()) for name in ("inversion", "twin")}
+    found = Found(rows(bench(methods=twice)(Data())))
+    assert found("inversion", LOSS, "mean", EIGHTH, "balanced")["p_holm"] is None
+    for row in found.rows.values():
+        if row["method"] == "twin" and row["n"]:
+            assert (row["difference"], row["difference_low"], row["difference_high"]) == (0, 0, 0)
+            assert row["p_holm"] == 1
+
+
+def test_places_by_a_metric(study):
+    found = Found(rows(study))
+    place = places(found, "loss_auc_log", study.fills)
+    assert place["perfect"][0] == 1 and place["reversed"][0] == 5
+    gain = found("perfect", "gain_over_random_percent", "mean", EIGHTH, "all")["value"]
+    assert gain == pytest.approx(loss(study, "random", "mean", EIGHTH))
+
+
+def test_a_study_is_written_with_the_track_of_every_excerpt(study, tmp_path):
+    study.save(tmp_path / "compare.npz")
+    with np.load(tmp_path / "compare.npz", allow_pickle=False) as arrays:
+        assert arrays["track"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and arrays["names"].tolist() == list("abcd")
+        assert arrays["perfect/kept"].shape == (3, 3, N) and arrays["random/picture"].shape == (6, FRAMES, BANDS)
+    assert [path.name for path in tmp_path.iterdir()] == ["compare.npz"]
+
+
+def test_thirds_part_the_localised(study):
+    some = copy.copy(study)
+    some.voice_ratio, some.localised = np.arange(8.0), np.arange(8) < 7
+    assert thirds(some) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (lambda: EqualArea(["most"], [0.1]), "fill=most"),
+        (lambda: EqualArea(["mean", "mean"], [0.1]), "different"),
+        (lambda: EqualArea(["mean"], [0.2, 0.1]), "ascending"),
+        (lambda: EqualArea(["mean"], [0.5, 1.0]), "between 0 and 1"),
+        (lambda: Cost(0), "more than 0"),
+        (lambda: Sanity(["fc9"], noise=0), "compare.sanity.noise=0"),
+        (lambda: bench(sanity=Sanity(["fc3"])), "fc3: expected some of fc9"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make, said):
+    with pytest.raises(ConfigError, match=said):
+        make()

@@ -1,0 +1,137 @@
+"""Numbers of a comparison against what they are by hand: components, the voice, areas under curves, statistics."""
+
+import numpy as np
+import pytest
+
+from svdx.comparison.localisation import localise, localise_batch, voice_ratio
+from svdx.comparison.measures import area_under, area_under_log
+from svdx.comparison.regions import count_regions, regions
+from svdx.comparison.results import Found
+from svdx.comparison.statistics import class_means, drawn_signs, drawn_tracks, holm, p_values
+from svdx.comparison.stems import Pair
+from svdx.comparison.table import HIGH, LOW, Column, _best, _section, changing
+
+
+def drawn(*lines):
+    return np.array([[character == "#" for character in line] for line in lines])
+
+
+def test_pieces_of_drawn_masks():
+    assert regions(drawn("##..", "##..", "...#")) == (2, 0.8)
+    assert regions(drawn("#..", ".#.", "..#")) == (1, 1.0)  # corners touch
+    assert regions(drawn("#.#", "...", "#.#")) == (4, 0.25)
+    count, share = regions(drawn("..", ".."))
+    assert count == 0 and np.isnan(share)
+    both = count_regions(np.stack([drawn("#.#"), drawn("##.")])[:, None])
+    assert both["regions"].tolist() == [[2], [1]] and both["largest_region"].tolist() == [[0.5], [1]]
+
+
+PAIR = Pair(np.log([[2.0, 2.0, 1.0, 1.0]]), np.log([[1.0, 1.0, 2.0, 2.0]]))  # the voice is the first two bins
+
+
+def test_the_voice_by_hand():
+    """Energies are 4 and 1: of the first bin 4/5 is voice, of the whole half. Best bins in order: 0, 2, 1, 3."""
+    score, rank = np.array([[3.0, 1.0, 2.0, -5.0]]), np.array([[0, 2, 1, 3]])
+    masks = np.array([[[True, False, False, False]], [[True, False, True, False]]])
+    found = localise(PAIR, score, rank, masks)
+    np.testing.assert_allclose(found["voice_share"], [0.8, 0.5])
+    np.testing.assert_allclose(found["voice_enrichment"], [1.6, 1.0])
+    assert found["voice_iou"] == pytest.approx(1 / 3)  # bins 0 and 2 against 0 and 1
+    assert found["relevance_rank"] == 0.5
+    assert found["relevance_mass"] == pytest.approx(4 / 6)  # what is negative counts nothing
+    assert found["pointing_game"] == 1
+    assert voice_ratio(PAIR) == pytest.approx(0)
+
+
+def test_without_positive_score_there_is_no_mass_and_elsewhere_nothing_is_measured():
+    score, rank = -np.ones((2, 1, 4)), np.tile(np.arange(4), (2, 1, 1))
+    masks = np.ones((1, 2, 1, 4), bool)
+    found = localise_batch([PAIR, PAIR], np.array([False, True]), score, rank, masks)
+    assert np.isnan(found["relevance_mass"]).all()
+    assert np.isnan(found["voice_share"][0, 0]) and found["voice_share"][0, 1] == pytest.approx(0.5)
+
+
+def test_areas_under_a_curve_by_hand():
+    values, areas = np.array([[[40.0], [20.0]]]), np.array([0.1, 0.5])
+    plain = area_under(values, areas, np.array([100.0]), np.array([0.0]))
+    assert plain.item() == pytest.approx(0.1 * 70 + 0.4 * 30 + 0.5 * 10)
+    widths = np.log([5, 2])
+    expected = (widths[0] * 30 + widths[1] * 10) / np.log(10)
+    assert area_under_log(values, areas, np.array([0.0])).item() == pytest.approx(expected)
+
+
+TRACK = np.array([0, 0, 1, 1, 2])
+VOCAL = np.array([True, True, True, False, False])
+CLASSES = {"all": np.ones(5, bool), "vocal": VOCAL, "nonvocal": ~VOCAL}
+
+
+def test_means_of_classes_and_what_was_not_measured():
+    values = np.array([[100.0, 0.0, np.nan, 100.0, 0.0]])
+    means = class_means(values, TRACK, CLASSES, drawn_tracks(3, 200))
+    assert {name: mean.value.item() for name, mean in means.items()} == dict.fromkeys([*CLASSES, "balanced"], 50)
+    assert {name: mean.n.item() for name, mean in means.items()} == {"all": 4, "vocal": 2, "nonvocal": 2, "balanced": 4}
+    assert means["all"].low.item() < 50 < means["all"].high.item()
+    nothing = class_means(np.full((1, 5), np.nan), TRACK, CLASSES, drawn_tracks(3, 10))["all"]
+    assert nothing.n.item() == 0 and np.isnan([nothing.value, nothing.low, nothing.high]).all()
+
+
+def test_balanced_is_not_pooled():
+    values = np.array([[90.0, 90.0, 90.0, 0.0, 0.0]])
+    means = class_means(values, TRACK, CLASSES, drawn_tracks(3, 10))
+    assert (means["all"].value.item(), means["balanced"].value.item()) == (54, 45)
+
+
+def test_all_methods_are_drawn_alike():
+    values = np.array([[1.0, 2, 3, 4, 5], [2.0, 3, 4, 5, 6]])
+    found = class_means(values, TRACK, {"all": CLASSES["all"]}, drawn_tracks(3, 500))["all"]
+    np.testing.assert_allclose(np.diff([found.value, found.low, found.high]).ravel(), 1)  # never more or less apart
+    tracks = drawn_tracks(3, 500)
+    assert tracks.shape == (500, 3) and (tracks.sum(1) == 3).all()
+
+
+def test_p_of_the_signs_of_tracks():
+    """With six tracks that all differ alike, 2 of 64 signs are as far from 0."""
+    signs = np.array([[1 - 2 * (number >> bit & 1) for bit in range(6)] for number in range(64)], float)
+    track, every = np.arange(6), {"all": np.ones(6, bool)}
+    differences = np.array([[1.0] * 6, [1, -1, 1, -1, 1, -1], [0.0] * 6, [np.nan] * 6])
+    p = p_values(differences, track, every, signs)["all"]
+    assert p[0] == pytest.approx(3 / 65) and p[1] == p[2] == 1 and np.isnan(p[3])
+    assert set(np.unique(drawn_signs(6, 50))) == {-1, 1}
+
+
+def test_few_tracks_cannot_differ_significantly_however_many_excerpts_they_have():
+    track, every = np.repeat([0, 1, 2], 100), {"all": np.ones(300, bool)}
+    assert p_values(np.ones((1, 300)), track, every, drawn_signs(3))["all"].item() > 0.2
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm(np.array([0.01, 0.02, 0.03, 0.5])), [0.04, 0.06, 0.06, 0.5])
+    np.testing.assert_allclose(holm(np.array([0.5, 0.6, np.nan])), [1, 1, np.nan])
+
+
+def row(method, value, **more):
+    blank = dict(metric="m", fill="", area=None, ci_low=None, ci_high=None, p_holm=None)
+    return {**blank, "class": "all", "method": method, "value": value, **more}
+
+
+def test_the_best_of_a_column_and_what_differs_are_marked():
+    found = Found([row("a", 1.0), row("b", 2.0, p_holm=0.01, ci_low=1.5, ci_high=2.5), row("c", 1.001, p_holm=0.2)])
+    section = _section(found, "title", "note", [Column("M", "m", better=LOW), Column("absent", "other")])
+    assert section.heads == ["M ↓"]
+    (a,), (b,), (c,) = section.lines.values()
+    assert (a.best, b.best, c.best) == (True, False, True)  # as written
+    assert (b.text, b.interval, b.differs, c.differs) == ("2.00", "[1.50, 2.50]", True, False)
+    assert _best({"a": 1.0, "b": 2.0}, HIGH) == {"b"} and _best({"a": 1.0, "b": 1.0}, HIGH) == set()
+
+
+def test_a_place_that_changes_with_the_fill_is_marked():
+    values = {
+        ("a", "mean"): 1,
+        ("a", "floor"): 5,
+        ("b", "mean"): 2,
+        ("b", "floor"): 4,
+        ("c", "mean"): 9,
+        ("c", "floor"): 9,
+    }
+    found = Found([row(name, value, fill=fill, metric="loss_auc_log") for (name, fill), value in values.items()])
+    assert changing(found, ["mean", "floor"]) == {"a": "1 / 2 ‡", "b": "2 / 1 ‡", "c": "3 / 3"}
