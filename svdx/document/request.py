@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Request:
         return self
 
     def question(self, track: Track) -> dict[str, Any]:
-        """All that the answer depends on, as JSON has it: the files, which networks, every setting.
+        """All that the answer depends on, as JSON has it: the files, which networks, every setting, svdx's version.
 
         Raises: AudioError where a file is not there.
         """
@@ -59,6 +60,7 @@ class Request:
     def _settings(self) -> dict[str, Any]:
         explainer = {name: plain(part) for name, part in vars(self.listener.explainer).items()}
         return {
+            "svdx": version("svdx"),
             "start": self.start,
             "hop": self.hop,
             "thresholds": list(self.thresholds),
