@@ -6,7 +6,8 @@ import json
 import platform
 import subprocess
 import sys
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from svdx.errors import ConfigError
 
 CONFIG = "config.yaml"
 PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile")
+OPTIONAL = ("captum", "scikit-learn", "scipy", "ray")  # said where they are installed
 
 
 def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any]) -> None:
@@ -32,12 +34,21 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
         "command": sys.argv,
         "commit": commit(),
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(),
     }
     write_config(directory, cfg)
     unfinished = directory / "summary.json.part"
     unfinished.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     unfinished.replace(directory / "summary.json")
+
+
+def versions() -> dict[str, str]:
+    """Of what computes, where it is installed."""
+    found = {package: version(package) for package in PACKAGES}
+    for package in OPTIONAL:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def write_config(directory: Path, cfg: DictConfig) -> None:

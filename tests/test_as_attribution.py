@@ -56,7 +56,7 @@ def test_an_attribution_gives_the_pictures_in_the_shape_of_the_inputs(shape):
     explainer = FeatureInversion(Planted(), PlantedInverter())
     attribution, inputs = as_attribution(explainer), EXCERPTS.view(-1, *shape)
     assert isinstance(attribution, Attribution)
-    found = attribution.attribute(inputs, target=1)
+    found = attribution.attribute(inputs, target=VOCAL.long())
     assert found.shape == inputs.shape and not found.requires_grad
     assert torch.equal(found.view_as(EXCERPTS), EXCERPTS * RECTANGLE)
     assert attribution.forward_func(inputs).shape == (6, 2)
@@ -143,3 +143,10 @@ def test_without_captum_it_is_said_what_to_install():
         "else:\n    raise SystemExit(1)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_another_target_than_the_predicted_class_is_refused():
+    attribution = AsAttribution(FeatureInversion(Planted(), PlantedInverter()))
+    assert attribution.attribute(EXCERPTS[VOCAL], target=1).shape == EXCERPTS[VOCAL].shape
+    with pytest.raises(ConfigError, match="target=0: svdx explains the predicted classes, here"):
+        attribution.attribute(EXCERPTS[VOCAL], target=0)

@@ -23,9 +23,9 @@ PLANTED, _ = planted_excerpts(3)
 @pytest.mark.parametrize(
     "kind, options, message",
     [
-        (IntegratedGradients, {"steps": 0}, "explainer.steps=0: expected 1 or more"),
+        (IntegratedGradients, {"steps": 0}, "explainer.steps=0: expected at least 1"),
         (SmoothGrad, {"samples": 0}, "explainer.samples=0"),
-        (SmoothGrad, {"noise": -0.1}, "explainer.noise=-0.1: expected 0 or more"),
+        (SmoothGrad, {"noise": -0.1}, "explainer.noise=-0.1: expected at least 0"),
         (Slime, {"samples": 1}, "explainer.samples=1"),
         (Slime, {"kernel_width": 0.0}, "explainer.kernel_width=0.0"),
         (Slime, {"segments": "words"}, "explainer.segments=words: expected blocks, temporal or spectral"),

@@ -53,3 +53,10 @@ def test_the_examples_are_looked_at_once_and_not_before_they_are_needed(kind):
     assert seen == []
     explainer.picture(EXCERPTS), explainer.picture(EXCERPTS)
     assert seen == [9]
+
+
+def test_an_excerpt_that_is_an_example_does_not_borrow_from_itself():
+    own = EXAMPLES[EXAMPLES_VOCAL][:2]
+    control = OtherTrackMask(Planted(), PlantedInverter(), own)
+    itself = normalise(PlantedInverter()(Planted().features(own)))
+    assert torch.equal(control.picture(own), itself.flip(0))

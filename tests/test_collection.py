@@ -1,5 +1,6 @@
 """Many tracks: each in a directory of its own, whole or not at all, and once as long as the question is the same."""
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -9,13 +10,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import nn
 
+from svdx.corpora.beside import track_at
 from svdx.document import Each, Request, document_collection
 from svdx.document.collection import names
 from svdx.document.finished import ASIDE, MARK, OURS, appearing
 from svdx.engines.job import Outcome
 from svdx.errors import AudioError
 from svdx.explain import FeatureInversion
+from svdx.explain.borrowed import ClassMeanMask, OtherTrackMask
 from svdx.listener import Listener
 from svdx.models import UpConv
 
@@ -94,6 +98,18 @@ def test_a_process_that_only_helps_writes_no_index(request_, song, tmp_path):
     job = Each(request_, tmp_path / "out")
     assert document_collection("", [song / "audio/a.wav"], job, lambda *_: None) is None
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("control", [ClassMeanMask, OtherTrackMask])
+def test_what_an_explainer_was_given_is_part_of_the_question(frontend, classifier, song, control):
+    def asked(examples):
+        explainer = control(classifier, nn.Identity(), examples)
+        explainer._known = (torch.rand(1),)  # what it keeps for itself is not
+        request = Request(Listener(frontend, explainer), 1.0, None, [0.5])
+        return json.dumps(request.question(track_at(song / "audio/a.wav")))
+
+    one, two = torch.zeros(2, 115, 80), torch.ones(2, 115, 80)
+    assert asked(one) == asked(one.clone()) != asked(two)
 
 
 def explained(request, song, out):

@@ -9,7 +9,8 @@ from toys import BANDS, FRAMES, RECTANGLE, Planted
 
 from svdx.document.unit import document_unit
 from svdx.errors import ConfigError
-from svdx.explain.maximisation import check_unit, extremes, maximise, total_variation, unit_of
+from svdx.explain.maximisation import check_unit, extremes, maximise, unit_of
+from svdx.explain.variation import variation
 
 GENERATOR = torch.Generator().manual_seed(0)
 WEIGHT = torch.randn(6, 5, generator=GENERATOR)
@@ -46,14 +47,14 @@ def test_total_variation_makes_it_that_of_the_linear_equation():
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
     def roughness(excerpt):
-        return total_variation(excerpt) / excerpt.square().mean()
+        return variation(excerpt[None])[0] / excerpt.square().mean()
 
     assert roughness(found) < 0.5 * roughness(closely(l2=0.5, variation=0).excerpt)
 
 
-def test_white_noise_has_a_total_variation_of_its_variance():
-    noise = 2 * torch.randn(500, 500, generator=GENERATOR)
-    assert float(total_variation(noise)) == pytest.approx(4, rel=0.02)
+def test_white_noise_has_a_total_variation_of_four_times_its_variance():
+    noise = 2 * torch.randn(1, 500, 500, generator=GENERATOR)
+    assert float(variation(noise)[0]) == pytest.approx(16, rel=0.02)
 
 
 def test_the_penalties_suit_units_of_any_scale():

@@ -121,8 +121,8 @@ REFUSED = [
     ("extremal", "stride", 0, "at least 1"),
     ("extremal", "weight", 0.0, "more than 0"),
     ("extremal", "growth", 0.0, "more than 0"),
-    ("gated_inversion", "frames", -1.0, "0 or more"),
-    ("gated_inversion", "bands", -0.5, "0 or more"),
+    ("gated_inversion", "frames", -1.0, "at least 0"),
+    ("gated_inversion", "bands", -0.5, "at least 0"),
 ]
 
 

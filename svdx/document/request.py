@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from svdx.corpora.track import Track
 from svdx.document.excerpt import document_excerpt
@@ -58,7 +58,7 @@ class Request:
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
-        explainer = {name: plain(part) for name, part in vars(self.listener.explainer).items()}
+        explainer = {name: plain(part) for name, part in vars(self.listener.explainer).items() if name[0] != "_"}
         return {
             "svdx": version("svdx"),
             "start": self.start,
@@ -74,6 +74,8 @@ def plain(part: Any) -> Any:
     """What an explainer has, as JSON has it."""
     if isinstance(part, nn.Module):
         return fingerprint(part, whole=True)
+    if isinstance(part, Tensor):
+        return hashlib.sha256(part.cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
     return {"choice": part.name, **asdict(part)} if isinstance(part, Choice) else part
 
 

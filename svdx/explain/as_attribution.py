@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from svdx.errors import ConfigError
@@ -36,8 +37,18 @@ class AsAttribution(Attribution):
         """inputs: standardised excerpts, [B, frames, bands] or [B, 1, frames, bands] → scores of the same shape; of a
         tuple, which Captum makes of them, a tuple.
 
-        target: there because Captum's metrics hand it on; a svdx explainer explains the predicted class
+        target: 0 no singing, 1 singing, one for all or [B]; an explainer explains the predicted class and no other
+        Raises: ConfigError for another target.
         """
         if isinstance(inputs, tuple):
-            return tuple(scores(self.explainer, excerpts) for excerpts in inputs)
+            return tuple(self.attribute(excerpts, target) for excerpts in inputs)
+        if target is not None:
+            self._expect_predicted(inputs, target)
         return scores(self.explainer, inputs)
+
+    @torch.no_grad()
+    def _expect_predicted(self, inputs: Tensor, target: Any) -> None:
+        flat = inputs.detach().reshape(len(inputs), *inputs.shape[-2:])
+        predicted = (self.explainer.classifier(flat) > self.explainer.decision).long()
+        if not (predicted == torch.as_tensor(target, device=predicted.device)).all():
+            raise ConfigError(f"target={target}: svdx explains the predicted classes, here {predicted.tolist()}")

@@ -75,10 +75,3 @@ class Sampled(Attributed):
     @abstractmethod
     def sample(self, model: nn.Module, excerpt: Tensor, label: Tensor) -> Tensor:
         """As `attribute`, of one excerpt [1, frames, bands], from torch's global generators."""
-
-
-def expect_at_least(least: float, **options: float) -> None:
-    """Raises ConfigError unless every option of the explainer is `least` or more."""
-    for name, value in options.items():
-        if not value >= least:
-            raise ConfigError(f"explainer.{name}={value}: expected {least} or more")

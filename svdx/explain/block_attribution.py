@@ -7,9 +7,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
-from svdx.explain.attribution import Sampled, expect_at_least
+from svdx.explain.attribution import Sampled
 from svdx.explain.blocks import blocks
 from svdx.explain.masks import check_choice
+from svdx.explain.options import expect_at_least
 
 SEGMENTS = ("blocks", "temporal", "spectral")
 

@@ -34,10 +34,12 @@ class Borrowed(Control):
         return saliences.to(excerpts), labels.to(excerpts.device)
 
     def candidates(self, excerpts: Tensor) -> Tensor:
-        """Which examples have each excerpt's predicted label, [B, N] bool; all where none has it."""
+        """Which examples have each excerpt's predicted label and are not the excerpt itself, [B, N] bool; all where
+        there are none."""
         vocal = self.classifier(excerpts) > self.decision
         same = vocal[:, None] == self.known(excerpts)[1]
-        return same | ~same.any(1, keepdim=True)
+        others = torch.stack([(self.examples.to(excerpt) != excerpt).any(2).any(1) for excerpt in excerpts])
+        return same & others | ~(same & others).any(1, keepdim=True)
 
 
 class ClassMeanMask(Borrowed):
@@ -53,7 +55,10 @@ class ClassMeanMask(Borrowed):
 
 
 class OtherTrackMask(Borrowed):
-    """The inversion's salience of another track's excerpt that has the same label: an example, drawn at random."""
+    """The inversion's salience of another excerpt that has the same label: an example, drawn at random.
+
+    It is of another track unless what is explained is a training track.
+    """
 
     name = "other_track_mask"
 

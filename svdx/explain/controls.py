@@ -1,4 +1,4 @@
-"""Controls: explainers that owe nothing to the classifier, to be kept at the same area as an explanation."""
+"""Controls: explainers that owe nothing to what the classifier hears in an excerpt, for comparison at the same area."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from svdx.explain.explainer import Explainer
 
 
 class Control(Explainer):
-    """An explainer that only looks at the excerpts. What is random comes from the seed and the excerpt itself, whatever
+    """An explainer to compare others with. What is random comes from the seed and the excerpt itself, whatever
     batch it is in.
     """
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from svdx.errors import ConfigError
 from svdx.explain.evidence import evidence, recording
 from svdx.explain.explainer import Explainer
+from svdx.explain.options import expect_at_least, expect_positive
 
 AREAS = (0.05, 0.1, 0.2, 0.4)
 TEMPERATURE = 1 / 20  # of the smooth maximum, the paper's
@@ -44,12 +45,8 @@ class ExtremalMask(Explainer):
         super().__init__(classifier, **options)
         if not areas or not all(0 < area < 1 for area in areas):
             raise ConfigError(f"explainer.areas={list(areas)}: expected numbers between 0 and 1")
-        for key, value in dict(steps=steps, stride=stride).items():
-            if value < 1:
-                raise ConfigError(f"explainer.{key}={value}: expected at least 1")
-        for key, value in dict(rate=rate, weight=weight, growth=growth).items():
-            if not value > 0:
-                raise ConfigError(f"explainer.{key}={value}: expected more than 0")
+        expect_at_least(1, steps=steps, stride=stride)
+        expect_positive(rate=rate, weight=weight, growth=growth)
         self.areas, self.steps, self.rate, self.stride = list(areas), steps, rate, stride
         self.weight, self.growth = weight, growth
 

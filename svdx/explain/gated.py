@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
 from svdx.explain.evidence import evidence_gradient
 from svdx.explain.explainer import Explainer
 from svdx.explain.inversion import invert
 from svdx.explain.masks import normalise
+from svdx.explain.options import expect_at_least
 
 REACH = 3  # standard deviations after which a Gaussian is cut off
 
@@ -32,9 +32,7 @@ class GatedInversion(Explainer):
         self, classifier: nn.Module, inverter: nn.Module, frames: float = 4.0, bands: float = 3.0, **options
     ) -> None:
         super().__init__(classifier, **options)
-        for key, value in dict(frames=frames, bands=bands).items():
-            if not value >= 0:
-                raise ConfigError(f"explainer.{key}={value}: expected 0 or more")
+        expect_at_least(0, frames=frames, bands=bands)
         self.inverter, self.frames, self.bands = inverter, frames, bands
 
     def picture(self, excerpts: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from svdx.explain.attribution import AT_ONCE, Attributed, expect_at_least
+from svdx.explain.attribution import AT_ONCE, Attributed
+from svdx.explain.options import expect_at_least
 
 
 class IntegratedGradients(Attributed):

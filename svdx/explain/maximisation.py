@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from svdx.errors import ConfigError
 from svdx.explain.evidence import log_odds, recording
+from svdx.explain.variation import variation as roughness
 from svdx.models.layers import FC8, MAPS, VECTORS, part_of
 
 LAST = "fc9"  # the log-odds of singing
@@ -66,7 +67,7 @@ def maximise(
         for _ in range(steps):
             activation = unit(excerpt[None])[0]
             trace.append(activation.detach())
-            penalty = l2 * excerpt.square().mean() + variation * total_variation(excerpt)
+            penalty = l2 * excerpt.square().mean() + variation * roughness(excerpt[None])[0] / 4
             (excerpt.grad,) = torch.autograd.grad(scale * penalty - activation, excerpt)
             optimizer.step()
             falling.step()
@@ -75,13 +76,6 @@ def maximise(
         found = excerpt.detach()
         trace.append(unit(found[None])[0].detach())
     return Extreme(found, torch.stack(trace))
-
-
-def total_variation(excerpt: Tensor) -> Tensor:
-    """Squared differences of neighbours in time and in frequency, [frames, bands] → their sum over both, as a share of
-    what independent bins of unit variance have."""
-    differences = excerpt.diff(dim=0).square().sum() + excerpt.diff(dim=1).square().sum()
-    return differences / (4 * excerpt.numel())
 
 
 def check_unit(name: str) -> tuple[str, int]:

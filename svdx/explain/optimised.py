@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
 from svdx.explain.evidence import recording
 from svdx.explain.explainer import Explainer
+from svdx.explain.options import expect_at_least, expect_positive
+from svdx.explain.variation import variation
 
-ALPHA, BETA = 6, 2  # exponents of the two regularisers, the paper's
+ALPHA = 6  # exponent of the norm, the paper's
 
 
 class OptimisedInversion(Explainer):
@@ -21,6 +22,9 @@ class OptimisedInversion(Explainer):
     starts from the training mean, 0, and its rate falls to 0. Each excerpt is inverted alone: what is rounded depends
     on the batch, and so many steps would make it visible.
 
+    The least cost is not reached, and there is more than one way down: after 200 steps it was about 1.7 times that
+    after 1500, and the two pictures' rank correlations were 0.44 and 0.75 (two excerpts of MIR-1K).
+
     steps: forwards and backwards; rate: how far Adam goes in the first of them, in standard deviations
     bound: of a bin, in standard deviations; slope: of the picture, in standard deviations a bin
     """
@@ -30,18 +34,15 @@ class OptimisedInversion(Explainer):
     def __init__(
         self,
         classifier: nn.Module,
-        steps: int = 60,
-        rate: float = 0.05,
+        steps: int = 200,
+        rate: float = 0.2,
         bound: float = 3.0,
         slope: float = 0.5,
         **options,
     ) -> None:
         super().__init__(classifier, **options)
-        if steps < 1:
-            raise ConfigError(f"explainer.steps={steps}: expected at least 1")
-        for key, value in dict(rate=rate, bound=bound, slope=slope).items():
-            if not value > 0:
-                raise ConfigError(f"explainer.{key}={value}: expected more than 0")
+        expect_at_least(1, steps=steps)
+        expect_positive(rate=rate, bound=bound, slope=slope)
         self.steps, self.rate, self.bound, self.slope = steps, rate, bound, slope
 
     def picture(self, excerpts: Tensor) -> Tensor:
@@ -69,14 +70,3 @@ class OptimisedInversion(Explainer):
     def size(self, picture: Tensor) -> Tensor:
         """R_α [B]."""
         return (picture / self.bound).abs().pow(ALPHA).mean((1, 2))
-
-
-def variation(picture: Tensor) -> Tensor:
-    """Total variation of pictures [B, frames, bands]: mean of (Δ²)^(β/2) over the bins, [B].
-
-    >>> variation(torch.tensor([[[0.0, 3.0], [0.0, 3.0]]]))  # two of the four bins differ from their next one by 3
-    tensor([4.5000])
-    """
-    frames = nn.functional.pad(picture.diff(dim=1).square(), (0, 0, 0, 1))
-    bands = nn.functional.pad(picture.diff(dim=2).square(), (0, 1))
-    return (frames + bands).pow(BETA / 2).mean((1, 2))

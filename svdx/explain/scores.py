@@ -33,7 +33,8 @@ def as_function(make: Callable[[torch.nn.Module], Explainer]) -> Function:
     """
 
     def explain(model: TwoClasses, inputs: Any, targets: Any = None, **unused: Any) -> np.ndarray:
-        """inputs: as of `scores`, numpy or tensor; targets: there because Quantus gives them, see `AsAttribution`"""
+        """inputs: as of `scores`, numpy or tensor; targets: given by Quantus, but it is the predicted class that is
+        explained"""
         explainer = make(model.classifier)
         weight = next(model.parameters())
         return scores(explainer, torch.as_tensor(inputs, dtype=weight.dtype, device=weight.device)).cpu().numpy()

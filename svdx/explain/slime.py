@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
 from svdx.explain.attribution import AT_ONCE
 from svdx.explain.block_attribution import BlockAttributed
+from svdx.explain.options import expect_positive
 
 
 class Slime(BlockAttributed):
@@ -30,8 +30,7 @@ class Slime(BlockAttributed):
 
     def __init__(self, classifier: nn.Module, seed: int = 0, kernel_width: float = 0.25, **options) -> None:
         super().__init__(classifier, seed, **options)
-        if not kernel_width > 0:
-            raise ConfigError(f"explainer.kernel_width={kernel_width}: expected more than 0")
+        expect_positive(kernel_width=kernel_width)
         self.kernel_width = kernel_width
 
     def sample(self, model: nn.Module, excerpt: Tensor, label: Tensor) -> Tensor:

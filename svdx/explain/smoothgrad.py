@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from svdx.explain.attribution import AT_ONCE, Sampled, expect_at_least
+from svdx.explain.attribution import AT_ONCE, Sampled
+from svdx.explain.options import expect_at_least
 
 
 class SmoothGrad(Sampled):
