@@ -10,6 +10,7 @@ import pytest
 import torch
 from toys import BANDS, FRAMES, RECTANGLE, Planted, PlantedInverter, planted_excerpts
 
+from svdx.errors import ConfigError
 from svdx.explain import Explainer, FeatureInversion
 from svdx.explain.controls import RandomBins
 from svdx.explain.evidence import TwoClasses, evidence_gradient
@@ -146,7 +147,7 @@ def test_without_captum_it_is_said_what_to_install():
 
 
 def test_another_target_than_the_predicted_class_is_refused():
-    attribution = AsAttribution(FeatureInversion(Planted(), PlantedInverter()))
+    attribution = as_attribution(FeatureInversion(Planted(), PlantedInverter()))
     assert attribution.attribute(EXCERPTS[VOCAL], target=1).shape == EXCERPTS[VOCAL].shape
     with pytest.raises(ConfigError, match="target=0: svdx explains the predicted classes, here"):
         attribution.attribute(EXCERPTS[VOCAL], target=0)
