@@ -13,9 +13,8 @@ from safetensors.torch import load_file
 from svdx.checkpoints import BEFORE, LAST, Checkpoints, newest_sound
 from svdx.errors import ConfigError
 
-SMALL = ("classifier.fit.limit_train_batches=6", "classifier.fit.max_epochs=2", "inverter.width=8")
-TRAIN = (*CORPUS, *SMALL, "inverter.fit.max_epochs=4", "inverter.excerpts.hop=10")
-ENDS = "inverter: "  # the last line of the log
+SMALL = ("classifier.fit.limit_train_batches=6", "classifier.excerpts.batch_size=8", "classifier.fit.max_epochs=2")
+TRAIN = (*CORPUS, *SMALL, "inverter.width=8", "inverter.fit.max_epochs=4", "inverter.excerpts.hop=10")
 
 
 def weights(shell):
