@@ -9,7 +9,7 @@ from svdx.comparison.regions import count_regions, regions
 from svdx.comparison.results import Found
 from svdx.comparison.statistics import class_means, drawn_signs, drawn_tracks, holm, p_values
 from svdx.comparison.stems import Pair
-from svdx.comparison.table import HIGH, LOW, Column, _best, _section, changing
+from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, changing
 
 
 def drawn(*lines):
@@ -135,3 +135,12 @@ def test_a_place_that_changes_with_the_fill_is_marked():
     }
     found = Found([row(name, value, fill=fill, metric="loss_auc_log") for (name, fill), value in values.items()])
     assert changing(found, ["mean", "floor"]) == {"a": "1 / 2 ‡", "b": "2 / 1 ‡", "c": "3 / 3"}
+
+
+def test_the_turned_explanation_is_not_the_sanest():
+    values = {("turned", "spearman"): -1, ("turned", "abs_spearman"): 1, ("other", "spearman"): 0.1}
+    values["other", "abs_spearman"] = 0.1
+    found = Found([row(name, value, metric=f"randomised_{kind}/fc9") for (name, kind), value in values.items()])
+    section = _section(found, *_sane(0.1, ["fc9"]))
+    assert section.heads == ["fc9 random: abs ρ ↓"]
+    assert section.lines["other"][0].best and section.lines["turned"][0].text == "1.00"

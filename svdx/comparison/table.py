@@ -122,17 +122,18 @@ def _sane(area: float, layers: list[str]) -> tuple[str, str, list[Column]]:
     columns = [
         Column(f"regions {at}", "regions", area=area, better=LOW, form="{:.1f}"),
         Column("largest", "largest_region", area=area, better=HIGH),
-        *(Column(f"{layer} random: ρ", f"randomised_spearman/{layer}", better=LOW) for layer in layers),
+        *(Column(f"{layer} random: abs ρ", f"randomised_abs_spearman/{layer}", better=LOW) for layer in layers),
         *(Column("IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
-        *(Column(f"retrained, {layer}: ρ", f"retrained_spearman/{layer}", better=LOW) for layer in layers[-1:]),
+        *(Column(f"retrained, {layer}: abs ρ", f"retrained_abs_spearman/{layer}", better=LOW) for layer in layers),
         Column("deterministic", "deterministic", better=HIGH),
         Column("stable: ρ", "stability", better=HIGH),
     ]
     note = (
         "Regions: connected pieces of the mask, corners touching, and the largest one's share of it. Random: "
-        "the classifier's layers from the output down to this one drawn anew; ρ is Spearman's correlation with the "
-        "explanation of the trained classifier, IoU that of the best bins: an explanation of what was learned must "
-        "change. Stable: ρ with the explanation of the excerpt and a little noise."
+        "the classifier's layers from the output down to this one have their weights shuffled, several times; ρ is "
+        "Spearman's correlation with the explanation of the trained classifier, whose sign does not count (the turned "
+        "one is the same), IoU that of the best bins: an explanation of what was learned must change. Stable: ρ with "
+        "the explanation of the excerpt and a little noise."
     )
     return "Regions and sanity", note, columns
 
