@@ -244,6 +244,20 @@ def test_inverters_are_trained_for_the_classifier_that_forgot_and_for_methods_th
     assert own == pytest.approx(1)  # the same inverter for both, unlike the one that the method has
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_score_that_is_no_number_is_refused_with_the_method_and_the_excerpt(value):
+    data = Data()
+
+    class Broken(Perfect):
+        def picture(self, excerpts):
+            mine = (excerpts == data.logmel[5]).all(2).all(1)
+            return torch.where(mine[:, None, None], value, super().picture(excerpts))
+
+    some = {"perfect": method(Perfect, classifier()), "broken": method(Broken, classifier())}
+    with pytest.raises(ConfigError, match="broken: its score of excerpt 5 has values"):
+        bench(methods=some)(data, batch_size=4)
+
+
 def test_a_rank_correlation_by_hand():
     one = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     assert spearman(one, -one).item() == pytest.approx(-1)

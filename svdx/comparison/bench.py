@@ -18,6 +18,7 @@ from svdx.comparison.records import Study, gathered, placed
 from svdx.comparison.regions import count_regions
 from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, raw
+from svdx.errors import ConfigError
 from svdx.evaluation.hearing import Hearing
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import ranks
@@ -84,7 +85,7 @@ class Bench:
             for some in torch.arange(n).split(batch_size):
                 batches.append(self.batch(data[some.numpy()]))
                 for name, method in self.methods.items():
-                    found[name].append(self.measure(method.explainer, batches[-1], shown))
+                    found[name].append(self.measure(name, method.explainer, batches[-1], shown))
                     progress.advance(task, len(some))
         study = self._study(data, batches, shown)
         for name, pieces in found.items():
@@ -115,10 +116,17 @@ class Bench:
     def _standardised(self, logmel: Tensor) -> Tensor:
         return self.classifier.standardise(logmel.to(self.device))
 
-    def measure(self, explainer: Explainer, batch: Batch, shown: np.ndarray) -> Measured:
-        """What is recorded of a method on a batch. shown: numbers of the excerpts whose scores are kept"""
+    def measure(self, name: str, explainer: Explainer, batch: Batch, shown: np.ndarray) -> Measured:
+        """What is recorded of a method on a batch. shown: numbers of the excerpts whose scores are kept
+
+        Raises: ConfigError for scores that are no numbers
+        """
         with counted(self.classifier) as passes:
             score, seconds = timed(explainer, batch.excerpts)
+        finite = score.isfinite().flatten(1).all(1).tolist()
+        if not all(finite):
+            number = batch.number[finite.index(False)]
+            raise ConfigError(f"compare.methods.{name}: its score of excerpt {number} has values that are not finite")
         masks, n = self.equal_area.masks(score), len(score)
         kept, removed = (p > explainer.decision for p in self.equal_area(batch.hearings, masks))
         seen = masks.cpu().numpy()
