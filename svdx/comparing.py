@@ -14,6 +14,7 @@ from torch import nn
 from svdx.callbacks.panels import images, table, wandb_only
 from svdx.comparison.bench import Bench
 from svdx.comparison.measures import REFERENCE, is_stratified, thirds
+from svdx.comparison.power import without_stars
 from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
@@ -145,7 +146,7 @@ def warnings(cfg: DictConfig, study: Study) -> list[str]:
         said.append(f"{counts(study)['n_tracks']} tracks: intervals over so few are too narrow.")
     if 0 < study.localised.sum() < FEW_TRACKS:
         said.append(f"Excerpts whose label the voice decides: {study.localised.sum()}. What these few say is little.")
-    return said
+    return said + without_stars(study)
 
 
 def expect_sense(cfg: DictConfig) -> None:
