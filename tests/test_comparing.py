@@ -13,6 +13,7 @@ from svdx.comparing import expect_sense, warnings
 from svdx.comparison.power import without_stars
 from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
+from svdx.comparison.table import _cheap, _section
 from svdx.errors import ConfigError
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
 
@@ -137,6 +138,18 @@ def test_seconds_are_an_excerpts_and_of_the_fullest_batches(study):
     found = Found(rows(study, 50))
     assert found.value("random", "seconds_batch_4_median") == 0.5
     assert found.value("random", "seconds_batch_1_median") == 2
+
+
+def test_a_percentile_needs_twenty_timings_and_their_number_is_written(study):
+    study.methods["random"]["seconds_alone"] = np.arange(20.0)
+    study.methods["inversion"]["seconds_alone"] = np.arange(19.0)
+    found = Found(rows(study, 50))
+    assert found("random", "seconds_batch_1_p95")["n"] == 20 and found("inversion", "seconds_batch_1_p95") is None
+    assert found("inversion", "seconds_batch_1_median")["n"] == 19
+    assert found("random", "seconds_batch_4_median")["n"] == 1 and found("random", "forwards")["n"] == 7
+    heads, lines = (getattr(_section(found, *_cheap(found)), name) for name in ("heads", "lines"))
+    place = heads.index("batch 1, 95 % (s) ↓")
+    assert (lines["inversion"][place].text, lines["random"][place].text) == ("–", "18.1")
 
 
 def test_the_curves_drawn_are_those_of_the_rows(study):
