@@ -188,7 +188,7 @@ def remade(node: DictConfig, parts: dict, classifier: nn.Module, inverter: nn.Mo
 
 
 def train_inverter(pipeline: Pipeline, classifier: nn.Module) -> nn.Module:
-    """An inverter of another classifier, as configured but for compare.sanity.epochs; it is not written anywhere."""
+    """An inverter of a classifier, as configured but for compare.sanity.epochs; it is not written anywhere."""
     section = pipeline.cfg.inverter
     data = build(section.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     device = next(classifier.parameters()).device

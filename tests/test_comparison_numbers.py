@@ -9,7 +9,7 @@ from svdx.comparison.regions import count_regions, regions
 from svdx.comparison.results import Found
 from svdx.comparison.statistics import class_means, drawn_signs, drawn_tracks, holm, p_values
 from svdx.comparison.stems import Pair
-from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, changing
+from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, changing, retrained
 
 
 def drawn(*lines):
@@ -141,6 +141,17 @@ def test_the_turned_explanation_is_not_the_sanest():
     values = {("turned", "spearman"): -1, ("turned", "abs_spearman"): 1, ("other", "spearman"): 0.1}
     values["other", "abs_spearman"] = 0.1
     found = Found([row(name, value, metric=f"randomised_{kind}/fc9") for (name, kind), value in values.items()])
-    section = _section(found, *_sane(0.1, ["fc9"]))
+    section = _section(found, *_sane(0.1, ["fc9"], False))
     assert section.heads == ["fc9 random: abs ρ ↓"]
     assert section.lines["other"][0].best and section.lines["turned"][0].text == "1.00"
+
+
+def test_the_page_says_whether_inverters_were_retrained_and_shows_every_layer():
+    layers = ["fc9", "conv1"]
+    found = Found([row("a", 1.0, metric="randomised_abs_spearman/fc9")])
+    assert not retrained(found) and "none was trained" in _sane(0.1, layers, retrained(found))[1]
+    found = Found([row("a", 1.0, metric=f"retrained_abs_spearman/{layer}") for layer in layers])
+    assert retrained(found)
+    section = _section(found, *_sane(0.1, layers, retrained(found)))
+    assert section.heads == ["retrained, fc9: abs ρ ↓", "retrained, conv1: abs ρ ↓"]
+    assert "equally long" in section.note and "none was trained" not in section.note
