@@ -19,6 +19,7 @@ from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
 from svdx.comparison.sanity import Method
+from svdx.comparison.statistics import FEWEST
 from svdx.comparison.stems import Stems
 from svdx.comparison.table import Section, sections
 from svdx.errors import ConfigError
@@ -143,7 +144,7 @@ def warnings(cfg: DictConfig, study: Study) -> list[str]:
     if "train" in splits:
         said.append("excerpts.split has training tracks: classifier and inverter know them.")
     if counts(study)["n_tracks"] < FEW_TRACKS:
-        said.append(f"{counts(study)['n_tracks']} tracks: intervals over so few are too narrow.")
+        said.append(f"{counts(study)['n_tracks']} tracks: too narrow intervals, and none over fewer than {FEWEST}.")
     if 0 < study.localised.sum() < FEW_TRACKS:
         said.append(f"Excerpts whose label the voice decides: {study.localised.sum()}. What these few say is little.")
     return said + without_stars(study)

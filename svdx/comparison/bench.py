@@ -162,7 +162,7 @@ class Bench:
 
     def _ask_few(self, study: Study, excerpts: Tensor, train: Train | None) -> None:
         """What only some of all excerpts [N, frames, bands] are asked: sanity, and time for one alone."""
-        numbers, n = spread(len(excerpts), self.sanity.n), len(excerpts)
+        numbers, n = of_both(study.vocal, self.sanity.n), len(excerpts)
         some = excerpts[numbers]
         before = {name: method.explainer.picture(some) for name, method in self.methods.items()}
         similar = self.sanity.randomise(self.methods, some, before, train)
@@ -175,3 +175,17 @@ class Bench:
 def spread(total: int, n: int) -> np.ndarray:
     """n numbers (or all, if there are fewer) from the first to the last of `total`, evenly spaced, [n] int."""
     return np.linspace(0, total - 1, min(n, total)).astype(int)
+
+
+def of_both(vocal: np.ndarray, n: int) -> np.ndarray:
+    """n numbers (or all, if there are fewer) of excerpts, spread as evenly as can be while every other one is called
+    singing, or as long as there are such and others; ascending.
+
+    vocal: the label of each, bool
+    """
+    chosen: list[int] = []
+    for place, near in enumerate(spread(len(vocal), n)):
+        left = [number for number in range(len(vocal)) if number not in chosen]
+        alike = [number for number in left if vocal[number] == (place % 2 == 0)] or left
+        chosen.append(min(alike, key=lambda number: abs(number - near)))
+    return np.array(sorted(chosen))
