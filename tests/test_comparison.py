@@ -14,7 +14,7 @@ from svdx.comparison.cost import Cost, counted
 from svdx.comparison.equal_area import EqualArea
 from svdx.comparison.measures import LOSS, measures, thirds
 from svdx.comparison.results import Found, places, rows
-from svdx.comparison.sanity import Method, Sanity, randomised, spearman
+from svdx.comparison.sanity import Method, Sanity, best_iou, randomised, spearman
 from svdx.comparison.stems import Pair
 from svdx.errors import ConfigError
 from svdx.explain import Explainer, FeatureInversion
@@ -263,7 +263,19 @@ def test_a_rank_correlation_by_hand():
     assert spearman(one, -one).item() == pytest.approx(-1)
     assert spearman(one, one**3).item() == pytest.approx(1)
     assert spearman(one, torch.tensor([[[1.0, 2.0], [4.0, 3.0]]])).item() == pytest.approx(0.8)  # 1 - 6·2/(4·15)
-    assert np.isnan(spearman(one, torch.ones(1, 2, 2))).all()
+
+
+def test_of_an_explanation_that_says_nothing_neither_similarity_is_measured_and_n_tells(study):
+    one = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    for nothing in (torch.ones(1, 2, 2), torch.full((1, 2, 2), torch.nan), one.where(one > 1, torch.nan)):
+        for pair in ((one, nothing), (nothing, one)):
+            assert np.isnan(spearman(*pair)).all() and np.isnan(best_iou(*pair, 0.25)).all()
+    assert best_iou(one, one, 0.25).item() == 1 and best_iou(one, -one, 0.5).item() == 0
+    some, flat = copy.copy(study), study.methods["gradient"]["randomised_iou/fc9"].copy()
+    flat[:, 0] = np.nan
+    some.methods = {**study.methods, "gradient": {**study.methods["gradient"], "randomised_iou/fc9": flat}}
+    found = Found(rows(some, 20))
+    assert [found(name, "randomised_iou/fc9")["n"] for name in ("gradient", "random")] == [2, 3]
 
 
 def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_the_scores_are_the_same():

@@ -143,7 +143,8 @@ def randomised(classifier: nn.Module, last: str, seed: int, draw: int = 0) -> nn
 
 
 def spearman(one: Tensor, two: Tensor) -> np.ndarray:
-    """Rank correlation of scores [B, frames, bands], [B]; NaN where one of them is the same everywhere."""
+    """Rank correlation of scores [B, frames, bands], [B]; NaN where one of them is the same everywhere,
+    or no number."""
     from scipy.stats import rankdata
 
     first, second = (rankdata(score.flatten(1).cpu().numpy(), axis=1) for score in (one, two))
@@ -153,7 +154,11 @@ def spearman(one: Tensor, two: Tensor) -> np.ndarray:
 
 
 def best_iou(one: Tensor, two: Tensor, share: float) -> np.ndarray:
-    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]."""
+    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]; NaN where one of them
+    is the same everywhere, or no number."""
     size = max(1, round(share * one[0].numel()))
     first, second = (ranks(score) < size for score in (one, two))
-    return ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double().cpu().numpy()
+    found = ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double()
+    flat = [score.flatten(1) for score in (one, two)]
+    says = [(score.amax(1) > score.amin(1)) & ~score.isnan().any(1) for score in flat]
+    return found.where(says[0] & says[1], torch.nan).cpu().numpy()
