@@ -111,6 +111,7 @@ def study():
             "backwards": np.zeros(n),
             "seconds_of_batch": np.array([[4, 2.0], [3, 9.0]]),
             "seconds_alone": np.array([1.0, 3.0]),
+            "seconds_first": np.array(7.0),
             "picture": draw.random((2, 115, 80)),
             **localised,
         }
@@ -138,6 +139,7 @@ def test_seconds_are_an_excerpts_and_of_the_fullest_batches(study):
     found = Found(rows(study, 50))
     assert found.value("random", "seconds_batch_4_median") == 0.5
     assert found.value("random", "seconds_batch_1_median") == 2
+    assert found.value("random", "first_seconds") == 7
 
 
 def test_a_percentile_needs_twenty_timings_and_their_number_is_written(study):

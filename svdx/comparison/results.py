@@ -87,13 +87,15 @@ def _given(value: float) -> float | None:
 
 
 def costs(study: Study) -> Iterator[dict]:
-    """Passes an excerpt, and seconds an excerpt at batch 1 and in the bench's own batches: the fullest ones."""
+    """Passes an excerpt, seconds of the first explanation, and seconds an excerpt at batch 1 and in the bench's own
+    batches: the fullest ones."""
     for name, found in study.methods.items():
         sizes, seconds = found["seconds_of_batch"].T
         batched = (seconds / sizes)[sizes == sizes.max()]
         values = {
             "forwards": (found["forwards"].mean(), len(found["forwards"])),
             "backwards": (found["backwards"].mean(), len(found["backwards"])),
+            "first_seconds": (float(found["seconds_first"]), 1),
             **_spread("seconds_batch_1", found["seconds_alone"]),
             **_spread(f"seconds_batch_{int(sizes.max())}", batched),
         }

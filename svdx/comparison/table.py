@@ -155,6 +155,7 @@ def _cheap(found: Found) -> tuple[str, str, list[Column]]:
     columns = [
         Column("forwards", "forwards", better=LOW, form="{:.0f}"),
         Column("backwards", "backwards", better=LOW, form="{:.0f}"),
+        Column("first one (s)", "first_seconds", better=LOW, form="{:.3g}"),
         *(
             Column(f"batch {batch}, {word} (s)", f"seconds_batch_{batch}_{key}", better=LOW, form="{:.3g}")
             for batch in sizes
@@ -163,7 +164,7 @@ def _cheap(found: Found) -> tuple[str, str, list[Column]]:
     ]
     note = (
         "Per excerpt: passes through the classifier, and seconds alone and in a batch, the 95th percentile of twenty "
-        "timings or more. Training is once for all."
+        "timings or more. First: with what a method prepares once. Training is once for all."
     )
     return "Cost", note, columns
 
