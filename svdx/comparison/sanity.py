@@ -48,7 +48,7 @@ class Sanity:
         self,
         layers: list[str],
         n: int = 8,
-        draws: int = 3,
+        draws: int = 2,
         best: float = 0.1,
         noise: float = 0.1,
         retrain: bool = False,
