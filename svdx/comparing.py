@@ -14,10 +14,12 @@ from torch import nn
 from svdx.callbacks.panels import images, table, wandb_only
 from svdx.comparison.bench import Bench
 from svdx.comparison.measures import REFERENCE, is_stratified, thirds
+from svdx.comparison.power import without_stars
 from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
 from svdx.comparison.sanity import Method
+from svdx.comparison.statistics import FEWEST
 from svdx.comparison.stems import Stems
 from svdx.comparison.table import Section, sections
 from svdx.errors import ConfigError
@@ -142,10 +144,10 @@ def warnings(cfg: DictConfig, study: Study) -> list[str]:
     if "train" in splits:
         said.append("excerpts.split has training tracks: classifier and inverter know them.")
     if counts(study)["n_tracks"] < FEW_TRACKS:
-        said.append(f"{counts(study)['n_tracks']} tracks: intervals over so few are too narrow.")
+        said.append(f"{counts(study)['n_tracks']} tracks: too narrow intervals, and none over fewer than {FEWEST}.")
     if 0 < study.localised.sum() < FEW_TRACKS:
         said.append(f"Excerpts whose label the voice decides: {study.localised.sum()}. What these few say is little.")
-    return said
+    return said + without_stars(study)
 
 
 def expect_sense(cfg: DictConfig) -> None:
@@ -187,7 +189,7 @@ def remade(node: DictConfig, parts: dict, classifier: nn.Module, inverter: nn.Mo
 
 
 def train_inverter(pipeline: Pipeline, classifier: nn.Module) -> nn.Module:
-    """An inverter of another classifier, as configured but for compare.sanity.epochs; it is not written anywhere."""
+    """An inverter of a classifier, as configured but for compare.sanity.epochs; it is not written anywhere."""
     section = pipeline.cfg.inverter
     data = build(section.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     device = next(classifier.parameters()).device

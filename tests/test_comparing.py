@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from hydra import compose, initialize_config_dir
 from test_configs import CONF
 
 from svdx.comparing import expect_sense, warnings
+from svdx.comparison.power import without_stars
 from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
+from svdx.comparison.table import _cheap, _section
 from svdx.errors import ConfigError
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
 
@@ -45,7 +48,11 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
     assert "Never rank by E_loss alone" in done.stdout
     summary = json.loads((directory / "summary.json").read_text())
-    assert summary["n_excerpts"] == 4 and summary["energy/forwards"] == 0 and len(summary["warnings"]) == 3
+    assert (
+        summary["n_excerpts"] == 4
+        and summary["energy/forwards"] == 0
+        and "No star is possible" in " ".join(summary["warnings"])
+    )
     with np.load(directory / "compare.npz", allow_pickle=False) as arrays:
         assert arrays["inversion/kept"].shape == (3, 10, 4)
 
@@ -104,6 +111,7 @@ def study():
             "backwards": np.zeros(n),
             "seconds_of_batch": np.array([[4, 2.0], [3, 9.0]]),
             "seconds_alone": np.array([1.0, 3.0]),
+            "seconds_first": np.array(7.0),
             "picture": draw.random((2, 115, 80)),
             **localised,
         }
@@ -131,6 +139,19 @@ def test_seconds_are_an_excerpts_and_of_the_fullest_batches(study):
     found = Found(rows(study, 50))
     assert found.value("random", "seconds_batch_4_median") == 0.5
     assert found.value("random", "seconds_batch_1_median") == 2
+    assert found.value("random", "first_seconds") == 7
+
+
+def test_a_percentile_needs_twenty_timings_and_their_number_is_written(study):
+    study.methods["random"]["seconds_alone"] = np.arange(20.0)
+    study.methods["inversion"]["seconds_alone"] = np.arange(19.0)
+    found = Found(rows(study, 50))
+    assert found("random", "seconds_batch_1_p95")["n"] == 20 and found("inversion", "seconds_batch_1_p95") is None
+    assert found("inversion", "seconds_batch_1_median")["n"] == 19
+    assert found("random", "seconds_batch_4_median")["n"] == 1 and found("random", "forwards")["n"] == 7
+    heads, lines = (getattr(_section(found, *_cheap(found)), name) for name in ("heads", "lines"))
+    place = heads.index("batch 1, 95 % (s) ↓")
+    assert (lines["inversion"][place].text, lines["random"][place].text) == ("–", "18.1")
 
 
 def test_the_curves_drawn_are_those_of_the_rows(study):
@@ -155,7 +176,25 @@ def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
 
 def test_warnings_are_those_that_apply(study):
     few = "4 tracks"
-    assert [few in text for text in warnings(config(), study)] == [False, False, True]
+    assert [few in text for text in warnings(config(), study)] == [False, False, True, True]
     assert any("chosen" in text for text in warnings(config("compare.shown=0.2"), study))
     assert not any("chosen" in text for text in warnings(config("compare.shown=0.2", "excerpts.split=valid"), study))
     assert any("training tracks" in text for text in warnings(config("excerpts.split=train"), study))
+
+
+def test_columns_in_which_no_star_is_possible_are_named(study):
+    """Two methods differ at 2 ** (1 - T) at the least: 0.125 with four tracks, 0.03 with six."""
+    kinds = ("of all excerpts", "of the voice", "of sanity")
+
+    def named(**more):
+        said = without_stars(replace(study, track=np.arange(7), **more))
+        return [kind for kind in kinds if any(f"columns {kind}: " in text for text in said)]
+
+    assert "with 4 tracks and 2 methods the least p is 0.12." in without_stars(study)[0]
+    assert named() == []
+    assert named(localised=np.arange(7) < 5) == ["of the voice"]
+    few = {"deterministic": np.where(np.arange(7) < 2, 1.0, np.nan)}
+    assert named(methods={name: found | few for name, found in study.methods.items()}) == ["of sanity"]
+    many = {**study.methods, **{f"m{number}": study.methods["random"] for number in range(5)}}
+    assert named(methods=many) == ["of all excerpts"]
+    assert named(methods={name: many[name] for name in many if name != "inversion"}) == []

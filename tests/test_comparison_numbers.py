@@ -9,7 +9,7 @@ from svdx.comparison.regions import count_regions, regions
 from svdx.comparison.results import Found
 from svdx.comparison.statistics import class_means, drawn_signs, drawn_tracks, holm, p_values
 from svdx.comparison.stems import Pair
-from svdx.comparison.table import HIGH, LOW, Column, _best, _section, changing
+from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, changing, retrained
 
 
 def drawn(*lines):
@@ -70,9 +70,22 @@ def test_means_of_classes_and_what_was_not_measured():
     means = class_means(values, TRACK, CLASSES, drawn_tracks(3, 200))
     assert {name: mean.value.item() for name, mean in means.items()} == dict.fromkeys([*CLASSES, "balanced"], 50)
     assert {name: mean.n.item() for name, mean in means.items()} == {"all": 4, "vocal": 2, "nonvocal": 2, "balanced": 4}
-    assert means["all"].low.item() < 50 < means["all"].high.item()
     nothing = class_means(np.full((1, 5), np.nan), TRACK, CLASSES, drawn_tracks(3, 10))["all"]
     assert nothing.n.item() == 0 and np.isnan([nothing.value, nothing.low, nothing.high]).all()
+
+
+def test_an_interval_needs_ten_tracks_where_something_was_measured():
+    track, drawn_often = np.repeat(np.arange(10), 2), drawn_tracks(10, 200)
+    values = np.tile([100.0, 0.0, 0.0], 7)[None, :20]
+    classes = {"all": np.ones(20, bool), "vocal": track < 5, "nonvocal": track > 4}
+    found = class_means(values, track, classes, drawn_often)
+    assert found["all"].low.item() < found["all"].value.item() < found["all"].high.item()
+    of_five = [found[name] for name in ("vocal", "nonvocal", "balanced")]
+    assert np.isnan([(some.low, some.high) for some in of_five]).all()
+    assert not np.isnan([some.value for some in of_five]).any()
+    values[0, :2] = np.nan
+    found = class_means(values, track, {"all": classes["all"]}, drawn_often)["all"]
+    assert np.isnan([found.low, found.high]).all() and found.n.item() == 18
 
 
 def test_balanced_is_not_pooled():
@@ -82,8 +95,8 @@ def test_balanced_is_not_pooled():
 
 
 def test_all_methods_are_drawn_alike():
-    values = np.array([[1.0, 2, 3, 4, 5], [2.0, 3, 4, 5, 6]])
-    found = class_means(values, TRACK, {"all": CLASSES["all"]}, drawn_tracks(3, 500))["all"]
+    values = np.arange(10.0) + np.array([[0], [1]])
+    found = class_means(values, np.arange(10), {"all": np.ones(10, bool)}, drawn_tracks(10, 500))["all"]
     np.testing.assert_allclose(np.diff([found.value, found.low, found.high]).ravel(), 1)  # never more or less apart
     tracks = drawn_tracks(3, 500)
     assert tracks.shape == (500, 3) and (tracks.sum(1) == 3).all()
@@ -135,3 +148,23 @@ def test_a_place_that_changes_with_the_fill_is_marked():
     }
     found = Found([row(name, value, fill=fill, metric="loss_auc_log") for (name, fill), value in values.items()])
     assert changing(found, ["mean", "floor"]) == {"a": "1 / 2 ‡", "b": "2 / 1 ‡", "c": "3 / 3"}
+
+
+def test_the_turned_explanation_is_not_the_sanest():
+    values = {("turned", "spearman"): -1, ("turned", "abs_spearman"): 1, ("other", "spearman"): 0.1}
+    values["other", "abs_spearman"] = 0.1
+    found = Found([row(name, value, metric=f"randomised_{kind}/fc9") for (name, kind), value in values.items()])
+    section = _section(found, *_sane(0.1, ["fc9"], False))
+    assert section.heads == ["fc9 random: abs ρ ↓"]
+    assert section.lines["other"][0].best and section.lines["turned"][0].text == "1.00"
+
+
+def test_the_page_says_whether_inverters_were_retrained_and_shows_every_layer():
+    layers = ["fc9", "conv1"]
+    found = Found([row("a", 1.0, metric="randomised_abs_spearman/fc9")])
+    assert not retrained(found) and "none was trained" in _sane(0.1, layers, retrained(found))[1]
+    found = Found([row("a", 1.0, metric=f"retrained_abs_spearman/{layer}") for layer in layers])
+    assert retrained(found)
+    section = _section(found, *_sane(0.1, layers, retrained(found)))
+    assert section.heads == ["retrained, fc9: abs ρ ↓", "retrained, conv1: abs ρ ↓"]
+    assert "equally long" in section.note and "none was trained" not in section.note

@@ -136,6 +136,7 @@ COMPARE = {  # override → what is said
     "compare.equal_area.fills=[]": "compare.equal_area.fills=[]: expected one or more",
     "compare.equal_area.areas=[0.2,0.1]": "expected ascending shares between 0 and 1",
     "compare.sanity.n=0": "compare.sanity.n=0: expected 1 or more",
+    "compare.sanity.draws=0": "compare.sanity.draws=0: expected 1 or more",
     "compare.sanity.retrain=1": "compare.sanity.retrain=1: expected true or false",
     "compare.sanity.best=0": "compare.sanity.best=0: expected more than 0",
     "compare.cost.seconds=-1": "compare.cost.seconds=-1: expected more than 0",

@@ -18,6 +18,7 @@ from svdx.comparison.records import Study, gathered, placed
 from svdx.comparison.regions import count_regions
 from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, raw
+from svdx.errors import ConfigError
 from svdx.evaluation.hearing import Hearing
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import ranks
@@ -78,27 +79,29 @@ class Bench:
         n, shown = len(data), spread(len(data), SHOWN)
         found: dict[str, list[Measured]] = {name: [] for name in self.methods}
         batches = []
-        self._warm_up(data)
+        first = self._warm_up(data)
         with Progress() as progress:
             task = progress.add_task(f"{n} excerpts, {len(self.methods)} methods", total=n * len(self.methods))
             for some in torch.arange(n).split(batch_size):
                 batches.append(self.batch(data[some.numpy()]))
                 for name, method in self.methods.items():
-                    found[name].append(self.measure(method.explainer, batches[-1], shown))
+                    found[name].append(self.measure(name, method.explainer, batches[-1], shown))
                     progress.advance(task, len(some))
         study = self._study(data, batches, shown)
         for name, pieces in found.items():
             timing = np.array([[len(batch.number), piece.seconds] for batch, piece in zip(batches, pieces)])
             study.methods[name] = gathered([piece.arrays for piece in pieces])
+            study.methods[name] |= {"seconds_first": np.array(first[name])}
             study.methods[name] |= {"seconds_of_batch": timing, "picture": np.concatenate([p.shown for p in pieces])}
         self._ask_few(study, torch.cat([batch.excerpts for batch in batches]), train)
         return study
 
-    def _warm_up(self, data: Dataset) -> None:
-        """What a method prepares when it is first asked counts neither as passes nor as seconds of an explanation."""
+    def _warm_up(self, data: Dataset) -> dict[str, float]:
+        """Seconds of every method's first explanation: what it prepares then counts neither as passes nor as seconds of
+        the others."""
         one = self._standardised(data[np.array([0])]["logmel"])
-        for method in self.methods.values():
-            method.explainer.picture(one)
+        self.classifier(one)
+        return {name: timed(method.explainer, one)[1] for name, method in self.methods.items()}
 
     def batch(self, batch: dict[str, Tensor]) -> Batch:
         """A batch of the data with what is to be known of it."""
@@ -115,10 +118,17 @@ class Bench:
     def _standardised(self, logmel: Tensor) -> Tensor:
         return self.classifier.standardise(logmel.to(self.device))
 
-    def measure(self, explainer: Explainer, batch: Batch, shown: np.ndarray) -> Measured:
-        """What is recorded of a method on a batch. shown: numbers of the excerpts whose scores are kept"""
+    def measure(self, name: str, explainer: Explainer, batch: Batch, shown: np.ndarray) -> Measured:
+        """What is recorded of a method on a batch. shown: numbers of the excerpts whose scores are kept
+
+        Raises: ConfigError for scores that are no numbers
+        """
         with counted(self.classifier) as passes:
             score, seconds = timed(explainer, batch.excerpts)
+        finite = score.isfinite().flatten(1).all(1).tolist()
+        if not all(finite):
+            number = batch.number[finite.index(False)]
+            raise ConfigError(f"compare.methods.{name}: its score of excerpt {number} has values that are not finite")
         masks, n = self.equal_area.masks(score), len(score)
         kept, removed = (p > explainer.decision for p in self.equal_area(batch.hearings, masks))
         seen = masks.cpu().numpy()
@@ -154,7 +164,7 @@ class Bench:
 
     def _ask_few(self, study: Study, excerpts: Tensor, train: Train | None) -> None:
         """What only some of all excerpts [N, frames, bands] are asked: sanity, and time for one alone."""
-        numbers, n = spread(len(excerpts), self.sanity.n), len(excerpts)
+        numbers, n = of_both(study.vocal, self.sanity.n), len(excerpts)
         some = excerpts[numbers]
         before = {name: method.explainer.picture(some) for name, method in self.methods.items()}
         similar = self.sanity.randomise(self.methods, some, before, train)
@@ -167,3 +177,17 @@ class Bench:
 def spread(total: int, n: int) -> np.ndarray:
     """n numbers (or all, if there are fewer) from the first to the last of `total`, evenly spaced, [n] int."""
     return np.linspace(0, total - 1, min(n, total)).astype(int)
+
+
+def of_both(vocal: np.ndarray, n: int) -> np.ndarray:
+    """n numbers (or all, if there are fewer) of excerpts, spread as evenly as can be while every other one is called
+    singing, or as long as there are such and others; ascending.
+
+    vocal: the label of each, bool
+    """
+    chosen: list[int] = []
+    for place, near in enumerate(spread(len(vocal), n)):
+        left = [number for number in range(len(vocal)) if number not in chosen]
+        alike = [number for number in left if vocal[number] == (place % 2 == 0)] or left
+        chosen.append(min(alike, key=lambda number: abs(number - near)))
+    return np.array(sorted(chosen))

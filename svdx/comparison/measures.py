@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +51,9 @@ def measures(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
     for metric in AT_AREAS:
         for place, area in enumerate(study.areas):
             yield Measure(metric, area=float(area)), np.stack([f[metric][place] for f in study.methods.values()])
-    for metric in [*AT_NONE, *_of_randomising(study)]:
+    for metric in AT_NONE:
         yield Measure(metric), _of_all(study, metric)
+    yield from _of_randomising(study)
 
 
 def _curves(
@@ -64,10 +65,25 @@ def _curves(
     yield Measure(f"{auc}_log", fill), area_under_log(flips, study.areas, at_1)
 
 
-def _of_randomising(study: Study) -> Sequence[str]:
-    """All names with `randomised` or `retrained` that any method has."""
+def _of_randomising(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
+    """Everything with `randomised` or `retrained` that any method has, [draws, N]: the mean over the draws where there
+    is one; of a correlation also that of its absolute value, whose greatest less least draw is `…_range`."""
     keys = dict.fromkeys(key for found in study.methods.values() for key in found)
-    return [key for key in keys if key.startswith(("randomised_", "retrained_"))]
+    for key in keys:
+        if key.startswith(("randomised_", "retrained_")):
+            shape = next(found[key].shape for found in study.methods.values() if key in found)
+            values = np.stack([found.get(key, np.full(shape, np.nan)) for found in study.methods.values()])
+            yield Measure(key), _over_draws(values)
+            if "_spearman/" in key:
+                name, sizes = key.replace("_spearman", "_abs_spearman"), np.abs(values)
+                yield Measure(name), _over_draws(sizes)
+                yield Measure(name.replace("spearman", "spearman_range")), sizes.max(1) - sizes.min(1)
+
+
+def _over_draws(values: np.ndarray) -> np.ndarray:
+    """The mean of [M, draws, N] over the draws that are not NaN, [M, N]; NaN where all are."""
+    n = (~np.isnan(values)).sum(1)
+    return np.divide(np.nansum(values, 1), n, out=np.full(n.shape, np.nan), where=n > 0)
 
 
 def _of_all(study: Study, metric: str) -> np.ndarray:

@@ -52,7 +52,7 @@ def gathered(pieces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def placed(values: np.ndarray, numbers: np.ndarray, n: int) -> np.ndarray:
-    """Values of some of n excerpts, [len(numbers)] → [n], NaN elsewhere."""
-    among = np.full(n, np.nan)
-    among[numbers] = values
+    """Values of some of n excerpts, [..., len(numbers)] → [..., n], NaN elsewhere."""
+    among = np.full((*values.shape[:-1], n), np.nan)
+    among[..., numbers] = values
     return among

@@ -22,6 +22,7 @@ from svdx.comparison.statistics import (
 
 LOCALISED = ("voice_share", "voice_enrichment", *POINTS)
 THIRDS = ("voice_soft", "voice_middle", "voice_loud")
+TIMINGS = 20  # at least, for a 95th percentile
 COLUMNS = (
     *("method", "metric", "fill", "area", "class", "n", "value", "ci_low", "ci_high"),
     *("difference", "difference_low", "difference_high", "p_holm"),
@@ -86,22 +87,27 @@ def _given(value: float) -> float | None:
 
 
 def costs(study: Study) -> Iterator[dict]:
-    """Passes an excerpt, and seconds an excerpt at batch 1 and in the bench's own batches: the fullest ones."""
+    """Passes an excerpt, seconds of the first explanation, and seconds an excerpt at batch 1 and in the bench's own
+    batches: the fullest ones."""
     for name, found in study.methods.items():
         sizes, seconds = found["seconds_of_batch"].T
         batched = (seconds / sizes)[sizes == sizes.max()]
         values = {
-            "forwards": found["forwards"].mean(),
-            "backwards": found["backwards"].mean(),
+            "forwards": (found["forwards"].mean(), len(found["forwards"])),
+            "backwards": (found["backwards"].mean(), len(found["backwards"])),
+            "first_seconds": (float(found["seconds_first"]), 1),
             **_spread("seconds_batch_1", found["seconds_alone"]),
             **_spread(f"seconds_batch_{int(sizes.max())}", batched),
         }
-        for metric, value in values.items():
-            yield _row(name, Measure(metric), "all", value)
+        for metric, (value, n) in values.items():
+            yield {**_row(name, Measure(metric), "all", value), "n": n}
 
 
-def _spread(name: str, seconds: np.ndarray) -> dict[str, float]:
-    return {f"{name}_median": np.median(seconds), f"{name}_p95": np.percentile(seconds, 95)}
+def _spread(name: str, seconds: np.ndarray) -> dict[str, tuple[float, int]]:
+    """The median of timings [n], and of enough of them the 95th percentile; each with their number."""
+    n = len(seconds)
+    tail = {f"{name}_p95": (np.percentile(seconds, 95), n)} if n >= TIMINGS else {}
+    return {f"{name}_median": (np.median(seconds), n), **tail}
 
 
 class Found:

@@ -33,19 +33,22 @@ class Method:
 class Sanity:
     """Similarity of explanations, of some of the excerpts, with those of a classifier that has forgotten.
 
-    A cascade: the weights of all layers from the output down to each of `layers` are drawn anew (Adebayo et al.,
-    "Sanity Checks for Saliency Maps", NeurIPS 2018). Two scores of the same bins are compared by their rank correlation
-    (Spearman's), and by the intersection over union of their best bins.
+    A cascade: the weights of all layers from the output down to each of `layers` are shuffled (Adebayo et al.,
+    "Sanity Checks for Saliency Maps", NeurIPS 2018, draw them anew), several times. Two scores of the same bins are
+    compared by their rank correlation (Spearman's), and by the intersection over union of their best bins.
 
-    layers: how far down, in this order; n: excerpts; best: share of the bins; noise: standard deviation, in those of
-    the standardised log-mel, of what is added to an excerpt to see whether its explanation stays
-    retrain: for methods with an inverter, train one for each of these classifiers, too; epochs: for so long
+    layers: how far down, in this order; n: excerpts; draws: shuffled classifiers a layer
+    best: share of the bins; noise: standard deviation, in those of the standardised log-mel, of what is added to an
+    excerpt to see whether its explanation stays
+    retrain: for methods with an inverter, train one for the first shuffled classifier of every layer, too, and one for
+    the classifier itself, which they are compared with; epochs: for so long, each of them
     """
 
     def __init__(
         self,
         layers: list[str],
-        n: int = 4,
+        n: int = 8,
+        draws: int = 2,
         best: float = 0.1,
         noise: float = 0.1,
         retrain: bool = False,
@@ -56,7 +59,7 @@ class Sanity:
             if not value > 0:
                 raise ConfigError(f"compare.sanity.{key}={value}: expected more than 0")
         self.n, self.layers, self.best, self.noise, self.seed = n, list(layers), best, noise, seed
-        self.retrain, self.epochs = retrain, epochs
+        self.draws, self.retrain, self.epochs = draws, retrain, epochs
 
     def expect_layers(self, classifier: nn.Module) -> None:
         """Raises ConfigError for a layer that the classifier does not have."""
@@ -67,25 +70,32 @@ class Sanity:
     def randomise(
         self, methods: dict[str, Method], excerpts: Tensor, before: dict[str, Tensor], train: Train | None = None
     ) -> dict[str, dict[str, np.ndarray]]:
-        """Similarities with the explanations of the true classifier, [n] each, by method: `randomised_spearman/LAYER`
-        and `randomised_iou/LAYER`, and with an inverter of its own for every classifier `retrained_…`.
+        """Similarities with the explanations of the true classifier by method: `randomised_spearman/LAYER` and
+        `randomised_iou/LAYER`, [draws, n] each; and, of inverters trained alike for both classifiers, `retrained_…`,
+        [1, n].
 
         excerpts: [n, frames, bands]; before: their explanations by method; train: makes these inverters, None for none
         """
         found: dict[str, dict[str, np.ndarray]] = {name: {} for name in methods}
         classifier = next(iter(methods.values())).explainer.classifier
+        inverting = {name: method for name, method in methods.items() if method.inverts} if train else {}
+        trained = _pictures(inverting, classifier, train(classifier), excerpts) if inverting else {}
         for layer in self.layers:
-            forgetful = randomised(classifier, layer, self.seed)
-            inverter = train(forgetful) if train else None
-            for name, method in methods.items():
-                kinds = [("randomised", None)]
-                if inverter is not None and method.inverts:
-                    kinds.append(("retrained", inverter))
-                for kind, own in kinds:
-                    after = method.remake(forgetful, own).picture(excerpts)
-                    found[name][f"{kind}_spearman/{layer}"] = spearman(before[name], after)
-                    found[name][f"{kind}_iou/{layer}"] = best_iou(before[name], after, self.best)
+            shuffled = [randomised(classifier, layer, self.seed, draw) for draw in range(self.draws)]
+            after = [_pictures(methods, other, None, excerpts) for other in shuffled]
+            for name in methods:
+                found[name] |= self._alike("randomised", layer, before[name], [pictures[name] for pictures in after])
+            if inverting:
+                own = _pictures(inverting, shuffled[0], train(shuffled[0]), excerpts)
+                for name in inverting:
+                    found[name] |= self._alike("retrained", layer, trained[name], [own[name]])
         return found
+
+    def _alike(self, kind: str, layer: str, before: Tensor, after: list[Tensor]) -> dict[str, np.ndarray]:
+        return {
+            f"{kind}_spearman/{layer}": np.stack([spearman(before, pictures) for pictures in after]),
+            f"{kind}_iou/{layer}": np.stack([best_iou(before, pictures, self.best) for pictures in after]),
+        }
 
     def repeat(self, explainer: Explainer, excerpts: Tensor, before: Tensor) -> dict[str, np.ndarray]:
         """deterministic: does the same call give the same scores twice? 0 or 1, [n]
@@ -109,23 +119,32 @@ def noise(excerpts: Tensor, seed: int) -> Tensor:
     return torch.randn(1, *excerpts.shape[1:], generator=torch.Generator().manual_seed(seed)).to(excerpts)
 
 
-def randomised(classifier: nn.Module, last: str, seed: int) -> nn.Module:
-    """A copy of a classifier, frozen, whose layers from the output down to `last` are drawn anew.
+def _pictures(
+    methods: dict[str, Method], classifier: nn.Module, inverter: nn.Module | None, excerpts: Tensor
+) -> dict[str, Tensor]:
+    """What the same methods say with another classifier, and with an inverter of its own where one is given."""
+    return {name: method.remake(classifier, inverter).picture(excerpts) for name, method in methods.items()}
 
-    The weights are those that the layers begin with by themselves.
+
+def randomised(classifier: nn.Module, last: str, seed: int, draw: int = 0) -> nn.Module:
+    """A copy of a classifier, frozen, whose layers from the output down to `last` are shuffled.
+
+    Every array of weights and of biases is permuted within itself: it keeps what values it has, and so its scale, but
+    not what it has learned. Of one draw, a deeper cascade begins with the same permutations.
     """
-    device = next(classifier.parameters()).device
-    copied = copy.deepcopy(classifier).cpu()
+    copied = copy.deepcopy(classifier)
+    chance = np.random.default_rng([seed, draw])
     names = list(layers(copied))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for name in reversed(names[names.index(last) :]):
-            layers(copied)[name].reset_parameters()
-    return copied.to(device).eval().requires_grad_(False)
+    for name in reversed(names[names.index(last) :]):
+        for values in layers(copied)[name].parameters():
+            order = torch.from_numpy(chance.permutation(values.numel())).to(values.device)
+            values.data.copy_(values.data.flatten()[order].view(values.shape))
+    return copied.eval().requires_grad_(False)
 
 
 def spearman(one: Tensor, two: Tensor) -> np.ndarray:
-    """Rank correlation of scores [B, frames, bands], [B]; NaN where one of them is the same everywhere."""
+    """Rank correlation of scores [B, frames, bands], [B]; NaN where one of them is the same everywhere,
+    or no number."""
     from scipy.stats import rankdata
 
     first, second = (rankdata(score.flatten(1).cpu().numpy(), axis=1) for score in (one, two))
@@ -135,7 +154,11 @@ def spearman(one: Tensor, two: Tensor) -> np.ndarray:
 
 
 def best_iou(one: Tensor, two: Tensor, share: float) -> np.ndarray:
-    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]."""
+    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]; NaN where one of them
+    is the same everywhere, or no number."""
     size = max(1, round(share * one[0].numel()))
     first, second = (ranks(score) < size for score in (one, two))
-    return ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double().cpu().numpy()
+    found = ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double()
+    flat = [score.flatten(1) for score in (one, two)]
+    says = [(score.amax(1) > score.amin(1)) & ~score.isnan().any(1) for score in flat]
+    return found.where(says[0] & says[1], torch.nan).cpu().numpy()

@@ -12,13 +12,14 @@ import numpy as np
 from svdx.evaluation.metrics import CONFIDENCE
 
 REPETITIONS = 2000  # of the bootstrap and of the signs; the least p-value is 1 / (REPETITIONS + 1)
+FEWEST = 10  # tracks whose bootstrap gives an interval
 BALANCED = "balanced"
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Of M methods: how many excerpts were measured, their mean, and where the middle 95 per cent of the means in the
-    bootstrap begin and end; [M] each.
+    bootstrap begin and end, NaN where they come from fewer than `FEWEST` tracks; [M] each.
     """
 
     n: np.ndarray
@@ -44,20 +45,25 @@ def class_means(
     means = {name: _means(values, track, where, drawn) for name, where in classes.items()}
     if {"vocal", "nonvocal"} <= set(means):
         parts = zip(means["vocal"], means["nonvocal"], strict=True)
-        both, value, draws = ((one + other) for one, other in parts)
-        means[BALANCED] = both, value / 2, draws / 2
-    return {name: Estimate(n, value, *limits(draws)) for name, (n, value, draws) in means.items()}
+        both, value, draws, _ = ((one + other) for one, other in parts)
+        fewer = np.minimum(means["vocal"][3], means["nonvocal"][3])
+        means[BALANCED] = both, value / 2, draws / 2, fewer
+    return {
+        name: Estimate(n, value, *np.where(tracks < FEWEST, np.nan, limits(draws)))
+        for name, (n, value, draws, tracks) in means.items()
+    }
 
 
 def _means(
     values: np.ndarray, track: np.ndarray, where: np.ndarray, drawn: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many values there are [M], their mean [M], and that of every draw [M, R]."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """How many values there are [M], their mean [M], that of every draw [M, R], and how many tracks they are of [M]."""
     measured = ~np.isnan(values) & where
     of_track = np.eye(drawn.shape[1])[track]  # [N, T]
     counts, sums = measured @ of_track, np.where(measured, values, 0.0) @ of_track
     with np.errstate(invalid="ignore"):
-        return counts.sum(1), sums.sum(1) / counts.sum(1), (sums @ drawn.T) / (counts @ drawn.T)
+        draws = (sums @ drawn.T) / (counts @ drawn.T)
+        return counts.sum(1), sums.sum(1) / counts.sum(1), draws, (counts > 0).sum(1)
 
 
 def limits(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,7 @@ def sections(found: Found, fills: list[str], area: float, layers: list[str], tra
     made = [
         _section(found, *_faithful(fills[0], area, found.headline)),
         _section(found, *_localised(area)),
-        _section(found, *_sane(area, layers)),
+        _section(found, *_sane(area, layers, retrained(found))),
         _section(found, *_cheap(found)),
     ]
     first, *_, last = made
@@ -71,6 +71,11 @@ def changing(found: Found, fills: list[str]) -> dict[str, str]:
     """Each method's places under every fill, marked where they are not the same."""
     by_fill = places(found, "loss_auc_log", fills)
     return {name: " / ".join(map(str, of)) + " ‡" * (len(set(of)) > 1) for name, of in by_fill.items()}
+
+
+def retrained(found: Found) -> bool:
+    """Were inverters trained for the classifiers that forgot?"""
+    return any(key[1].startswith("retrained_") for key in found.rows)
 
 
 def _faithful(fill: str, area: float, of: str) -> tuple[str, str, list[Column]]:
@@ -117,22 +122,30 @@ def _localised(area: float) -> tuple[str, str, list[Column]]:
     return "Is it on the voice?", note, columns
 
 
-def _sane(area: float, layers: list[str]) -> tuple[str, str, list[Column]]:
+def _sane(area: float, layers: list[str], own: bool) -> tuple[str, str, list[Column]]:
     at = f"at {100 * area:g} %"
     columns = [
         Column(f"regions {at}", "regions", area=area, better=LOW, form="{:.1f}"),
         Column("largest", "largest_region", area=area, better=HIGH),
-        *(Column(f"{layer} random: ρ", f"randomised_spearman/{layer}", better=LOW) for layer in layers),
+        *(Column(f"{layer} random: abs ρ", f"randomised_abs_spearman/{layer}", better=LOW) for layer in layers),
         *(Column("IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
-        *(Column(f"retrained, {layer}: ρ", f"retrained_spearman/{layer}", better=LOW) for layer in layers[-1:]),
+        *(Column(f"retrained, {layer}: abs ρ", f"retrained_abs_spearman/{layer}", better=LOW) for layer in layers),
         Column("deterministic", "deterministic", better=HIGH),
         Column("stable: ρ", "stability", better=HIGH),
     ]
     note = (
         "Regions: connected pieces of the mask, corners touching, and the largest one's share of it. Random: "
-        "the classifier's layers from the output down to this one drawn anew; ρ is Spearman's correlation with the "
-        "explanation of the trained classifier, IoU that of the best bins: an explanation of what was learned must "
-        "change. Stable: ρ with the explanation of the excerpt and a little noise."
+        "the classifier's layers from the output down to this one have their weights shuffled, several times; ρ is "
+        "Spearman's correlation with the explanation of the trained classifier, whose sign does not count (the turned "
+        "one is the same), IoU that of the best bins: an explanation of what was learned must change. Stable: ρ with "
+        "the explanation of the excerpt and a little noise. "
+    )
+    note += (
+        "Retrained: the same between methods whose inverter was trained for the classifier and for one shuffled one, "
+        "equally long."
+        if own
+        else "Methods with an inverter keep the trained one: none was trained for the shuffled classifiers "
+        "(compare.sanity.retrain=true does), so that what the inverter learned stays."
     )
     return "Regions and sanity", note, columns
 
@@ -142,13 +155,17 @@ def _cheap(found: Found) -> tuple[str, str, list[Column]]:
     columns = [
         Column("forwards", "forwards", better=LOW, form="{:.0f}"),
         Column("backwards", "backwards", better=LOW, form="{:.0f}"),
+        Column("first one (s)", "first_seconds", better=LOW, form="{:.3g}"),
         *(
             Column(f"batch {batch}, {word} (s)", f"seconds_batch_{batch}_{key}", better=LOW, form="{:.3g}")
             for batch in sizes
             for key, word in (("median", "median"), ("p95", "95 %"))
         ),
     ]
-    note = "Per excerpt: passes through the classifier, and seconds alone and in a batch. Training is once for all."
+    note = (
+        "Per excerpt: passes through the classifier, and seconds alone and in a batch, the 95th percentile of twenty "
+        "timings or more. First: with what a method prepares once. Training is once for all."
+    )
     return "Cost", note, columns
 
 
