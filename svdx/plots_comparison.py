@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib
 
 matplotlib.use("Agg")
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svdx.comparison.measures import CHANCE, DELETION, LOSS
 from svdx.comparison.records import Study
 from svdx.comparison.results import Found
+from svdx.comparison.ties import drawn_order, ranks
 from svdx.frontend import FrontEnd
 
 PANELS = ((LOSS, "E_loss (%): only these bins kept ↓"), (DELETION, "deletion (%): these bins removed ↑"))
@@ -66,8 +66,8 @@ def excerpts_figure(study: Study, frontend: FrontEnd, best: float = 0.1) -> Figu
         _show(axes, values, frontend, *np.percentile(values, [1, 99]))
         axes.set_title(_heading(study, study.shown[column], frontend), fontsize="small")
     for row, name in zip(grid[1:], names, strict=True):
-        for axes, score in zip(row, study.methods[name]["picture"], strict=True):
-            rank = _ranks(score)
+        for axes, values, score in zip(row, study.logmel, study.methods[name]["picture"], strict=True):
+            rank = _ranks(score, values)
             _show(axes, 1 - rank / rank.size, frontend, 0, 1)
             kept = rank < max(1, round(best * rank.size))
             across, up = ((np.arange(size) + 0.5) / size for size in kept.shape)
@@ -92,9 +92,7 @@ def _heading(study: Study, number: int, frontend: FrontEnd) -> str:
     return f"{track}\n{study.start[number] / frontend.frame_rate:.1f} s, p(singing) = {study.probability[number]:.2f}"
 
 
-def _ranks(score: Sequence[Sequence[float]]) -> np.ndarray:
-    """The bins of [frames, bands] numbered from the greatest score down; of equal ones the first first."""
-    flat = np.asarray(score, float).ravel()
-    rank = np.empty(flat.size, int)
-    rank[np.argsort(-flat, kind="stable")] = np.arange(flat.size)
-    return rank.reshape(np.shape(score))
+def _ranks(score: np.ndarray, excerpt: np.ndarray) -> np.ndarray:
+    """The bins numbered from the greatest score down, in the bench's order; score, excerpt: [frames, bands]."""
+    score, excerpt = (torch.from_numpy(array)[None] for array in (score, excerpt))
+    return ranks(score, drawn_order(excerpt))[0].numpy()

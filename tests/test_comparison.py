@@ -14,10 +14,11 @@ from svdx.comparison.cost import Cost, counted
 from svdx.comparison.equal_area import EqualArea
 from svdx.comparison.measures import LOSS, measures, thirds
 from svdx.comparison.results import Found, places, rows
-from svdx.comparison.sanity import Method, Sanity, randomised, spearman
+from svdx.comparison.sanity import Method, Sanity, best_iou, randomised, spearman
 from svdx.comparison.stems import Pair
+from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
-from svdx.explain import Explainer, FeatureInversion
+from svdx.explain import Explainer, FeatureInversion, masks
 from svdx.explain.controls import RandomBins
 from svdx.explain.evidence import evidence_gradient
 
@@ -139,9 +140,31 @@ def test_the_reversed_score_loses_the_singing(study):
 
 def test_an_area_is_a_count_of_bins_whatever_the_score():
     equal = EqualArea(["mean"], [0.01, 0.1])
-    masks = equal.masks(torch.zeros(2, FRAMES, BANDS))
+    masks = equal.masks(ranks(torch.zeros(2, FRAMES, BANDS), drawn_order(Data().logmel[:2])))
     assert masks.flatten(2).sum(2).tolist() == [[4, 4], [38, 38]]
     assert (masks[0] <= masks[1]).all()
+
+
+def test_bins_with_equal_scores_are_those_of_no_place_and_of_no_batch():
+    excerpts = Data().logmel
+    order = drawn_order(excerpts)
+    rank = ranks(torch.zeros_like(excerpts), order)
+    tenth = rank < rank[0].numel() // 10
+    frame = torch.arange(FRAMES, dtype=torch.float)[:, None].expand(FRAMES, BANDS)
+    means = torch.stack([frame[mask].mean() for mask in tenth])
+    assert (means - frame.mean()).abs().max() < 4 and not torch.equal(tenth[0], tenth[1])  # the first would be below 1
+    assert torch.equal(rank[3:4], ranks(torch.zeros_like(excerpts[3:4]), drawn_order(excerpts[3:4])))
+    score = RECTANGLE.float().expand_as(excerpts)
+    inside, outside = (ranks(score, order)[:, where] for where in (RECTANGLE, ~RECTANGLE))
+    assert inside.max() < RECTANGLE.sum() <= outside.min()
+    untied = torch.rand(excerpts.shape)
+    assert torch.equal(ranks(untied, order), masks.ranks(untied))
+
+
+def test_the_best_bins_of_two_flat_scores_are_in_no_corner_and_the_same():
+    flat = torch.zeros(1, FRAMES, BANDS)
+    early = torch.arange(FRAMES * BANDS).flip(0).view(1, FRAMES, BANDS).float()
+    assert best_iou(flat, flat, 0.1).item() == 1 and best_iou(flat, early, 0.1).item() < 0.3
 
 
 def test_records_do_not_depend_on_the_size_of_a_batch(study):

@@ -43,6 +43,12 @@ def test_the_voice_by_hand():
     assert voice_ratio(PAIR) == pytest.approx(0)
 
 
+def test_of_several_best_bins_the_pointing_game_counts_all():
+    rank, masks = np.array([[0, 1, 2, 3]]), np.ones((1, 1, 4), bool)
+    for score, said in (([1, 1, 1, 1], 1 / 2), ([0, 3, 3, 3], 1 / 3), ([3, 2, 2, 2], 1)):
+        assert localise(PAIR, np.array([score], float), rank, masks)["pointing_game"] == pytest.approx(said)
+
+
 def test_without_positive_score_there_is_no_mass_and_elsewhere_nothing_is_measured():
     score, rank = -np.ones((2, 1, 4)), np.tile(np.arange(4), (2, 1, 1))
     masks = np.ones((1, 2, 1, 4), bool)

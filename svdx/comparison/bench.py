@@ -18,9 +18,9 @@ from svdx.comparison.records import Study, gathered, placed
 from svdx.comparison.regions import count_regions
 from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, raw
+from svdx.comparison.ties import drawn_order, ranks
 from svdx.evaluation.hearing import Hearing
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import ranks
 
 SHOWN = 6  # excerpts on the sheet
 
@@ -29,13 +29,15 @@ SHOWN = 6  # excerpts on the sheet
 class Batch:
     """B excerpts and all that is known of them before any method explains them.
 
-    number, track: [B]; excerpts: [B, frames, bands], standardised; probability: of singing, [B]
+    number, track: [B]; excerpts: [B, frames, bands], standardised; order: of bins with equal scores, [B, bins]
+    probability: of singing, [B]
     hearings: one a fill; pairs: the stems, where they are known; localised: does the voice decide the label? [B] bool
     """
 
     number: np.ndarray
     track: np.ndarray
     excerpts: Tensor
+    order: Tensor
     probability: Tensor
     hearings: list[Hearing]
     pairs: list[Pair | None]
@@ -110,7 +112,8 @@ class Bench:
         known = [pair is not None and bool(ideal_mask(pair).any()) for pair in pairs]
         hearings = self.equal_area.hearings(self.any, excerpts, whole)
         localised = decided.cpu().numpy() & np.array(known)
-        return Batch(*(batch[key].numpy() for key in ("number", "track")), excerpts, whole, hearings, pairs, localised)
+        number, track = (batch[key].numpy() for key in ("number", "track"))
+        return Batch(number, track, excerpts, drawn_order(excerpts), whole, hearings, pairs, localised)
 
     def _standardised(self, logmel: Tensor) -> Tensor:
         return self.classifier.standardise(logmel.to(self.device))
@@ -119,10 +122,11 @@ class Bench:
         """What is recorded of a method on a batch. shown: numbers of the excerpts whose scores are kept"""
         with counted(self.classifier) as passes:
             score, seconds = timed(explainer, batch.excerpts)
-        masks, n = self.equal_area.masks(score), len(score)
+        rank, n = ranks(score, batch.order), len(score)
+        masks = self.equal_area.masks(rank)
         kept, removed = (p > explainer.decision for p in self.equal_area(batch.hearings, masks))
         seen = masks.cpu().numpy()
-        score, rank = (array.cpu().numpy() for array in (score, ranks(score)))
+        score, rank = (array.cpu().numpy() for array in (score, rank))
         arrays = {
             "kept": kept.cpu().numpy(),
             "removed": removed.cpu().numpy(),
