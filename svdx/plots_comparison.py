@@ -10,7 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svdx.comparison.measures import CHANCE, DELETION, LOSS
+from svdx.comparison.measures import CHANCE, DELETION, EMPTY, LOSS
 from svdx.comparison.records import Study
 from svdx.comparison.results import Found
 from svdx.comparison.ties import drawn_order, ranks
@@ -21,7 +21,8 @@ STYLES = ("-", "--", ":", "-.")  # ten colours each
 
 
 def equal_area_figure(found: Found, study: Study) -> Figure:
-    """Explanation loss and deletion over the area, a row of panels a fill; random bins in black, for reference."""
+    """Explanation loss and deletion over the area, a row of panels a fill; for reference random bins in black, and in
+    grey the empty mask: what remains where all bins are filled."""
     figure = Figure(figsize=(13, 1 + 3.6 * len(study.fills)), layout="constrained")
     figure.suptitle(f"labels that change, {found.headline}, over the share of bins; {len(study.vocal)} excerpts")
     grid = figure.subplots(len(study.fills), 2, sharex=True, sharey=True, squeeze=False)
@@ -51,6 +52,8 @@ def _draw_curves(axes: Axes, found: Found, study: Study, metric: str, fill: str)
             number = others.index(name)
             style = dict(color=f"C{number % 10}", ls=STYLES[number // 10 % len(STYLES)], lw=2.5 if number == 0 else 1.2)
         axes.plot(100 * study.areas, values, marker=".", label=name, **style)
+    nothing = found.value(EMPTY, LOSS, fill, 0.0, found.headline)
+    axes.axhline(nothing, color="grey", ls=(0, (1, 1)), lw=2, zorder=1, label=EMPTY)
 
 
 def excerpts_figure(study: Study, frontend: FrontEnd, best: float = 0.1) -> Figure:

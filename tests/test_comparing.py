@@ -37,7 +37,7 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     assert all((directory / name).is_file() for name in FILES) and not list(directory.rglob("*.part"))
     with (directory / "compare.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
-    assert tuple(found[0]) == COLUMNS and {row["method"] for row in found} == set(KEPT)
+    assert tuple(found[0]) == COLUMNS and {row["method"] for row in found} == {*KEPT, "empty mask"}
     assert {row["fill"] for row in found} == {"mean", "excerpt-mean", "floor", ""}
     page, table = ((directory / f"compare.{kind}").read_text() for kind in ("html", "md"))
     for name in KEPT:
@@ -138,10 +138,11 @@ def test_the_curves_drawn_are_those_of_the_rows(study):
     figure = equal_area_figure(found, study)
     panels = [axes for axes in figure.axes if axes.lines]
     assert len(panels) == 4 and all(axes.get_xscale() == "log" for axes in panels)
-    (inversion, chance) = panels[3].lines
+    (inversion, chance, nothing) = panels[3].lines
     expected = [found.value("random", "deletion_percent", "floor", area, "balanced") for area in study.areas]
     assert chance.get_ydata().tolist() == expected and chance.get_color() == "black"
     assert inversion.get_label() == "inversion"
+    assert nothing.get_label() == "empty mask" and set(nothing.get_ydata()) == {50.0}  # nobody sings: half is lost
 
 
 def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):

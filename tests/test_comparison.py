@@ -16,6 +16,7 @@ from svdx.comparison.measures import LOSS, measures, thirds
 from svdx.comparison.results import Found, places, rows
 from svdx.comparison.sanity import Method, Sanity, best_iou, randomised, spearman
 from svdx.comparison.stems import Pair
+from svdx.comparison.table import sections
 from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
 from svdx.explain import Explainer, FeatureInversion, masks
@@ -262,6 +263,23 @@ def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_
         if row["method"] == "twin" and row["n"]:
             assert (row["difference"], row["difference_low"], row["difference_high"]) == (0, 0, 0)
             assert row["p_holm"] == 1
+
+
+def test_what_the_empty_mask_loses_is_a_row_a_fill_and_class(study):
+    """Nothing is singing by no fill (log-odds of 0 or less), but the excerpt's own mean keeps the label."""
+    written = rows(study)
+    found = Found(written)
+    lost = {
+        (fill, of): found.value("empty mask", LOSS, fill, 0.0, of)
+        for fill in study.fills
+        for of in ("all", "vocal", "nonvocal", "balanced")
+    }
+    for fill, (all_of, vocal) in {"mean": (50, 100), "floor": (50, 100), "excerpt-mean": (0, 0)}.items():
+        assert (lost[fill, "all"], lost[fill, "vocal"], lost[fill, "balanced"]) == (all_of, vocal, all_of)
+        assert lost[fill, "nonvocal"] == 0
+    assert "empty mask" not in found.methods and sum(row["method"] == "empty mask" for row in written) == 12
+    first, *_ = sections(found, study.fills, EIGHTH, ["fc9"], {})
+    assert "fill=mean 50.0 (singing 100.0, no singing 0.0); fill=excerpt-mean 0.0" in first.under[0]
 
 
 def test_places_by_a_metric(study):

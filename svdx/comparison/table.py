@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isnan
 
-from svdx.comparison.measures import DELETION, GAIN, LOSS
+from svdx.comparison.measures import DELETION, EMPTY, GAIN, LOSS
 from svdx.comparison.results import Found, places
 
 LOW, HIGH, NEITHER = "↓", "↑", ""  # which is better
@@ -40,12 +41,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """A table: columns' heads, and each method's cells, in order."""
+    """A table: columns' heads, and each method's cells, in order. under: what is said below it"""
 
     title: str
     note: str
     heads: list[str]
     lines: dict[str, list[Cell]]
+    under: list[str] = field(default_factory=list)
 
 
 def sections(found: Found, fills: list[str], area: float, layers: list[str], training: dict[str, str]) -> list[Section]:
@@ -58,6 +60,7 @@ def sections(found: Found, fills: list[str], area: float, layers: list[str], tra
         _section(found, *_cheap(found)),
     ]
     first, *_, last = made
+    first.under.append(_nothing_kept(found, fills))
     for name, marked in changing(found, fills).items():
         first.lines[name].append(Cell(marked))
     first.heads.append(f"place by log area: {' / '.join(fills)}")
@@ -93,6 +96,16 @@ def _faithful(fill: str, area: float, of: str) -> tuple[str, str, list[Column]]:
         "under the curve over the share of bins, and over its logarithm."
     )
     return "Faithfulness at equal area", note, columns
+
+
+def _nothing_kept(found: Found, fills: list[str]) -> str:
+    """A sentence with the empty mask's losses."""
+    said = []
+    for fill in fills:
+        here = (found.value(EMPTY, LOSS, fill, 0.0, of) for of in (found.headline, "vocal", "nonvocal"))
+        both, singing, none = ("–" if isnan(value) else f"{value:.1f}" for value in here)
+        said.append(f"fill={fill} {both} (singing {singing}, no singing {none})")
+    return f"E_loss of the empty mask, every bin filled: {'; '.join(said)}. So much is the fill's own label."
 
 
 def _localised(area: float) -> tuple[str, str, list[Column]]:
