@@ -32,7 +32,7 @@ from svdx.settings import build, build_explainer, parts_needed
 SHOWN = 0.1  # compare.shown as it comes, chosen before anything was measured
 ALWAYS = (
     "Masked excerpts are unlike anything the classifier was trained on: part of every loss is that, not the method. "
-    "Look at several fills; a place that changes with the fill (‡) is no result.",
+    "Look at several fills; an order that turns round with the fill (‡) is no result.",
     "E_loss rewards masks that are made on the classifier itself: a few per cent of its inputs, speckled where its "
     "gradient is, keep any label and tell a listener nothing. Never rank by E_loss alone: read it beside deletion, the "
     "voice, the regions and the sanity checks.",
@@ -85,7 +85,7 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     for section in tables:
         log.info(f"{section.title}: {', '.join(section.heads)}")
         for name, cells in section.lines.items():
-            log.info(f"  {name}: {', '.join(cell.text + '*' * cell.differs for cell in cells)}")
+            log.info(f"  {name}: {', '.join(cell.text + cell.marks for cell in cells)}")
     for warning in said:
         log.warning(warning)
     log.info(f"open {directory / 'compare.html'}")

@@ -134,12 +134,3 @@ class Found:
     def headline(self) -> str:
         """Both classes alike where both are there, else all excerpts."""
         return BALANCED if any(key[-1] == BALANCED for key in self.rows) else "all"
-
-
-def places(found: Found, metric: str, fills: list[str]) -> dict[str, list[int]]:
-    """Each method's place by a metric under every fill, 1 for the least; equal ones share the best of their places."""
-    values = {fill: [found.value(name, metric, fill, None, found.headline) for name in found.methods] for fill in fills}
-    return {
-        name: [1 + sum(other < values[fill][number] for other in values[fill]) for fill in fills]
-        for number, name in enumerate(found.methods)
-    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
 from svdx.comparison.measures import DELETION, EMPTY, GAIN, LOSS
-from svdx.comparison.results import Found, places
+from svdx.comparison.results import Found
+from svdx.comparison.reversals import reversed_by_fill
 
 LOW, HIGH, NEITHER = "↓", "↑", ""  # which is better
 SIGNIFICANT = 0.05
@@ -14,7 +16,8 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Column:
-    """One column: title, what its cells are of, which values are better, how they are written."""
+    """One column: title, what its cells are of, which values are better, how they are written; and by which fills the
+    order of methods is to be the same, or is marked."""
 
     title: str
     metric: str
@@ -23,6 +26,7 @@ class Column:
     of: str = "all"
     better: str = NEITHER
     form: str = "{:.2f}"
+    fills: Sequence[str] = ()
 
     @property
     def head(self) -> str:
@@ -31,12 +35,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value and its interval as text. best: of its column; differs: from the reference, p < 0.05 after correction"""
+    """A value and its interval as text. best: of its column; differs: from the reference, p < 0.05 after correction;
+    turns: the order with another method turns round with the fill"""
 
     text: str
     interval: str = ""
     best: bool = False
     differs: bool = False
+    turns: bool = False
+
+    @property
+    def marks(self) -> str:
+        """What stands behind the value."""
+        return "*" * self.differs + "‡" * self.turns
 
 
 @dataclass(frozen=True)
@@ -54,40 +65,31 @@ def sections(found: Found, fills: list[str], area: float, layers: list[str], tra
     """The page's tables. area: at which the columns are that need one; layers: how far down the classifier was drawn
     anew; training: seconds of training a method needed, as text"""
     made = [
-        _section(found, *_faithful(fills[0], area, found.headline)),
+        _section(found, *_faithful(fills, area, found.headline)),
         _section(found, *_localised(area)),
         _section(found, *_sane(area, layers)),
         _section(found, *_cheap(found)),
     ]
     first, *_, last = made
     first.under.append(_nothing_kept(found, fills))
-    for name, marked in changing(found, fills).items():
-        first.lines[name].append(Cell(marked))
-    first.heads.append(f"place by log area: {' / '.join(fills)}")
     for name in found.methods:
         last.lines[name].append(Cell(training.get(name, "–")))
     last.heads.append("training (s)")
     return [section for section in made if any(cell.text != "–" for line in section.lines.values() for cell in line)]
 
 
-def changing(found: Found, fills: list[str]) -> dict[str, str]:
-    """Each method's places under every fill, marked where they are not the same."""
-    by_fill = places(found, "loss_auc_log", fills)
-    return {name: " / ".join(map(str, of)) + " ‡" * (len(set(of)) > 1) for name, of in by_fill.items()}
-
-
-def _faithful(fill: str, area: float, of: str) -> tuple[str, str, list[Column]]:
-    at = f"at {100 * area:g} %"
+def _faithful(fills: list[str], area: float, of: str) -> tuple[str, str, list[Column]]:
+    at, fill = f"at {100 * area:g} %", fills[0]
     columns = [
         Column(f"E_loss {at}", LOSS, fill, area, of, LOW, "{:.1f}"),
         Column("pooled", LOSS, fill, area, "all", LOW, "{:.1f}"),
         Column("singing", LOSS, fill, area, "vocal", LOW, "{:.1f}"),
         Column("no singing", LOSS, fill, area, "nonvocal", LOW, "{:.1f}"),
-        Column("its area", "loss_auc", fill, None, of, LOW, "{:.1f}"),
-        Column("its log area", "loss_auc_log", fill, None, of, LOW, "{:.1f}"),
+        Column("E_loss, area", "loss_auc", fill, None, of, LOW, "{:.1f}"),
+        Column("E_loss, log area", "loss_auc_log", fill, None, of, LOW, "{:.1f}", fills),
         Column(f"gain over random {at}", GAIN, fill, area, of, HIGH, "{:.1f}"),
         Column(f"deletion {at}", DELETION, fill, area, of, HIGH, "{:.1f}"),
-        Column("its log area", "deletion_auc_log", fill, None, of, HIGH, "{:.1f}"),
+        Column("deletion, log area", "deletion_auc_log", fill, None, of, HIGH, "{:.1f}", fills),
     ]
     words = {"balanced": "the mean of both classes", "all": "all excerpts"}[of]
     note = (
@@ -172,8 +174,10 @@ def _section(found: Found, title: str, note: str, columns: list[Column]) -> Sect
         rows = {name: _row(found, name, column) for name in found.methods}
         written = {name: None if row is None else column.form.format(row["value"]) for name, row in rows.items()}
         best = _best({name: float(text) for name, text in written.items() if text is not None}, column.better)
+        turning = reversed_by_fill(found, column.metric, column.fills)
         for name, row in rows.items():
-            lines[name].append(Cell("–") if row is None else _cell(row, written[name], column.form, name in best))
+            marks = dict(best=name in best, turns=name in turning)
+            lines[name].append(Cell("–") if row is None else _cell(row, written[name], column.form, **marks))
     return Section(title, note, [column.head for column in there], lines)
 
 
@@ -189,9 +193,9 @@ def _best(values: dict[str, float], better: str) -> set[str]:
     return {name for name, value in values.items() if value == first}
 
 
-def _cell(row: dict, text: str, form: str, best: bool) -> Cell:
+def _cell(row: dict, text: str, form: str, best: bool, turns: bool) -> Cell:
     interval = ""
     if row["ci_low"] is not None:
         interval = f"[{form.format(row['ci_low'])}, {form.format(row['ci_high'])}]"
     differs = row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
-    return Cell(text, interval, best, differs)
+    return Cell(text, interval, best, differs, turns)
