@@ -44,6 +44,8 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
         assert f"| {name} |" in table and f"<th>{name}</th>" in page
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
     assert "Never rank by E_loss alone" in done.stdout
+    for written, title in ((page, "<h2>"), (table, "## ")):
+        assert 0 < written.index(f"{title}Read this first") < written.index(f"{title}Faithfulness at equal area")
     summary = json.loads((directory / "summary.json").read_text())
     assert summary["n_excerpts"] == 4 and summary["energy/forwards"] == 0 and len(summary["warnings"]) == 3
     with np.load(directory / "compare.npz", allow_pickle=False) as arrays:

@@ -107,7 +107,7 @@ def _nothing_kept(found: Found, fills: list[str]) -> str:
         here = (found.value(EMPTY, LOSS, fill, 0.0, of) for of in (found.headline, "vocal", "nonvocal"))
         both, singing, none = ("–" if isnan(value) else f"{value:.1f}" for value in here)
         said.append(f"fill={fill} {both} (singing {singing}, no singing {none})")
-    return f"E_loss of the empty mask, every bin filled: {'; '.join(said)}. So much is the fill's own label."
+    return f"E_loss of the empty mask, every bin filled: {'; '.join(said)}. The other labels are the fill's own."
 
 
 def _localised(area: float) -> tuple[str, str, list[Column]]:
