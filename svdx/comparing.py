@@ -14,6 +14,7 @@ from torch import nn
 from svdx.callbacks.panels import images, table, wandb_only
 from svdx.comparison.bench import Bench
 from svdx.comparison.measures import REFERENCE, is_stratified, thirds
+from svdx.comparison.options import changed_options, chosen_files, options_line
 from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
@@ -74,6 +75,7 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     by_name = Found(found)
     said = warnings(cfg, study)
     tables = sections(by_name, study.fills, cfg.compare.shown, list(cfg.compare.sanity.layers), trained)
+    tables[-1].under.append(options_line(changed_options(cfg.compare.methods, chosen_files())))
     write_page(cfg, study, tables, said)
     equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
     excerpts_figure(study, pipeline.frontend).savefig(directory / "compare_excerpts.png", dpi=110)

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from test_configs import CONF
 
 from svdx.comparing import expect_sense, warnings
+from svdx.comparison.options import changed_options, options_line
 from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
 from svdx.errors import ConfigError
@@ -28,7 +29,7 @@ def words(*more):
 
 @pytest.fixture(scope="module")
 def compared(shell, untrained):
-    return shell("compare", "evaluate.py", *untrained, *words("logger=wandb"))
+    return shell("compare", "evaluate.py", *untrained, *words("logger=wandb", "compare.methods.random.seed=3"))
 
 
 @pytest.mark.slow
@@ -42,6 +43,7 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     page, table = ((directory / f"compare.{kind}").read_text() for kind in ("html", "md"))
     for name in KEPT:
         assert f"| {name} |" in table and f"<th>{name}</th>" in page
+    assert "Options that differ from conf/explainer (there): random seed=3 (${seed})." in table
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
     assert "Never rank by E_loss alone" in done.stdout
     for written, title in ((page, "<h2>"), (table, "## ")):
@@ -71,6 +73,26 @@ def test_inverters_are_trained_for_the_classifiers_that_forgot(shell, untrained)
 def config(*more):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("evaluate", ["experiment=compare", "paths.run=run", *more])
+
+
+def test_options_are_said_where_they_differ_from_the_methods_own_file():
+    words = (
+        "+explainer@compare.methods.rough=slime",
+        "compare.methods.rough.rows=3",
+        "compare.methods.slime.fill=zero",
+    )
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        methods = compose("evaluate", ["experiment=compare", "paths.run=run", "seed=4", *words]).compare.methods
+        files = {**{name: name for name in methods}, "rough": "slime"}
+        changed = changed_options(methods, files)
+    assert changed == {
+        "slime": ["fill=zero (mean)", "samples=500 (2000)"],
+        "kernel_shap": ["samples=500 (2000)"],
+        "rough": ["rows=3 (6)"],
+    }
+    assert options_line(changed).endswith("kernel_shap samples=500 (2000); rough rows=3 (6).")
+    own = changed_options(methods, {})["rough"]  # of no file: all that it was asked
+    assert "samples=2000" in own and "rows=3" in own and "fill=mean" in own
 
 
 @pytest.mark.parametrize(
