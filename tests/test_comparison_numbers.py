@@ -131,6 +131,12 @@ def test_the_best_of_a_column_and_what_differs_are_marked():
     assert _best({"a": 1.0, "b": 2.0}, HIGH) == {"b"} and _best({"a": 1.0, "b": 1.0}, HIGH) == set()
 
 
+def test_values_that_do_not_mean_the_same_are_not_compared():
+    found = Found([row("a", 1.0), row("b", 2.0, p_holm=0.01)])
+    lines = _section(found, "title", "note", [Column("M", "m", alike=False)]).lines
+    assert [(cell.best, cell.differs) for (cell,) in lines.values()] == [(False, False)] * 2
+
+
 def test_an_order_that_a_fill_turns_round_beyond_the_intervals_is_marked():
     """a and b change places far apart, c and d within their intervals."""
     middles = {"a": (1, 9), "b": (9, 1), "c": (30, 30.5), "d": (30.5, 30)}

@@ -17,7 +17,7 @@ SIGNIFICANT = 0.05
 @dataclass(frozen=True)
 class Column:
     """One column: title, what its cells are of, which values are better, how they are written; and by which fills the
-    order of methods is to be the same, or is marked."""
+    order of methods is to be the same, or is marked. alike: do the methods' values mean the same, to be compared?"""
 
     title: str
     metric: str
@@ -27,6 +27,7 @@ class Column:
     better: str = NEITHER
     form: str = "{:.2f}"
     fills: Sequence[str] = ()
+    alike: bool = True
 
     @property
     def head(self) -> str:
@@ -121,13 +122,14 @@ def _localised(area: float) -> tuple[str, str, list[Column]]:
         Column("enrichment", "voice_enrichment", area=area, better=HIGH),
         Column("IoU", "voice_iou", better=HIGH),
         Column("pointing game", "pointing_game", better=HIGH),
-        Column("relevance mass", "relevance_mass", better=HIGH),
+        Column("relevance mass", "relevance_mass", alike=False),
         Column("relevance rank", "relevance_rank", better=HIGH),
     ]
     note = (
         "Excerpts called singing whose label changes when the voice is taken out. Voice: share of the kept energy that "
         "is voice; enrichment: that over the whole excerpt's share. The other columns compare with the ideal binary "
-        "mask (voice louder than the rest), IoU and relevance rank with as many best bins as it has."
+        "mask (voice louder than the rest), IoU and relevance rank with as many best bins as it has. Relevance mass, "
+        "the share of what is above 0, hangs on where a method has its 0: it is not compared between methods."
     )
     return "Is it on the voice?", note, columns
 
@@ -177,7 +179,7 @@ def _section(found: Found, title: str, note: str, columns: list[Column]) -> Sect
         turning = reversed_by_fill(found, column.metric, column.fills)
         for name, row in rows.items():
             marks = dict(best=name in best, turns=name in turning)
-            lines[name].append(Cell("–") if row is None else _cell(row, written[name], column.form, **marks))
+            lines[name].append(Cell("–") if row is None else _cell(column, row, written[name], **marks))
     return Section(title, note, [column.head for column in there], lines)
 
 
@@ -193,9 +195,9 @@ def _best(values: dict[str, float], better: str) -> set[str]:
     return {name for name, value in values.items() if value == first}
 
 
-def _cell(row: dict, text: str, form: str, best: bool, turns: bool) -> Cell:
+def _cell(column: Column, row: dict, text: str, **marks: bool) -> Cell:
     interval = ""
     if row["ci_low"] is not None:
-        interval = f"[{form.format(row['ci_low'])}, {form.format(row['ci_high'])}]"
-    differs = row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
-    return Cell(text, interval, best, differs, turns)
+        interval = f"[{column.form.format(row['ci_low'])}, {column.form.format(row['ci_high'])}]"
+    differs = column.alike and row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
+    return Cell(text, interval, differs=differs, **marks)
