@@ -14,7 +14,7 @@ from torch import nn
 from svdx.callbacks.panels import images, table, wandb_only
 from svdx.comparison.bench import Bench
 from svdx.comparison.measures import REFERENCE, is_stratified, thirds
-from svdx.comparison.options import changed_options, chosen_files, options_line
+from svdx.comparison.options import changed_options, chosen_files, options_line, typed
 from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
@@ -136,10 +136,11 @@ def headlines(found: Found, cfg: DictConfig) -> dict[str, float]:
 def warnings(cfg: DictConfig, study: Study) -> list[str]:
     """What has to be known before the tables are read."""
     said, splits = list(ALWAYS), cfg.excerpts.split.split("+")
-    if cfg.compare.shown != SHOWN and "test" in splits:
+    changed = [f"compare.shown={cfg.compare.shown:g}"] * (cfg.compare.shown != SHOWN) + typed()
+    if changed and "test" in splits:
         said.append(
-            f"compare.shown={cfg.compare.shown:g} is not the area that was fixed beforehand ({SHOWN:g}): if it was "
-            "chosen after results of the test split were seen, these columns are optimistic. Choose on split valid."
+            f"Not as it was fixed beforehand: {', '.join(changed)}. If this was chosen after results of the test split "
+            "were seen, the comparison is optimistic. Choose on split valid."
         )
     if "train" in splits:
         said.append("excerpts.split has training tracks: classifier and inverter know them.")

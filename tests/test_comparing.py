@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from test_configs import CONF
 
+from svdx import comparing
 from svdx.comparing import expect_sense, warnings
 from svdx.comparison.options import changed_options, options_line
 from svdx.comparison.records import Study
@@ -44,12 +45,13 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     for name in KEPT:
         assert f"| {name} |" in table and f"<th>{name}</th>" in page
     assert "Options that differ from conf/explainer (there): random seed=3 (${seed})." in table
+    assert "fixed beforehand: compare.methods.random.seed=3. If" in page
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
     assert "Never rank by E_loss alone" in done.stdout
     for written, title in ((page, "<h2>"), (table, "## ")):
         assert 0 < written.index(f"{title}Read this first") < written.index(f"{title}Faithfulness at equal area")
     summary = json.loads((directory / "summary.json").read_text())
-    assert summary["n_excerpts"] == 4 and summary["energy/forwards"] == 0 and len(summary["warnings"]) == 3
+    assert summary["n_excerpts"] == 4 and summary["energy/forwards"] == 0 and len(summary["warnings"]) == 4
     with np.load(directory / "compare.npz", allow_pickle=False) as arrays:
         assert arrays["inversion/kept"].shape == (3, 10, 4)
 
@@ -178,9 +180,12 @@ def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
     assert "d\n" in figure.axes[1].get_title()
 
 
-def test_warnings_are_those_that_apply(study):
-    few = "4 tracks"
+def test_warnings_are_those_that_apply(study, monkeypatch):
+    few, word = "4 tracks", "compare.methods.slime.samples=100"
     assert [few in text for text in warnings(config(), study)] == [False, False, True]
     assert any("chosen" in text for text in warnings(config("compare.shown=0.2"), study))
     assert not any("chosen" in text for text in warnings(config("compare.shown=0.2", "excerpts.split=valid"), study))
+    monkeypatch.setattr(comparing, "typed", lambda: [word])
+    assert any(word in text and "chosen" in text for text in warnings(config(word), study))
+    assert not any("chosen" in text for text in warnings(config(word, "excerpts.split=valid"), study))
     assert any("training tracks" in text for text in warnings(config("excerpts.split=train"), study))

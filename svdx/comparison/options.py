@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from hydra import compose
@@ -10,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from svdx.settings import leaves, shown
 
+TYPED = re.compile(r"[+]*(explainer@)?compare\.(methods|equal_area)\b")
 GROUP = "explainer@compare.methods."  # of Hydra's choices
 
 
@@ -19,6 +21,13 @@ def chosen_files() -> dict[str, str]:
         return {}
     choices = HydraConfig.get().runtime.choices
     return {key.removeprefix(GROUP): file for key, file in choices.items() if key.startswith(GROUP)}
+
+
+def typed() -> list[str]:
+    """What was typed of the methods, fills and areas, less the names of methods that were left out; none outside of a
+    command."""
+    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return [word for word in words if TYPED.match(word)]
 
 
 def changed_options(methods: DictConfig, files: Mapping[str, str]) -> dict[str, list[str]]:
