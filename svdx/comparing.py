@@ -78,7 +78,7 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     tables[-1].under.append(options_line(changed_options(cfg.compare.methods, chosen_files())))
     write_page(cfg, study, tables, said)
     equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
-    excerpts_figure(study, pipeline.frontend).savefig(directory / "compare_excerpts.png", dpi=110)
+    excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
     write_summary(directory, cfg, {**counts(study), **headlines(by_name, cfg), "warnings": said, **pipeline.used})
     for logger in wandb_only(trainer.loggers):
         pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
@@ -105,6 +105,7 @@ def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[
         low, high = thirds(study)
         summary += f" Voice to rest: soft below {low:.1f} dB, loud from {high:.1f} dB on (thirds)."
     values = dict(title=f"Explainers side by side: {cfg.data.name}", summary=summary, sections=tables, warnings=said)
+    values |= dict(n_shown=len(study.shown), best=f"{100 * cfg.compare.shown:g}")
     for name in ("md", "html"):
         page = render(f"comparison.{name}", reference=REFERENCE, **values)
         (Path(cfg.paths.run) / f"compare.{name}").write_text(page, encoding="utf-8")

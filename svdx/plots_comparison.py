@@ -56,7 +56,7 @@ def _draw_curves(axes: Axes, found: Found, study: Study, metric: str, fill: str)
     axes.axhline(nothing, color="grey", ls=(0, (1, 1)), lw=2, zorder=1, label=EMPTY)
 
 
-def excerpts_figure(study: Study, frontend: FrontEnd, best: float = 0.1) -> Figure:
+def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
     """The same excerpts under all methods: the input, and every method's score with its best bins outlined.
 
     A score is shaded by its rank among the excerpt's bins, since methods do not share a scale. best: share of the bins

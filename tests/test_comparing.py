@@ -2,14 +2,16 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+from matplotlib.figure import Figure
 from test_configs import CONF
 
 from svdx import comparing
-from svdx.comparing import expect_sense, warnings
+from svdx.comparing import expect_sense, warnings, write
 from svdx.comparison.options import changed_options, options_line
 from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
@@ -172,12 +174,25 @@ def test_the_curves_drawn_are_those_of_the_rows(study):
 
 
 def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
-    figure = excerpts_figure(study, frontend)
+    figure = excerpts_figure(study, frontend, 0.25)
+    assert "the best 25 %" in figure.get_suptitle()
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["input", "inversion", "random"]
     shown = figure.axes[2].images[0].get_array()
     score = study.methods["inversion"]["picture"][0].T
     assert (np.argsort(shown.ravel()) == np.argsort(score.ravel())).all()  # brighter where the score is greater
     assert "d\n" in figure.axes[1].get_title()
+
+
+def test_the_page_outlines_the_area_that_is_shown(study, tmp_path, frontend, monkeypatch):
+    cfg = config("compare.shown=0.2")
+    cfg.paths.run = str(tmp_path)
+    given = []
+    monkeypatch.setattr(comparing, "excerpts_figure", lambda *of: given.append(of[-1]) or Figure())
+    pipeline = SimpleNamespace(cfg=cfg, directory=tmp_path, frontend=frontend, used={})
+    study.areas = np.array([0.01, 0.2, 0.5])
+    write(pipeline, study, {}, SimpleNamespace(loggers=[]))
+    assert given == [0.2]
+    assert "for 2 excerpts, the best 20 % of the bins" in (tmp_path / "compare.html").read_text()
 
 
 def test_warnings_are_those_that_apply(study, monkeypatch):
