@@ -52,6 +52,7 @@ RANGES = {
     "inverter.excerpts.batch_size": (2, math.inf),  # batch norm
     "store.workers": (1, math.inf),
     "compare.sanity.n": (1, math.inf),
+    "compare.sanity.best": (0, 1),
     "compare.sanity.epochs": (1, math.inf),
     "compare.sanity.seed": (0, 2**32 - 1),
     "engine.workers": (1, math.inf),

@@ -17,6 +17,7 @@ from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
 from svdx.errors import ConfigError
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
+from svdx.settings import check
 
 FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
 KEPT = ("inversion", "random", "energy")
@@ -111,6 +112,11 @@ def test_what_cannot_be_compared_is_one_line(override, said):
     with pytest.raises(ConfigError, match=said) as error:
         expect_sense(config(*override.split()))
     assert "\n" not in str(error.value)
+
+
+def test_no_more_bins_than_all_can_be_the_best():
+    with pytest.raises(ConfigError, match=r"compare.sanity.best=1.5: expected 0 to 1"):
+        check(config("compare.sanity.best=1.5"))
 
 
 @pytest.fixture

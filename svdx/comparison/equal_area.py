@@ -11,7 +11,7 @@ from torch import Tensor
 from svdx.errors import ConfigError
 from svdx.evaluation.hearing import Hearing, hear_nothing
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import FILLS, check_choice
+from svdx.explain.masks import FILLS
 
 
 class EqualArea:
@@ -23,10 +23,9 @@ class EqualArea:
     """
 
     def __init__(self, fills: list[str], areas: list[float]) -> None:
-        for fill in fills:
-            check_choice("fill", fill, FILLS)
-        if not fills or len(set(fills)) < len(fills):
-            raise ConfigError(f"compare.equal_area.fills={fills}: expected one or more different ones")
+        if not fills or len(set(fills)) < len(fills) or not set(fills) <= set(FILLS):
+            expected = f"expected one or more different ones of {', '.join(FILLS)}"
+            raise ConfigError(f"compare.equal_area.fills=[{','.join(fills)}]: {expected}")
         if not areas or sorted(set(areas)) != list(areas) or not (areas[0] > 0 and areas[-1] < 1):
             raise ConfigError(f"compare.equal_area.areas={areas}: expected ascending shares between 0 and 1")
         self.fills, self.areas = list(fills), [float(area) for area in areas]
