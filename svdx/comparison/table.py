@@ -83,9 +83,9 @@ def _faithful(fills: list[str], area: float, of: str) -> tuple[str, str, list[Co
     at, fill = f"at {100 * area:g} %", fills[0]
     columns = [
         Column(f"E_loss {at}", LOSS, fill, area, of, LOW, "{:.1f}"),
-        Column("pooled", LOSS, fill, area, "all", LOW, "{:.1f}"),
-        Column("singing", LOSS, fill, area, "vocal", LOW, "{:.1f}"),
-        Column("no singing", LOSS, fill, area, "nonvocal", LOW, "{:.1f}"),
+        Column("E_loss, pooled", LOSS, fill, area, "all", LOW, "{:.1f}"),
+        Column("E_loss, singing", LOSS, fill, area, "vocal", LOW, "{:.1f}"),
+        Column("E_loss, no singing", LOSS, fill, area, "nonvocal", LOW, "{:.1f}"),
         Column("E_loss, area", "loss_auc", fill, None, of, LOW, "{:.1f}"),
         Column("E_loss, log area", "loss_auc_log", fill, None, of, LOW, "{:.1f}", fills),
         Column(f"gain over random {at}", GAIN, fill, area, of, HIGH, "{:.1f}"),
@@ -120,7 +120,7 @@ def _localised(area: float) -> tuple[str, str, list[Column]]:
             for third in ("soft", "middle", "loud")
         ),
         Column("enrichment", "voice_enrichment", area=area, better=HIGH),
-        Column("IoU", "voice_iou", better=HIGH),
+        Column("voice IoU", "voice_iou", better=HIGH),
         Column("pointing game", "pointing_game", better=HIGH),
         Column("relevance mass", "relevance_mass", alike=False),
         Column("relevance rank", "relevance_rank", better=HIGH),
@@ -128,8 +128,8 @@ def _localised(area: float) -> tuple[str, str, list[Column]]:
     note = (
         "Excerpts called singing whose label changes when the voice is taken out. Voice: share of the kept energy that "
         "is voice; enrichment: that over the whole excerpt's share. The other columns compare with the ideal binary "
-        "mask (voice louder than the rest), IoU and relevance rank with as many best bins as it has. Relevance mass, "
-        "the share of what is above 0, hangs on where a method has its 0: it is not compared between methods."
+        "mask (voice louder than the rest), voice IoU and relevance rank with as many best bins as it has. Relevance "
+        "mass, the share of what is above 0, hangs on where a method has its 0: it is not compared between methods."
     )
     return "Is it on the voice?", note, columns
 
@@ -138,9 +138,9 @@ def _sane(area: float, layers: list[str]) -> tuple[str, str, list[Column]]:
     at = f"at {100 * area:g} %"
     columns = [
         Column(f"regions {at}", "regions", area=area, better=LOW, form="{:.1f}"),
-        Column("largest", "largest_region", area=area, better=HIGH),
+        Column("largest region", "largest_region", area=area, better=HIGH),
         *(Column(f"{layer} random: ρ", f"randomised_spearman/{layer}", better=LOW) for layer in layers),
-        *(Column("IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
+        *(Column(f"{layer} random: IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
         *(Column(f"retrained, {layer}: ρ", f"retrained_spearman/{layer}", better=LOW) for layer in layers[-1:]),
         Column("deterministic", "deterministic", better=HIGH),
         Column("stable: ρ", "stability", better=HIGH),
