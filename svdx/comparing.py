@@ -25,6 +25,7 @@ from svdx.comparison.table import Section, sections
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import write_table
 from svdx.multirun import in_multirun
+from svdx.overrides import changed_options, chosen_files, ignored, options_line, typed
 from svdx.pipeline import Pipeline
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
 from svdx.provenance import write_summary
@@ -34,7 +35,7 @@ from svdx.settings import build, build_explainer, parts_needed
 SHOWN = 0.1  # compare.shown as it comes, chosen before anything was measured
 ALWAYS = (
     "Masked excerpts are unlike anything the classifier was trained on: part of every loss is that, not the method. "
-    "Look at several fills; a place that changes with the fill (‡) is no result.",
+    "Look at several fills; an order that turns round with the fill (‡) is no result.",
     "E_loss rewards masks that are made on the classifier itself: a few per cent of its inputs, speckled where its "
     "gradient is, keep any label and tell a listener nothing. Never rank by E_loss alone: read it beside deletion, the "
     "voice, the regions and the sanity checks.",
@@ -76,9 +77,10 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     by_name = Found(found)
     said = warnings(cfg, study)
     tables = sections(by_name, study.fills, cfg.compare.shown, list(cfg.compare.sanity.layers), trained)
+    tables[-1].under.append(options_line(changed_options(cfg.compare.methods, chosen_files())))
     write_page(cfg, study, tables, said)
     equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
-    excerpts_figure(study, pipeline.frontend).savefig(directory / "compare_excerpts.png", dpi=110)
+    excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
     write_summary(directory, cfg, {**counts(study), **headlines(by_name, cfg), "warnings": said, **pipeline.used})
     for logger in wandb_only(trainer.loggers):
         pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
@@ -87,7 +89,7 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     for section in tables:
         log.info(f"{section.title}: {', '.join(section.heads)}")
         for name, cells in section.lines.items():
-            log.info(f"  {name}: {', '.join(cell.text + '*' * cell.differs for cell in cells)}")
+            log.info(f"  {name}: {', '.join(cell.text + cell.marks for cell in cells)}")
     for warning in said:
         log.warning(warning)
     log.info(f"open {directory / 'compare.html'}")
@@ -105,6 +107,7 @@ def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[
         low, high = thirds(study)
         summary += f" Voice to rest: soft below {low:.1f} dB, loud from {high:.1f} dB on (thirds)."
     values = dict(title=f"Explainers side by side: {cfg.data.name}", summary=summary, sections=tables, warnings=said)
+    values |= dict(n_shown=len(study.shown), best=f"{100 * cfg.compare.shown:g}")
     for name in ("md", "html"):
         page = render(f"comparison.{name}", reference=REFERENCE, **values)
         (Path(cfg.paths.run) / f"compare.{name}").write_text(page, encoding="utf-8")
@@ -136,10 +139,11 @@ def headlines(found: Found, cfg: DictConfig) -> dict[str, float]:
 def warnings(cfg: DictConfig, study: Study) -> list[str]:
     """What has to be known before the tables are read."""
     said, splits = list(ALWAYS), cfg.excerpts.split.split("+")
-    if cfg.compare.shown != SHOWN and "test" in splits:
+    changed = [f"compare.shown={cfg.compare.shown:g}"] * (cfg.compare.shown != SHOWN) + typed()
+    if changed and "test" in splits:
         said.append(
-            f"compare.shown={cfg.compare.shown:g} is not the area that was fixed beforehand ({SHOWN:g}): if it was "
-            "chosen after results of the test split were seen, these columns are optimistic. Choose on split valid."
+            f"Not as it was fixed beforehand: {', '.join(changed)}. If this was chosen after results of the test split "
+            "were seen, the comparison is optimistic. Choose on split valid."
         )
     if "train" in splits:
         said.append("excerpts.split has training tracks: classifier and inverter know them.")
@@ -158,6 +162,8 @@ def expect_sense(cfg: DictConfig) -> None:
         raise ConfigError("compare.methods: none is left to compare")
     if build(cfg.trainer, logger=False, enable_checkpointing=False).world_size > 1:
         raise ConfigError("experiment=compare runs on one device: give trainer.gpus=0 or 1")
+    for word in ignored():
+        raise ConfigError(f"{word}: has no part in experiment=compare; compare.methods.NAME.… changes a method")
     areas = list(cfg.compare.equal_area.areas)
     if cfg.compare.shown not in areas:
         raise ConfigError(f"compare.shown={cfg.compare.shown}: expected one of compare.equal_area.areas={areas}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib
 
 matplotlib.use("Agg")
@@ -11,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from svdx.comparison.measures import CHANCE, DELETION, LOSS
+from svdx.comparison.measures import CHANCE, DELETION, EMPTY, LOSS
 from svdx.comparison.records import Study
 from svdx.comparison.results import Found
 from svdx.frontend import FrontEnd
@@ -21,7 +19,8 @@ STYLES = ("-", "--", ":", "-.")  # ten colours each
 
 
 def equal_area_figure(found: Found, study: Study) -> Figure:
-    """Explanation loss and deletion over the area, a row of panels a fill; random bins in black, for reference."""
+    """Explanation loss and deletion over the area, a row of panels a fill; for reference random bins in black, and in
+    grey the empty mask: what remains where all bins are filled."""
     figure = Figure(figsize=(13, 1 + 3.6 * len(study.fills)), layout="constrained")
     figure.suptitle(f"labels that change, {found.headline}, over the share of bins; {len(study.vocal)} excerpts")
     grid = figure.subplots(len(study.fills), 2, sharex=True, sharey=True, squeeze=False)
@@ -51,9 +50,11 @@ def _draw_curves(axes: Axes, found: Found, study: Study, metric: str, fill: str)
             number = others.index(name)
             style = dict(color=f"C{number % 10}", ls=STYLES[number // 10 % len(STYLES)], lw=2.5 if number == 0 else 1.2)
         axes.plot(100 * study.areas, values, marker=".", label=name, **style)
+    nothing = found.value(EMPTY, LOSS, fill, 0.0, found.headline)
+    axes.axhline(nothing, color="grey", ls=(0, (1, 1)), lw=2, zorder=1, label=EMPTY)
 
 
-def excerpts_figure(study: Study, frontend: FrontEnd, best: float = 0.1) -> Figure:
+def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
     """The same excerpts under all methods: the input, and every method's score with its best bins outlined.
 
     A score is shaded by its rank among the excerpt's bins, since methods do not share a scale. best: share of the bins
@@ -66,12 +67,11 @@ def excerpts_figure(study: Study, frontend: FrontEnd, best: float = 0.1) -> Figu
         _show(axes, values, frontend, *np.percentile(values, [1, 99]))
         axes.set_title(_heading(study, study.shown[column], frontend), fontsize="small")
     for row, name in zip(grid[1:], names, strict=True):
-        for axes, score in zip(row, study.methods[name]["picture"], strict=True):
-            rank = _ranks(score)
+        for axes, rank in zip(row, study.methods[name]["rank"], strict=True):
             _show(axes, 1 - rank / rank.size, frontend, 0, 1)
             kept = rank < max(1, round(best * rank.size))
             across, up = ((np.arange(size) + 0.5) / size for size in kept.shape)
-            axes.contour(across * len(score) / frontend.frame_rate, up, kept.T, [0.5], colors="#5ff2ff", linewidths=0.7)
+            axes.contour(across * len(rank) / frontend.frame_rate, up, kept.T, [0.5], colors="#5ff2ff", linewidths=0.7)
     for name, axes in zip(["input", *names], grid[:, 0], strict=True):
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
     for axes in grid[-1]:
@@ -90,11 +90,3 @@ def _show(axes: Axes, values: np.ndarray, frontend: FrontEnd, low: float, high: 
 def _heading(study: Study, number: int, frontend: FrontEnd) -> str:
     track = study.names[study.track[number]]
     return f"{track}\n{study.start[number] / frontend.frame_rate:.1f} s, p(singing) = {study.probability[number]:.2f}"
-
-
-def _ranks(score: Sequence[Sequence[float]]) -> np.ndarray:
-    """The bins of [frames, bands] numbered from the greatest score down; of equal ones the first first."""
-    flat = np.asarray(score, float).ravel()
-    rank = np.empty(flat.size, int)
-    rank[np.argsort(-flat, kind="stable")] = np.arange(flat.size)
-    return rank.reshape(np.shape(score))

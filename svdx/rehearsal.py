@@ -19,24 +19,25 @@ def rehearse(cfg: DictConfig, store: Any) -> None:
         build(section.system.network)
         build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
     number = {} if cfg.explainer.get("choice") else {"threshold": cfg.explainer.threshold or 0.0}
-    explainer = _stand_in(cfg.explainer, **number)
+    explainer = _stand_in(cfg.explainer, cfg.layer, **number)
     if cfg.get("start") == "all":
         explainer.choice.check_tracks()
     for name, node in cfg.get("compare", {}).items():
         if name == "methods":
-            _rehearse_methods(node)
+            _rehearse_methods(node, cfg.layer)
         elif isinstance(node, DictConfig):
             build(node)
 
 
-def _rehearse_methods(methods: DictConfig) -> None:
+def _rehearse_methods(methods: DictConfig, layer: str) -> None:
     for name, node in methods.items():
         try:
-            _stand_in(node)
+            _stand_in(node, layer)
         except ConfigError as error:
             raise ConfigError(f"compare.methods.{name}: {error}") from error
 
 
-def _stand_in(node: DictConfig, **options: Any) -> Any:
+def _stand_in(node: DictConfig, layer: str, **options: Any) -> Any:
     part = nn.Identity()
+    part.layer = layer  # as an inverter's
     return build_explainer(node, classifier=part, **dict.fromkeys(parts_needed(node), part), **options)

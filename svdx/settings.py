@@ -53,6 +53,7 @@ RANGES = {
     "store.workers": (1, math.inf),
     "compare.sanity.n": (1, math.inf),
     "compare.sanity.draws": (1, math.inf),
+    "compare.sanity.best": (0, 1),
     "compare.sanity.epochs": (1, math.inf),
     "compare.sanity.seed": (0, 2**32 - 1),
     "engine.workers": (1, math.inf),
@@ -82,15 +83,15 @@ def check(cfg: DictConfig) -> None:
     values = dict(leaves(nodes))
     for key, hint in {**dict(annotated(nodes)), **PLAIN}.items():
         if key in values and not fits(values[key], hint):
-            raise ConfigError(f"{_set_by(key, written)}={_shown(values[key])}: expected {describe(hint)}")
+            raise ConfigError(f"{_set_by(key, written)}={shown(values[key])}: expected {describe(hint)}")
     for key, (low, high) in RANGES.items():
         given = values.get(key)
         for value in given if isinstance(given, list) else [given]:
             if isinstance(value, int | float) and not low <= value <= high:
                 expected = f"{low} to {high}" if high < math.inf else f"{low} or more"
-                raise ConfigError(f"{_set_by(key, written)}={_shown(given)}: expected {expected}")
+                raise ConfigError(f"{_set_by(key, written)}={shown(given)}: expected {expected}")
     if nodes["explainer"].get("choice") and nodes["explainer"].get("threshold") is not None:
-        number = f"explainer.threshold={_shown(nodes['explainer']['threshold'])}"
+        number = f"explainer.threshold={shown(nodes['explainer']['threshold'])}"
         raise ConfigError(f"{number}: a number is for threshold=fixed; the chosen threshold= finds its own")
     for file in (values[key] for key in FILES):
         if file not in NO_FILES:
@@ -142,8 +143,8 @@ def _set_by(key: str, written: dict[str, Any]) -> str:
     return _set_by(reference[1], written) if reference else key
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """As it is typed on a command line."""
     if isinstance(value, list):
-        return f"[{','.join(map(_shown, value))}]"
+        return f"[{','.join(map(shown, value))}]"
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)

@@ -3,19 +3,24 @@
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+from matplotlib.figure import Figure
 from test_configs import CONF
 
-from svdx.comparing import expect_sense, warnings
+from svdx import comparing
+from svdx.comparing import expect_sense, warnings, write
 from svdx.comparison.power import without_stars
 from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
 from svdx.comparison.table import _cheap, _section
 from svdx.errors import ConfigError
+from svdx.overrides import changed_options, ignored, options_line
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
+from svdx.settings import check
 
 FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
 KEPT = ("inversion", "random", "energy")
@@ -31,7 +36,7 @@ def words(*more):
 
 @pytest.fixture(scope="module")
 def compared(shell, untrained):
-    return shell("compare", "evaluate.py", *untrained, *words("logger=wandb"))
+    return shell("compare", "evaluate.py", *untrained, *words("logger=wandb", "compare.methods.random.seed=3"))
 
 
 @pytest.mark.slow
@@ -40,13 +45,17 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     assert all((directory / name).is_file() for name in FILES) and not list(directory.rglob("*.part"))
     with (directory / "compare.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
-    assert tuple(found[0]) == COLUMNS and {row["method"] for row in found} == set(KEPT)
+    assert tuple(found[0]) == COLUMNS and {row["method"] for row in found} == {*KEPT, "empty mask"}
     assert {row["fill"] for row in found} == {"mean", "excerpt-mean", "floor", ""}
     page, table = ((directory / f"compare.{kind}").read_text() for kind in ("html", "md"))
     for name in KEPT:
         assert f"| {name} |" in table and f"<th>{name}</th>" in page
+    assert "Options that differ from conf/explainer (there): random seed=3 (${seed})." in table
+    assert "fixed beforehand: compare.methods.random.seed=3. If" in page
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
     assert "Never rank by E_loss alone" in done.stdout
+    for written, title in ((page, "<h2>"), (table, "## ")):
+        assert 0 < written.index(f"{title}Read this first") < written.index(f"{title}Faithfulness at equal area")
     summary = json.loads((directory / "summary.json").read_text())
     assert (
         summary["n_excerpts"] == 4
@@ -78,6 +87,26 @@ def config(*more):
         return compose("evaluate", ["experiment=compare", "paths.run=run", *more])
 
 
+def test_options_are_said_where_they_differ_from_the_methods_own_file():
+    words = (
+        "+explainer@compare.methods.rough=slime",
+        "compare.methods.rough.rows=3",
+        "compare.methods.slime.fill=zero",
+    )
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        methods = compose("evaluate", ["experiment=compare", "paths.run=run", "seed=4", *words]).compare.methods
+        files = {**{name: name for name in methods}, "rough": "slime"}
+        changed = changed_options(methods, files)
+    assert changed == {
+        "slime": ["fill=zero (mean)", "samples=500 (2000)"],
+        "kernel_shap": ["samples=500 (2000)"],
+        "rough": ["rows=3 (6)"],
+    }
+    assert options_line(changed).endswith("kernel_shap samples=500 (2000); rough rows=3 (6).")
+    own = changed_options(methods, {})["rough"]  # of no file: all that it was asked
+    assert "samples=2000" in own and "rows=3" in own and "fill=mean" in own
+
+
 @pytest.mark.parametrize(
     "override, said",
     [
@@ -90,6 +119,11 @@ def test_what_cannot_be_compared_is_one_line(override, said):
     with pytest.raises(ConfigError, match=said) as error:
         expect_sense(config(*override.split()))
     assert "\n" not in str(error.value)
+
+
+def test_no_more_bins_than_all_can_be_the_best():
+    with pytest.raises(ConfigError, match=r"compare.sanity.best=1.5: expected 0 to 1"):
+        check(config("compare.sanity.best=1.5"))
 
 
 @pytest.fixture
@@ -113,6 +147,7 @@ def study():
             "seconds_alone": np.array([1.0, 3.0]),
             "seconds_first": np.array(7.0),
             "picture": draw.random((2, 115, 80)),
+            "rank": draw.permuted(np.tile(np.arange(9200), (2, 1)), axis=1).reshape(2, 115, 80),
             **localised,
         }
         for name in ("inversion", "random")
@@ -159,26 +194,43 @@ def test_the_curves_drawn_are_those_of_the_rows(study):
     figure = equal_area_figure(found, study)
     panels = [axes for axes in figure.axes if axes.lines]
     assert len(panels) == 4 and all(axes.get_xscale() == "log" for axes in panels)
-    (inversion, chance) = panels[3].lines
+    (inversion, chance, nothing) = panels[3].lines
     expected = [found.value("random", "deletion_percent", "floor", area, "balanced") for area in study.areas]
     assert chance.get_ydata().tolist() == expected and chance.get_color() == "black"
     assert inversion.get_label() == "inversion"
+    assert nothing.get_label() == "empty mask" and set(nothing.get_ydata()) == {50.0}  # nobody sings: half is lost
 
 
 def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
-    figure = excerpts_figure(study, frontend)
+    figure = excerpts_figure(study, frontend, 0.25)
+    assert "the best 25 %" in figure.get_suptitle()
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["input", "inversion", "random"]
     shown = figure.axes[2].images[0].get_array()
-    score = study.methods["inversion"]["picture"][0].T
-    assert (np.argsort(shown.ravel()) == np.argsort(score.ravel())).all()  # brighter where the score is greater
+    rank = study.methods["inversion"]["rank"][0].T
+    assert (np.argsort(-shown.ravel()) == np.argsort(rank.ravel())).all()  # brighter where the score is greater
     assert "d\n" in figure.axes[1].get_title()
 
 
-def test_warnings_are_those_that_apply(study):
-    few = "4 tracks"
+def test_the_page_outlines_the_area_that_is_shown(study, tmp_path, frontend, monkeypatch):
+    cfg = config("compare.shown=0.2")
+    cfg.paths.run = str(tmp_path)
+    given = []
+    monkeypatch.setattr(comparing, "excerpts_figure", lambda *of: given.append(of[-1]) or Figure())
+    pipeline = SimpleNamespace(cfg=cfg, directory=tmp_path, frontend=frontend, used={})
+    study.areas = np.array([0.01, 0.2, 0.5])
+    write(pipeline, study, {}, SimpleNamespace(loggers=[]))
+    assert given == [0.2]
+    assert "for 2 excerpts, the best 20 % of the bins" in (tmp_path / "compare.html").read_text()
+
+
+def test_warnings_are_those_that_apply(study, monkeypatch):
+    few, word = "4 tracks", "compare.methods.slime.samples=100"
     assert [few in text for text in warnings(config(), study)] == [False, False, True, True]
     assert any("chosen" in text for text in warnings(config("compare.shown=0.2"), study))
     assert not any("chosen" in text for text in warnings(config("compare.shown=0.2", "excerpts.split=valid"), study))
+    monkeypatch.setattr(comparing, "typed", lambda: [word])
+    assert any(word in text and "chosen" in text for text in warnings(config(word), study))
+    assert not any("chosen" in text for text in warnings(config(word, "excerpts.split=valid"), study))
     assert any("training tracks" in text for text in warnings(config("excerpts.split=train"), study))
 
 
@@ -198,3 +250,26 @@ def test_columns_in_which_no_star_is_possible_are_named(study):
     many = {**study.methods, **{f"m{number}": study.methods["random"] for number in range(5)}}
     assert named(methods=many) == ["of all excerpts"]
     assert named(methods={name: many[name] for name in many if name != "inversion"}) == []
+
+
+@pytest.mark.parametrize(
+    "word, refused",
+    [
+        ("explainer.fill=zero", True),
+        ("explainer=saliency", True),
+        ("threshold=otsu", True),
+        ("thresholds=[0.5]", True),
+        ("controls=[]", True),
+        ("agreement=true", True),
+        ("compare.methods.slime.keep=complement", True),
+        ("compare.methods.slime.samples=100", False),
+        ("+explainer@compare.methods.bands=slime", False),
+        ("classifier.threshold=0.5", False),
+    ],
+)
+def test_what_the_bench_has_its_own_of_is_refused(word, refused, monkeypatch):
+    monkeypatch.setattr("svdx.overrides.words", lambda: [word])
+    assert ignored() == [word] * refused
+    if refused:
+        with pytest.raises(ConfigError, match="has no part in experiment=compare"):
+            expect_sense(config())

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from string import ascii_lowercase
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,11 +14,13 @@ from svdx.comparison.bench import Bench
 from svdx.comparison.cost import Cost, counted
 from svdx.comparison.equal_area import EqualArea
 from svdx.comparison.measures import LOSS, measures, thirds
-from svdx.comparison.results import Found, places, rows
+from svdx.comparison.results import Found, rows
 from svdx.comparison.sanity import Method, Sanity
 from svdx.comparison.stems import Pair
+from svdx.comparison.table import sections
+from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
-from svdx.explain import Explainer, FeatureInversion
+from svdx.explain import Explainer, FeatureInversion, masks
 from svdx.explain.controls import RandomBins
 from svdx.explain.evidence import evidence_gradient
 
@@ -54,15 +57,15 @@ class Gradient(Explainer):
 
 
 class Data:
-    """Excerpts of four tracks, as `svdx.data.excerpts.Excerpts` gives them."""
+    """Excerpts, two of each track, as `svdx.data.excerpts.Excerpts` gives them."""
 
-    def __init__(self):
-        self.tracks = [SimpleNamespace(name=name) for name in "abcd"]
-        self.start_of = np.arange(N)
-        self.logmel, self.vocal = planted_excerpts(N)
+    def __init__(self, n=N):
+        self.tracks = [SimpleNamespace(name=name) for name in ascii_lowercase[: n // 2]]
+        self.start_of = np.arange(n)
+        self.logmel, self.vocal = planted_excerpts(n)
 
     def __len__(self):
-        return N
+        return len(self.logmel)
 
     def __getitem__(self, numbers):
         numbers = torch.as_tensor(numbers)
@@ -141,9 +144,25 @@ def test_the_reversed_score_loses_the_singing(study):
 
 def test_an_area_is_a_count_of_bins_whatever_the_score():
     equal = EqualArea(["mean"], [0.01, 0.1])
-    masks = equal.masks(torch.zeros(2, FRAMES, BANDS))
+    masks = equal.masks(ranks(torch.zeros(2, FRAMES, BANDS), drawn_order(Data().logmel[:2])))
     assert masks.flatten(2).sum(2).tolist() == [[4, 4], [38, 38]]
     assert (masks[0] <= masks[1]).all()
+
+
+def test_bins_with_equal_scores_are_those_of_no_place_and_of_no_batch():
+    excerpts = Data().logmel
+    order = drawn_order(excerpts)
+    rank = ranks(torch.zeros_like(excerpts), order)
+    tenth = rank < rank[0].numel() // 10
+    frame = torch.arange(FRAMES, dtype=torch.float)[:, None].expand(FRAMES, BANDS)
+    means = torch.stack([frame[mask].mean() for mask in tenth])
+    assert (means - frame.mean()).abs().max() < 4 and not torch.equal(tenth[0], tenth[1])  # the first would be below 1
+    assert torch.equal(rank[3:4], ranks(torch.zeros_like(excerpts[3:4]), drawn_order(excerpts[3:4])))
+    score = RECTANGLE.float().expand_as(excerpts)
+    inside, outside = (ranks(score, order)[:, where] for where in (RECTANGLE, ~RECTANGLE))
+    assert inside.max() < RECTANGLE.sum() <= outside.min()
+    untied = torch.rand(excerpts.shape)
+    assert torch.equal(ranks(untied, order), masks.ranks(untied))
 
 
 def test_records_do_not_depend_on_the_size_of_a_batch(study):
@@ -215,11 +234,25 @@ def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_
             assert row["p_holm"] == 1  # of four tracks there is no interval
 
 
-def test_places_by_a_metric(study):
-    found = Found(rows(study))
-    place = places(found, "loss_auc_log", study.fills)
-    assert place["perfect"][0] == 1 and place["reversed"][0] == 5
-    gain = found("perfect", "gain_over_random_percent", "mean", EIGHTH, "all")["value"]
+def test_what_the_empty_mask_loses_is_a_row_a_fill_and_class(study):
+    """Nothing is singing by no fill (log-odds of 0 or less), but the excerpt's own mean keeps the label."""
+    written = rows(study)
+    found = Found(written)
+    lost = {
+        (fill, of): found.value("empty mask", LOSS, fill, 0.0, of)
+        for fill in study.fills
+        for of in ("all", "vocal", "nonvocal", "balanced")
+    }
+    for fill, (all_of, vocal) in {"mean": (50, 100), "floor": (50, 100), "excerpt-mean": (0, 0)}.items():
+        assert (lost[fill, "all"], lost[fill, "vocal"], lost[fill, "balanced"]) == (all_of, vocal, all_of)
+        assert lost[fill, "nonvocal"] == 0
+    assert "empty mask" not in found.methods and sum(row["method"] == "empty mask" for row in written) == 12
+    first, *_ = sections(found, study.fills, EIGHTH, ["fc9"], {})
+    assert "fill=mean 50.0 (singing 100.0, no singing 0.0); fill=excerpt-mean 0.0" in first.under[0]
+
+
+def test_the_gain_is_what_random_bins_lose_more(study):
+    gain = Found(rows(study))("perfect", "gain_over_random_percent", "mean", EIGHTH, "all")["value"]
     assert gain == pytest.approx(loss(study, "random", "mean", EIGHTH))
 
 
@@ -240,7 +273,10 @@ def test_thirds_part_the_localised(study):
 @pytest.mark.parametrize(
     "make, said",
     [
-        (lambda: EqualArea(["most"], [0.1]), "fill=most"),
+        (
+            lambda: EqualArea(["most"], [0.1]),
+            r"compare.equal_area.fills=\[most\]: expected one or more different ones of",
+        ),
         (lambda: EqualArea(["mean", "mean"], [0.1]), "different"),
         (lambda: EqualArea(["mean"], [0.2, 0.1]), "ascending"),
         (lambda: EqualArea(["mean"], [0.5, 1.0]), "between 0 and 1"),

@@ -7,9 +7,10 @@ from svdx.comparison.localisation import localise, localise_batch, voice_ratio
 from svdx.comparison.measures import area_under, area_under_log
 from svdx.comparison.regions import count_regions, regions
 from svdx.comparison.results import Found
+from svdx.comparison.reversals import reversed_by_fill
 from svdx.comparison.statistics import class_means, drawn_signs, drawn_tracks, holm, p_values
 from svdx.comparison.stems import Pair
-from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, changing, retrained
+from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, retrained
 
 
 def drawn(*lines):
@@ -41,6 +42,12 @@ def test_the_voice_by_hand():
     assert found["relevance_mass"] == pytest.approx(4 / 6)  # what is negative counts nothing
     assert found["pointing_game"] == 1
     assert voice_ratio(PAIR) == pytest.approx(0)
+
+
+def test_of_several_best_bins_the_pointing_game_counts_all():
+    rank, masks = np.array([[0, 1, 2, 3]]), np.ones((1, 1, 4), bool)
+    for score, said in (([1, 1, 1, 1], 1 / 2), ([0, 3, 3, 3], 1 / 3), ([3, 2, 2, 2], 1)):
+        assert localise(PAIR, np.array([score], float), rank, masks)["pointing_game"] == pytest.approx(said)
 
 
 def test_without_positive_score_there_is_no_mass_and_elsewhere_nothing_is_measured():
@@ -137,17 +144,25 @@ def test_the_best_of_a_column_and_what_differs_are_marked():
     assert _best({"a": 1.0, "b": 2.0}, HIGH) == {"b"} and _best({"a": 1.0, "b": 1.0}, HIGH) == set()
 
 
-def test_a_place_that_changes_with_the_fill_is_marked():
-    values = {
-        ("a", "mean"): 1,
-        ("a", "floor"): 5,
-        ("b", "mean"): 2,
-        ("b", "floor"): 4,
-        ("c", "mean"): 9,
-        ("c", "floor"): 9,
-    }
-    found = Found([row(name, value, fill=fill, metric="loss_auc_log") for (name, fill), value in values.items()])
-    assert changing(found, ["mean", "floor"]) == {"a": "1 / 2 ‡", "b": "2 / 1 ‡", "c": "3 / 3"}
+def test_values_that_do_not_mean_the_same_are_not_compared():
+    found = Found([row("a", 1.0), row("b", 2.0, p_holm=0.01)])
+    lines = _section(found, "title", "note", [Column("M", "m", alike=False)]).lines
+    assert [(cell.best, cell.differs) for (cell,) in lines.values()] == [(False, False)] * 2
+
+
+def test_an_order_that_a_fill_turns_round_beyond_the_intervals_is_marked():
+    """a and b change places far apart, c and d within their intervals."""
+    middles = {"a": (1, 9), "b": (9, 1), "c": (30, 30.5), "d": (30.5, 30)}
+    written = [
+        row(name, middle, fill=fill, ci_low=middle - 1, ci_high=middle + 1)
+        for name, of in middles.items()
+        for fill, middle in zip(("mean", "floor"), of, strict=True)
+    ]
+    found = Found(written)
+    assert reversed_by_fill(found, "m", ["mean", "floor"]) == {"a", "b"}
+    assert reversed_by_fill(found, "m", ["mean"]) == set()
+    lines = _section(found, "title", "note", [Column("M", "m", "mean", fills=("mean", "floor"))]).lines
+    assert {name: cell.marks for name, (cell,) in lines.items()} == {"a": "‡", "b": "‡", "c": "", "d": ""}
 
 
 def test_the_turned_explanation_is_not_the_sanest():

@@ -39,6 +39,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "settings": {"annotations", "explain", "models"},
     "loggers": {"multirun", "settings"},
     "rehearsal": {"settings"},
+    "overrides": {"settings"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
 MAY_IMPORT |= {
@@ -46,7 +47,7 @@ MAY_IMPORT |= {
     "plots_comparison": {"comparison", "frontend"},
 }
 MAY_IMPORT["comparing"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
-CONFIGURED = ("cli", "comparing", "loggers", "multirun", "pipeline", "rehearsal", "settings", "sweep")
+CONFIGURED = ("cli", "comparing", "loggers", "multirun", "overrides", "pipeline", "rehearsal", "settings", "sweep")
 HYDRA = {*(f"svdx/{name}.py" for name in CONFIGURED), *(path.name for path in ENTRY_POINTS)}
 
 

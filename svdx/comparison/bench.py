@@ -18,10 +18,10 @@ from svdx.comparison.records import Study, gathered, placed
 from svdx.comparison.regions import count_regions
 from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, raw
+from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
 from svdx.evaluation.hearing import Hearing
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import ranks
 
 SHOWN = 6  # excerpts on the sheet
 
@@ -30,13 +30,15 @@ SHOWN = 6  # excerpts on the sheet
 class Batch:
     """B excerpts and all that is known of them before any method explains them.
 
-    number, track: [B]; excerpts: [B, frames, bands], standardised; probability: of singing, [B]
+    number, track: [B]; excerpts: [B, frames, bands], standardised; order: of bins with equal scores, [B, bins]
+    probability: of singing, [B]
     hearings: one a fill; pairs: the stems, where they are known; localised: does the voice decide the label? [B] bool
     """
 
     number: np.ndarray
     track: np.ndarray
     excerpts: Tensor
+    order: Tensor
     probability: Tensor
     hearings: list[Hearing]
     pairs: list[Pair | None]
@@ -45,10 +47,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one method and batch: records [..., B], the scores of excerpts to be shown, and the seconds they took."""
+    """Of one method and batch: records [..., B], scores and ranks of excerpts to be shown, and the seconds."""
 
     arrays: dict[str, np.ndarray]
-    shown: np.ndarray
+    picture: np.ndarray
+    rank: np.ndarray
     seconds: float
 
 
@@ -92,7 +95,9 @@ class Bench:
             timing = np.array([[len(batch.number), piece.seconds] for batch, piece in zip(batches, pieces)])
             study.methods[name] = gathered([piece.arrays for piece in pieces])
             study.methods[name] |= {"seconds_first": np.array(first[name])}
-            study.methods[name] |= {"seconds_of_batch": timing, "picture": np.concatenate([p.shown for p in pieces])}
+            study.methods[name]["seconds_of_batch"] = timing
+            for kind in ("picture", "rank"):
+                study.methods[name][kind] = np.concatenate([getattr(piece, kind) for piece in pieces])
         self._ask_few(study, torch.cat([batch.excerpts for batch in batches]), train)
         return study
 
@@ -113,7 +118,8 @@ class Bench:
         known = [pair is not None and bool(ideal_mask(pair).any()) for pair in pairs]
         hearings = self.equal_area.hearings(self.any, excerpts, whole)
         localised = decided.cpu().numpy() & np.array(known)
-        return Batch(*(batch[key].numpy() for key in ("number", "track")), excerpts, whole, hearings, pairs, localised)
+        number, track = (batch[key].numpy() for key in ("number", "track"))
+        return Batch(number, track, excerpts, drawn_order(excerpts), whole, hearings, pairs, localised)
 
     def _standardised(self, logmel: Tensor) -> Tensor:
         return self.classifier.standardise(logmel.to(self.device))
@@ -129,10 +135,11 @@ class Bench:
         if not all(finite):
             number = batch.number[finite.index(False)]
             raise ConfigError(f"compare.methods.{name}: its score of excerpt {number} has values that are not finite")
-        masks, n = self.equal_area.masks(score), len(score)
+        rank, n = ranks(score, batch.order), len(score)
+        masks = self.equal_area.masks(rank)
         kept, removed = (p > explainer.decision for p in self.equal_area(batch.hearings, masks))
         seen = masks.cpu().numpy()
-        score, rank = (array.cpu().numpy() for array in (score, ranks(score)))
+        score, rank = (array.cpu().numpy() for array in (score, rank))
         arrays = {
             "kept": kept.cpu().numpy(),
             "removed": removed.cpu().numpy(),
@@ -141,7 +148,8 @@ class Bench:
             **count_regions(seen),
             **localise_batch(batch.pairs, batch.localised, score, rank, seen),
         }
-        return Measured(arrays, score[np.isin(batch.number, shown)], seconds)
+        seen = np.isin(batch.number, shown)
+        return Measured(arrays, score[seen], rank[seen], seconds)
 
     def _study(self, data: Dataset, batches: list[Batch], shown: np.ndarray) -> Study:
         probability = torch.cat([batch.probability for batch in batches])

@@ -11,7 +11,7 @@ from torch import Tensor
 from svdx.errors import ConfigError
 from svdx.evaluation.hearing import Hearing, hear_nothing
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import FILLS, check_choice, ranks
+from svdx.explain.masks import FILLS
 
 
 class EqualArea:
@@ -23,19 +23,21 @@ class EqualArea:
     """
 
     def __init__(self, fills: list[str], areas: list[float]) -> None:
-        for fill in fills:
-            check_choice("fill", fill, FILLS)
-        if not fills or len(set(fills)) < len(fills):
-            raise ConfigError(f"compare.equal_area.fills={fills}: expected one or more different ones")
+        if not fills or len(set(fills)) < len(fills) or not set(fills) <= set(FILLS):
+            expected = f"expected one or more different ones of {', '.join(FILLS)}"
+            raise ConfigError(f"compare.equal_area.fills=[{','.join(fills)}]: {expected}")
         if not areas or sorted(set(areas)) != list(areas) or not (areas[0] > 0 and areas[-1] < 1):
             raise ConfigError(f"compare.equal_area.areas={areas}: expected ascending shares between 0 and 1")
         self.fills, self.areas = list(fills), [float(area) for area in areas]
 
-    def masks(self, score: Tensor) -> Tensor:
-        """score [B, frames, bands] → the bins of each area, [A, B, frames, bands] bool, each mask within the next."""
-        n_bins = score[0].numel()
-        kept = torch.tensor([max(1, round(area * n_bins)) for area in self.areas], device=score.device)
-        return ranks(score) < kept[:, None, None, None]
+    def masks(self, rank: Tensor) -> Tensor:
+        """The bins of each area, [A, B, frames, bands] bool, each mask within the next.
+
+        rank: of `ties.ranks`, [B, frames, bands]
+        """
+        n_bins = rank[0].numel()
+        kept = torch.tensor([max(1, round(area * n_bins)) for area in self.areas], device=rank.device)
+        return rank < kept[:, None, None, None]
 
     def hearings(self, explainer: Explainer, excerpts: Tensor, whole: Tensor) -> list[Hearing]:
         """One a fill, to be shared by all methods. whole: probabilities of the excerpts as they are, [B]"""

@@ -27,13 +27,13 @@ def localise(pair: Pair, score: np.ndarray, rank: np.ndarray, masks: np.ndarray)
     voice_share: of the energy that each of the masks keeps, the share that is voice, [A]
     voice_enrichment: that share over the whole excerpt's, [A]
     voice_iou: the K best bins and the ideal mask, intersection over union
-    pointing_game: is the best bin in the ideal mask? 0 or 1 (Zhang et al., "Top-Down Neural Attention by Excitation
-        Backprop", IJCV 2018)
+    pointing_game: is the best bin in the ideal mask? 0 or 1, of several equal ones the mean (Zhang et al., "Top-Down
+        Neural Attention by Excitation Backprop", IJCV 2018)
     relevance_mass: share of the positive score that is in the ideal mask; NaN without any
     relevance_rank: share of the K best bins that are in the ideal mask; this and the former: Arras, Osman and Samek,
         "CLEVR-XAI", Information Fusion 2022
 
-    score, rank: [frames, bands], the latter of `masks.ranks`; masks: [A, frames, bands]
+    score, rank: [frames, bands], the latter of `ties.ranks`; masks: [A, frames, bands]
     """
     ideal = ideal_mask(pair)
     size = int(ideal.sum())
@@ -44,7 +44,7 @@ def localise(pair: Pair, score: np.ndarray, rank: np.ndarray, masks: np.ndarray)
         "voice_share": share,
         "voice_enrichment": share / voice_share(*pair, np.ones_like(ideal)),
         "voice_iou": np.float64(hit / (2 * size - hit)),
-        "pointing_game": np.float64(ideal.flat[rank.argmin()]),
+        "pointing_game": ideal[score == score.max()].mean(),
         "relevance_mass": positive[ideal].sum() / positive.sum() if positive.any() else np.float64("nan"),
         "relevance_rank": np.float64(hit / size),
     }

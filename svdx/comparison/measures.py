@@ -10,6 +10,7 @@ import numpy as np
 from svdx.comparison.records import Study
 
 REFERENCE, CHANCE = "inversion", "random"  # methods that the others are compared with
+EMPTY = "empty mask"  # in the place of a method: nothing is kept
 LOSS, DELETION, GAIN = "explanation_loss_percent", "deletion_percent", "gain_over_random_percent"
 AT_AREAS = ("voice_share", "voice_enrichment", "regions", "largest_region")
 AT_NONE = ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank", "deterministic", "stability")
@@ -36,12 +37,11 @@ def measures(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
     smallest area to 1, as a share of that range. Nothing and everything kept count as what they are known to give.
     """
     names = list(study.methods)
-    for number, fill in enumerate(study.fills):
+    for number, (fill, (_, (empty,))) in enumerate(zip(study.fills, empty_losses(study), strict=True)):
         flips = {
             key: np.stack([found[key][number] != study.vocal for found in study.methods.values()]) * 100.0
             for key in ("kept", "removed")
         }
-        empty = 100.0 * (study.nothing[number] != study.vocal)
         yield from _curves(study, fill, LOSS, "loss_auc", flips["kept"], empty, np.zeros_like(empty))
         yield from _curves(study, fill, DELETION, "deletion_auc", flips["removed"], np.zeros_like(empty), empty)
         if CHANCE in names:
@@ -54,6 +54,15 @@ def measures(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
     for metric in AT_NONE:
         yield Measure(metric), _of_all(study, metric)
     yield from _of_randomising(study)
+
+
+def empty_losses(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
+    """For every fill the loss where nothing is kept, [1, N]: how many labels are not the fill's own.
+
+    The curves of E_loss begin there, and those of deletion end.
+    """
+    for fill, nothing in zip(study.fills, study.nothing, strict=True):
+        yield Measure(LOSS, fill, 0.0), 100.0 * (nothing != study.vocal)[None]
 
 
 def _curves(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from svdx.comparison.localisation import POINTS
-from svdx.comparison.measures import REFERENCE, Measure, classes, measures
+from svdx.comparison.measures import EMPTY, REFERENCE, Measure, classes, empty_losses, measures
 from svdx.comparison.records import Study
 from svdx.comparison.statistics import (
     BALANCED,
@@ -57,7 +57,15 @@ def rows(study: Study, repetitions: int = REPETITIONS) -> list[dict]:
                 others = lines[:reference] + lines[reference + 1 :]
                 _compare(others, differences[name], holm(p[name]))
             found += [line for line in lines if line["n"]]
-    return [*found, *costs(study)]
+    return [*found, *_empty(study, track, drawn), *costs(study)]
+
+
+def _empty(study: Study, track: np.ndarray, drawn: np.ndarray) -> Iterator[dict]:
+    """What every fill says where nothing is kept, as the rows of a method named `EMPTY`."""
+    asked = {name: where for name, where in classes(study).items() if name not in THIRDS}
+    for measure, values in empty_losses(study):
+        for name, mean in class_means(values, track, asked, drawn).items():
+            yield from (row for row in _of_class(measure, name, [EMPTY], mean) if row["n"])
 
 
 def _of_class(measure: Measure, name: str, methods: list[str], mean: Estimate) -> list[dict]:
@@ -111,11 +119,11 @@ def _spread(name: str, seconds: np.ndarray) -> dict[str, tuple[float, int]]:
 
 
 class Found:
-    """Rows by what they are of."""
+    """Rows by what they are of; the empty mask is none of the methods."""
 
     def __init__(self, rows: list[dict]) -> None:
         self.rows = {(r["method"], r["metric"], r["fill"], r["area"], r["class"]): r for r in rows}
-        self.methods = list(dict.fromkeys(row["method"] for row in rows))
+        self.methods = list(dict.fromkeys(row["method"] for row in rows if row["method"] != EMPTY))
 
     def __call__(
         self, method: str, metric: str, fill: str = "", area: float | None = None, of: str = "all"
@@ -132,12 +140,3 @@ class Found:
     def headline(self) -> str:
         """Both classes alike where both are there, else all excerpts."""
         return BALANCED if any(key[-1] == BALANCED for key in self.rows) else "all"
-
-
-def places(found: Found, metric: str, fills: list[str]) -> dict[str, list[int]]:
-    """Each method's place by a metric under every fill, 1 for the least; equal ones share the best of their places."""
-    values = {fill: [found.value(name, metric, fill, None, found.headline) for name in found.methods] for fill in fills}
-    return {
-        name: [1 + sum(other < values[fill][number] for other in values[fill]) for fill in fills]
-        for number, name in enumerate(found.methods)
-    }

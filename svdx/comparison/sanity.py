@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from svdx.comparison.cost import layers
+from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import ranks
 
 Train = Callable[[nn.Module], nn.Module]  # classifier → an inverter trained for it
 
@@ -154,10 +154,10 @@ def spearman(one: Tensor, two: Tensor) -> np.ndarray:
 
 
 def best_iou(one: Tensor, two: Tensor, share: float) -> np.ndarray:
-    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]; NaN where one of them
-    is the same everywhere, or no number."""
+    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]; bins with equal scores
+    in the same drawn order. NaN where one of the scores is the same everywhere, or no number."""
     size = max(1, round(share * one[0].numel()))
-    first, second = (ranks(score) < size for score in (one, two))
+    first, second = (ranks(score, drawn_order(one)) < size for score in (one, two))
     found = ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double()
     flat = [score.flatten(1) for score in (one, two)]
     says = [(score.amax(1) > score.amin(1)) & ~score.isnan().any(1) for score in flat]

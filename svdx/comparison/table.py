@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isnan
 
-from svdx.comparison.measures import DELETION, GAIN, LOSS
-from svdx.comparison.results import Found, places
+from svdx.comparison.measures import DELETION, EMPTY, GAIN, LOSS
+from svdx.comparison.results import Found
+from svdx.comparison.reversals import reversed_by_fill
 
 LOW, HIGH, NEITHER = "↓", "↑", ""  # which is better
 SIGNIFICANT = 0.05
@@ -13,7 +16,8 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Column:
-    """One column: title, what its cells are of, which values are better, how they are written."""
+    """One column: title, what its cells are of, which values are better, how they are written; and by which fills the
+    order of methods is to be the same, or is marked. alike: do the methods' values mean the same, to be compared?"""
 
     title: str
     metric: str
@@ -22,6 +26,8 @@ class Column:
     of: str = "all"
     better: str = NEITHER
     form: str = "{:.2f}"
+    fills: Sequence[str] = ()
+    alike: bool = True
 
     @property
     def head(self) -> str:
@@ -30,47 +36,47 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value and its interval as text. best: of its column; differs: from the reference, p < 0.05 after correction"""
+    """A value and its interval as text. best: of its column; differs: from the reference, p < 0.05 after correction;
+    turns: the order with another method turns round with the fill"""
 
     text: str
     interval: str = ""
     best: bool = False
     differs: bool = False
+    turns: bool = False
+
+    @property
+    def marks(self) -> str:
+        """What stands behind the value."""
+        return "*" * self.differs + "‡" * self.turns
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table: columns' heads, and each method's cells, in order."""
+    """A table: columns' heads, and each method's cells, in order. under: what is said below it"""
 
     title: str
     note: str
     heads: list[str]
     lines: dict[str, list[Cell]]
+    under: list[str] = field(default_factory=list)
 
 
 def sections(found: Found, fills: list[str], area: float, layers: list[str], training: dict[str, str]) -> list[Section]:
     """The page's tables. area: at which the columns are that need one; layers: how far down the classifier was drawn
     anew; training: seconds of training a method needed, as text"""
     made = [
-        _section(found, *_faithful(fills[0], area, found.headline)),
+        _section(found, *_faithful(fills, area, found.headline)),
         _section(found, *_localised(area)),
         _section(found, *_sane(area, layers, retrained(found))),
         _section(found, *_cheap(found)),
     ]
     first, *_, last = made
-    for name, marked in changing(found, fills).items():
-        first.lines[name].append(Cell(marked))
-    first.heads.append(f"place by log area: {' / '.join(fills)}")
+    first.under.append(_nothing_kept(found, fills))
     for name in found.methods:
         last.lines[name].append(Cell(training.get(name, "–")))
     last.heads.append("training (s)")
     return [section for section in made if any(cell.text != "–" for line in section.lines.values() for cell in line)]
-
-
-def changing(found: Found, fills: list[str]) -> dict[str, str]:
-    """Each method's places under every fill, marked where they are not the same."""
-    by_fill = places(found, "loss_auc_log", fills)
-    return {name: " / ".join(map(str, of)) + " ‡" * (len(set(of)) > 1) for name, of in by_fill.items()}
 
 
 def retrained(found: Found) -> bool:
@@ -78,18 +84,18 @@ def retrained(found: Found) -> bool:
     return any(key[1].startswith("retrained_") for key in found.rows)
 
 
-def _faithful(fill: str, area: float, of: str) -> tuple[str, str, list[Column]]:
-    at = f"at {100 * area:g} %"
+def _faithful(fills: list[str], area: float, of: str) -> tuple[str, str, list[Column]]:
+    at, fill = f"at {100 * area:g} %", fills[0]
     columns = [
         Column(f"E_loss {at}", LOSS, fill, area, of, LOW, "{:.1f}"),
-        Column("pooled", LOSS, fill, area, "all", LOW, "{:.1f}"),
-        Column("singing", LOSS, fill, area, "vocal", LOW, "{:.1f}"),
-        Column("no singing", LOSS, fill, area, "nonvocal", LOW, "{:.1f}"),
-        Column("its area", "loss_auc", fill, None, of, LOW, "{:.1f}"),
-        Column("its log area", "loss_auc_log", fill, None, of, LOW, "{:.1f}"),
+        Column("E_loss, pooled", LOSS, fill, area, "all", LOW, "{:.1f}"),
+        Column("E_loss, singing", LOSS, fill, area, "vocal", LOW, "{:.1f}"),
+        Column("E_loss, no singing", LOSS, fill, area, "nonvocal", LOW, "{:.1f}"),
+        Column("E_loss, area", "loss_auc", fill, None, of, LOW, "{:.1f}"),
+        Column("E_loss, log area", "loss_auc_log", fill, None, of, LOW, "{:.1f}", fills),
         Column(f"gain over random {at}", GAIN, fill, area, of, HIGH, "{:.1f}"),
         Column(f"deletion {at}", DELETION, fill, area, of, HIGH, "{:.1f}"),
-        Column("its log area", "deletion_auc_log", fill, None, of, HIGH, "{:.1f}"),
+        Column("deletion, log area", "deletion_auc_log", fill, None, of, HIGH, "{:.1f}", fills),
     ]
     words = {"balanced": "the mean of both classes", "all": "all excerpts"}[of]
     note = (
@@ -98,6 +104,16 @@ def _faithful(fill: str, area: float, of: str) -> tuple[str, str, list[Column]]:
         "under the curve over the share of bins, and over its logarithm."
     )
     return "Faithfulness at equal area", note, columns
+
+
+def _nothing_kept(found: Found, fills: list[str]) -> str:
+    """A sentence with the empty mask's losses."""
+    said = []
+    for fill in fills:
+        here = (found.value(EMPTY, LOSS, fill, 0.0, of) for of in (found.headline, "vocal", "nonvocal"))
+        both, singing, none = ("–" if isnan(value) else f"{value:.1f}" for value in here)
+        said.append(f"fill={fill} {both} (singing {singing}, no singing {none})")
+    return f"E_loss of the empty mask, every bin filled: {'; '.join(said)}. The other labels are the fill's own."
 
 
 def _localised(area: float) -> tuple[str, str, list[Column]]:
@@ -109,15 +125,16 @@ def _localised(area: float) -> tuple[str, str, list[Column]]:
             for third in ("soft", "middle", "loud")
         ),
         Column("enrichment", "voice_enrichment", area=area, better=HIGH),
-        Column("IoU", "voice_iou", better=HIGH),
+        Column("voice IoU", "voice_iou", better=HIGH),
         Column("pointing game", "pointing_game", better=HIGH),
-        Column("relevance mass", "relevance_mass", better=HIGH),
+        Column("relevance mass", "relevance_mass", alike=False),
         Column("relevance rank", "relevance_rank", better=HIGH),
     ]
     note = (
         "Excerpts called singing whose label changes when the voice is taken out. Voice: share of the kept energy that "
         "is voice; enrichment: that over the whole excerpt's share. The other columns compare with the ideal binary "
-        "mask (voice louder than the rest), IoU and relevance rank with as many best bins as it has."
+        "mask (voice louder than the rest), voice IoU and relevance rank with as many best bins as it has. Relevance "
+        "mass, the share of what is above 0, hangs on where a method has its 0: it is not compared between methods."
     )
     return "Is it on the voice?", note, columns
 
@@ -126,9 +143,9 @@ def _sane(area: float, layers: list[str], own: bool) -> tuple[str, str, list[Col
     at = f"at {100 * area:g} %"
     columns = [
         Column(f"regions {at}", "regions", area=area, better=LOW, form="{:.1f}"),
-        Column("largest", "largest_region", area=area, better=HIGH),
+        Column("largest region", "largest_region", area=area, better=HIGH),
         *(Column(f"{layer} random: abs ρ", f"randomised_abs_spearman/{layer}", better=LOW) for layer in layers),
-        *(Column("IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
+        *(Column(f"{layer} random: IoU", f"randomised_iou/{layer}", better=LOW) for layer in layers[-1:]),
         *(Column(f"retrained, {layer}: abs ρ", f"retrained_abs_spearman/{layer}", better=LOW) for layer in layers),
         Column("deterministic", "deterministic", better=HIGH),
         Column("stable: ρ", "stability", better=HIGH),
@@ -176,8 +193,10 @@ def _section(found: Found, title: str, note: str, columns: list[Column]) -> Sect
         rows = {name: _row(found, name, column) for name in found.methods}
         written = {name: None if row is None else column.form.format(row["value"]) for name, row in rows.items()}
         best = _best({name: float(text) for name, text in written.items() if text is not None}, column.better)
+        turning = reversed_by_fill(found, column.metric, column.fills)
         for name, row in rows.items():
-            lines[name].append(Cell("–") if row is None else _cell(row, written[name], column.form, name in best))
+            marks = dict(best=name in best, turns=name in turning)
+            lines[name].append(Cell("–") if row is None else _cell(column, row, written[name], **marks))
     return Section(title, note, [column.head for column in there], lines)
 
 
@@ -193,9 +212,9 @@ def _best(values: dict[str, float], better: str) -> set[str]:
     return {name for name, value in values.items() if value == first}
 
 
-def _cell(row: dict, text: str, form: str, best: bool) -> Cell:
+def _cell(column: Column, row: dict, text: str, **marks: bool) -> Cell:
     interval = ""
     if row["ci_low"] is not None:
-        interval = f"[{form.format(row['ci_low'])}, {form.format(row['ci_high'])}]"
-    differs = row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
-    return Cell(text, interval, best, differs)
+        interval = f"[{column.form.format(row['ci_low'])}, {column.form.format(row['ci_high'])}]"
+    differs = column.alike and row["p_holm"] is not None and row["p_holm"] < SIGNIFICANT
+    return Cell(text, interval, differs=differs, **marks)
