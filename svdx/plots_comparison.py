@@ -57,8 +57,11 @@ def _draw_curves(axes: Axes, found: Found, study: Study, metric: str, fill: str)
 def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
     """The same excerpts under all methods: the input, and every method's score with its best bins outlined.
 
-    A score is shaded by its rank among the excerpt's bins, since methods do not share a scale. best: share of the bins
+    A score is shaded by its rank among the excerpt's bins, equal ones alike, since methods do not share a scale.
+    best: share of the bins
     """
+    from scipy.stats import rankdata
+
     n, names = len(study.shown), list(study.methods)
     figure = Figure(figsize=(2.1 * n + 1.6, 1.5 * (len(names) + 1) + 0.6), layout="constrained")
     figure.suptitle(f"brightness: rank of the score; outlined: the best {100 * best:g} % of the bins")
@@ -67,8 +70,8 @@ def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
         _show(axes, values, frontend, *np.percentile(values, [1, 99]))
         axes.set_title(_heading(study, study.shown[column], frontend), fontsize="small")
     for row, name in zip(grid[1:], names, strict=True):
-        for axes, rank in zip(row, study.methods[name]["rank"], strict=True):
-            _show(axes, 1 - rank / rank.size, frontend, 0, 1)
+        for axes, score, rank in zip(row, *(study.methods[name][kind] for kind in ("picture", "rank")), strict=True):
+            _show(axes, rankdata(score).reshape(score.shape) / score.size, frontend, 0, 1)
             kept = rank < max(1, round(best * rank.size))
             across, up = ((np.arange(size) + 0.5) / size for size in kept.shape)
             axes.contour(across * len(rank) / frontend.frame_rate, up, kept.T, [0.5], colors="#5ff2ff", linewidths=0.7)

@@ -206,8 +206,8 @@ def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
     assert "the best 25 %" in figure.get_suptitle()
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["input", "inversion", "random"]
     shown = figure.axes[2].images[0].get_array()
-    rank = study.methods["inversion"]["rank"][0].T
-    assert (np.argsort(-shown.ravel()) == np.argsort(rank.ravel())).all()  # brighter where the score is greater
+    score = study.methods["inversion"]["picture"][0].T
+    assert (np.argsort(shown.ravel()) == np.argsort(score.ravel())).all()  # brighter where the score is greater
     assert "d\n" in figure.axes[1].get_title()
 
 
