@@ -35,7 +35,7 @@ def test_what_every_table_has_and_no_head_stands_twice(tables):
     for table in tables.values():
         assert len(set(table.heads)) == len(table.heads)
         assert all(len(line) == len(table.heads) for line in table.lines.values())
-    assert tables["Regions and sanity"].heads[2:4] == ["fc9 random: ρ ↓", "fc9 random: IoU ↓"]
+    assert tables["Regions and sanity"].heads[2:4] == ["fc9 random: abs ρ ↓", "fc9 random: IoU ↓"]
     assert cell(tables["Cost"], "inversion", "training (s)").text == "7"
 
 
