@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from svdx.errors import ConfigError
+from svdx.explain.controls import make_controls
 from svdx.settings import build, build_explainer, parts_needed
 
 
@@ -22,6 +23,7 @@ def rehearse(cfg: DictConfig, store: Any) -> None:
     explainer = _stand_in(cfg.explainer, cfg.layer, **number)
     if cfg.get("start") == "all":
         explainer.choice.check_tracks()
+    make_controls(cfg.get("controls", ()), nn.Identity(), cfg.seed)
     for name, node in cfg.get("compare", {}).items():
         if name == "methods":
             _rehearse_methods(node, cfg.layer)

@@ -225,7 +225,7 @@ CASES = {
     "a sweep that is not there": ("evaluate.py gather={nowhere}", "{nowhere} holds no multirun.yaml"),
     "an unknown sampling": (
         f"{EVALUATE} excerpts.sampling=some",
-        "excerpts.sampling=some: expected random, released or",
+        "excerpts.sampling=some: expected random, tracks, released or all",
     ),
     "an unknown split": (f"{EVALUATE} excerpts.split=tset", "excerpts.split=tset: expected train, valid, test"),
     "no excerpts": (f"{EVALUATE} excerpts.n=0", "excerpts.n=0"),

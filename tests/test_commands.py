@@ -14,7 +14,17 @@ from omegaconf import OmegaConf
 from svdx.audio import decode
 from svdx.evaluation.curve import group, read_curve
 
-PARTS = ("excerpts", "picture", "salience", "mask", "masked", "probability", "masked_probability", "decision")
+PARTS = (
+    "excerpts",
+    "picture",
+    "salience",
+    "mask",
+    "masked",
+    "probability",
+    "masked_probability",
+    "decision",
+    "threshold",
+)
 
 TWO = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
 

@@ -98,11 +98,11 @@ def test_options_are_said_where_they_differ_from_the_methods_own_file():
         files = {**{name: name for name in methods}, "rough": "slime"}
         changed = changed_options(methods, files)
     assert changed == {
-        "slime": ["fill=zero (mean)", "samples=500 (2000)"],
-        "kernel_shap": ["samples=500 (2000)"],
+        "slime": ["fill=zero (mean)", "samples=300 (2000)"],
+        "kernel_shap": ["samples=300 (2000)"],
         "rough": ["rows=3 (6)"],
     }
-    assert options_line(changed).endswith("kernel_shap samples=500 (2000); rough rows=3 (6).")
+    assert options_line(changed).endswith("kernel_shap samples=300 (2000); rough rows=3 (6).")
     own = changed_options(methods, {})["rough"]  # of no file: all that it was asked
     assert "samples=2000" in own and "rows=3" in own and "fill=mean" in own
 

@@ -10,6 +10,7 @@ BETA = 2  # exponent of the total variation (Mahendran and Vedaldi, CVPR 2015)
 def variation(picture: Tensor) -> Tensor:
     """Total variation of pictures [B, frames, bands]: mean of (Δ²)^(β/2) over the bins, [B].
 
+    >>> import torch
     >>> variation(torch.tensor([[[0.0, 3.0], [0.0, 3.0]]]))  # two of the four bins differ from their next one by 3
     tensor([4.5000])
     """

@@ -29,6 +29,7 @@ class MapInverter(InverterNet):
     Shape:
         features [B, channels, frames', bands'] of the layer → picture, standardised log-mel [B, frames, bands]
 
+    >>> import torch
     >>> MapInverter("mp6")(torch.zeros(2, 64, 11, 7)).shape
     torch.Size([2, 115, 80])
     """
