@@ -40,6 +40,7 @@ ALWAYS = (
     "gradient is, keep any label and tell a listener nothing. Never rank by E_loss alone: read it beside deletion, the "
     "voice, the regions and the sanity checks.",
 )
+KEYS = ("methods", "shown", "equal_area", "sanity", "cost")
 FEW_TRACKS = 20
 FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
 
@@ -148,16 +149,22 @@ def warnings(cfg: DictConfig, study: Study) -> list[str]:
     if "train" in splits:
         said.append("excerpts.split has training tracks: classifier and inverter know them.")
     if counts(study)["n_tracks"] < FEW_TRACKS:
-        said.append(f"{counts(study)['n_tracks']} tracks: too narrow intervals, and none over fewer than {FEWEST}.")
+        said.append(
+            f"{counts(study)['n_tracks']} tracks: of so few, intervals are narrower than they should be; none stands "
+            f"over fewer than {FEWEST}."
+        )
     if 0 < study.localised.sum() < FEW_TRACKS:
         said.append(f"Excerpts whose label the voice decides: {study.localised.sum()}. What these few say is little.")
     return said + without_stars(study)
 
 
 def expect_sense(cfg: DictConfig) -> None:
-    """Raises ConfigError for several devices, several jobs, no method, or an area that is not measured."""
+    """Raises ConfigError for several devices, several jobs, no method, an unknown key, or an area that is not
+    measured."""
     if in_multirun():
         raise ConfigError("experiment=compare: one at a time, without -m; a run is long and compares all methods")
+    for key in set(cfg.compare) - set(KEYS):
+        raise ConfigError(f"compare.{key}: no such key; expected {', '.join(KEYS)}, as compare.equal_area.areas=[0.1]")
     if not cfg.compare.methods:
         raise ConfigError("compare.methods: none is left to compare")
     if build(cfg.trainer, logger=False, enable_checkpointing=False).world_size > 1:

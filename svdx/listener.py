@@ -21,6 +21,7 @@ from svdx.models.weights import load_classifier, load_inverter
 from svdx.sound import masked_sound
 
 CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"
+HOP = 18  # frames; excerpts a multiple of 9 apart share all of their convolutions
 Either = TypeVar("Either", Explanation, TrackExplanation)
 
 
@@ -58,9 +59,13 @@ def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) ->
 
 
 def hop_frames(hop: float | None, frontend: FrontEnd) -> int:
-    """Frames of a hop in seconds between the excerpts of a track; None: half an excerpt. Raises: ConfigError."""
+    """Frames of a hop in seconds between the excerpts of a track; None: `HOP`. Raises: ConfigError.
+
+    Most methods find more in the middle of an excerpt than at its ends. At half an excerpt that showed as a grid in the
+    merged map: up to two thirds of the salience's changes over time went with the place in the hop; at `HOP`, 4 %.
+    """
     length = frontend.excerpt_frames
-    frames = length // 2 if hop is None else hop * frontend.frame_rate
+    frames = min(HOP, length // 4) if hop is None else hop * frontend.frame_rate
     if not 0.5 < frames <= length + 0.5:
         shortest, longest = (n / frontend.frame_rate for n in (1, length))
         raise ConfigError(f"hop={hop}: expected {math.ceil(100 * shortest) / 100} to {longest:.2f} s")
@@ -105,7 +110,7 @@ class Listener:
         return standardised * classifier.std.to(standardised) + classifier.mean.to(standardised)
 
     def listen_track(self, samples: Tensor, hop: float | None = None) -> TrackExplanation:
-        """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: every half excerpt."""
+        """Explain a whole track, samples [n], by an excerpt every `hop` seconds; None: see `hop_frames`."""
         frames = hop_frames(hop, self.frontend)
         track = self._standardised(samples)
         return explain_track(self.explainer, track, self.frontend.excerpt_frames, frames).to("cpu")
@@ -134,7 +139,7 @@ class Listener:
         return self.listen(cut_excerpt(audio, start, self.frontend))
 
     def explain_track(self, audio: str | Path, hop: float | None = None) -> TrackExplanation:
-        """Explain a whole audio file by an excerpt every `hop` seconds; None: every half excerpt."""
+        """Explain a whole audio file by an excerpt every `hop` seconds; None: see `hop_frames`."""
         samples = decode(audio, self.frontend.sample_rate)
         excerpt_span(len(samples), 0, self.frontend, audio)  # long enough?
         return self.listen_track(samples, hop)

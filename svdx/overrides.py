@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from svdx.settings import leaves, shown
 
-TYPED = re.compile(r"[+]*(explainer@)?compare\.(methods|equal_area)\b")
+TYPED = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
 IGNORED = re.compile(
     r"[+~]*((explainer|thresholds?|controls|detection|agreement)\b(?!@)|compare\.methods\.\w+\.(keep|threshold)=)"
 )
@@ -32,7 +32,7 @@ def words() -> list[str]:
 
 
 def typed() -> list[str]:
-    """What was typed of the methods, fills and areas, less the names of methods that were left out."""
+    """What was typed of the bench and its excerpts, but for the split and what the bench's tables show."""
     return [word for word in words() if TYPED.match(word)]
 
 

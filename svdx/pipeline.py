@@ -34,10 +34,11 @@ from svdx.listener import CLASSIFIER, FRONTEND
 from svdx.loggers import make_loggers
 from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
+from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, said_of, save
 from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
 from svdx.rehearsal import rehearse
+from svdx.schedules import compare_schedules, schedule
 from svdx.settings import build, build_explainer, check, parts_needed
 
 EXAMPLES = 256  # training excerpts that an explainer may see
@@ -59,7 +60,7 @@ class Pipeline:
 
     def __init__(self, cfg: DictConfig) -> None:
         self.cfg, self.directory = cfg, Path(cfg.paths.run)
-        self.used: dict[str, str] = {}  # where the networks came from, for the summary
+        self.used: dict[str, str | int] = {}  # where the networks came from, for the summary
         check_devices(cfg.trainer)
         check(cfg)
         if cfg.threads:
@@ -89,6 +90,7 @@ class Pipeline:
             if not path.exists():
                 log.info(f"no classifier is there for {self.corpus.key}: training one first")
                 self.train_classifier(self.directory / "classifier")
+            compare_schedules(path, section)
         network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
         if (network.frames, network.bands) != expected:
@@ -114,10 +116,13 @@ class Pipeline:
         if path is None:
             path = self.models / self.cfg.inverter.name
             if not is_inverter_of(self.classifier, path):
-                log.info("no inverter is there for this classifier: training one first")
+                log.info(f"no inverter of {self.cfg.layer} is there for this classifier: training one first")
                 path = self.train_inverter(self.directory / "inverter")
+            compare_schedules(path, self.cfg.inverter)
         network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
+        if "updates" in said_of(path):
+            self.used["inverter_updates"] = int(said_of(path)["updates"])
         log.info(f"inverter: {self.used['inverter']}")
         return network
 
@@ -156,7 +161,7 @@ class Pipeline:
         data.setup("test")  # what is wrong with the test split is said before the training
         system = build(section.system)
         trainer = self._fit(system, data, section.fit, directory, [])
-        path = self._export(trainer, system.network, self.models / CLASSIFIER)
+        path = self._export(trainer, system.network, self.models / CLASSIFIER, section)
         scores = trainer.test(system, datamodule=data, verbose=False)[0]
         log.info(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
         results = {**scores, "threshold": round(float(system.network.threshold), 2)}
@@ -174,7 +179,8 @@ class Pipeline:
         pictures = ExplainValidation(self.frontend, directory / "explanations")
         trainer = self._fit(system, data, section.fit, directory, [pictures])
         own = self.cfg.classifier.weights is None
-        path = self._export(trainer, system.network, (self.models if own else directory) / section.name)
+        place = self.models if own else directory
+        path = self._export(trainer, system.network, place / section.name, section)
         results = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self._summarise(trainer, directory, "inverter", path, {**results, "classifier": self.used["classifier"]})
         return path
@@ -197,14 +203,14 @@ class Pipeline:
         network.cpu()
         return metric
 
-    def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, path: Path) -> Path:
-        """Write the weights and, beside them, the front end: once, whatever the number of processes, and let all of
-        them wait for it."""
+    def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, path: Path, section: DictConfig) -> Path:
+        """Write the weights, what was asked of their training, and, beside them, the front end: once, whatever the
+        number of processes, and let all of them wait for it."""
         if trainer.is_global_zero:
             if path.exists():
                 log.info(f"{path}: replaced")
             with writing(path.parent, CACHE):
-                save(network, path)
+                save(network, path, schedule=schedule(section), updates=str(trainer.global_step))
                 unfinished = path.with_name(f"{FRONTEND}.part")
                 unfinished.write_text(json.dumps(self.frontend.settings, indent=2))
                 unfinished.replace(path.with_name(FRONTEND))

@@ -32,7 +32,8 @@ TRACK_NOTE = (
 MERGED = (
     "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "
     "The picture merges the explanations of all excerpts: of each bin, the mean of its saliences in the excerpts that "
-    "hold it, weighted by sin² over the excerpt, most at its centre."
+    "hold it, weighted by sin² over the excerpt, most at its centre. A method that scores for a class scores for the "
+    "label of each excerpt: where none is singing, for that."
 )
 
 

@@ -51,7 +51,8 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     for name in KEPT:
         assert f"| {name} |" in table and f"<th>{name}</th>" in page
     assert "Options that differ from conf/explainer (there): random seed=3 (${seed})." in table
-    assert "fixed beforehand: compare.methods.random.seed=3. If" in page
+    changed = next(line for line in page.splitlines() if "fixed beforehand" in line)
+    assert "compare.methods.random.seed=3. If" in changed and "~compare.methods.slime" in changed
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
     assert "Never rank by E_loss alone" in done.stdout
     for written, title in ((page, "<h2>"), (table, "## ")):
@@ -113,6 +114,7 @@ def test_options_are_said_where_they_differ_from_the_methods_own_file():
         ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp", "one device: give trainer.gpus=0 or 1"),
         ("compare.shown=0.12", "compare.shown=0.12: expected one of"),
         ("compare.methods=null", "none is left"),
+        ("+compare.areas=[0.1]", "compare.areas: no such key; expected methods, shown, equal_area, sanity, cost"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(override, said):

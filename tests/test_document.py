@@ -242,7 +242,7 @@ def test_a_silent_voice_is_said_and_left_out(listener, song, tmp_path, caplog):
 
 
 def test_a_whole_track(listener, song, tmp_path):
-    facts = document_track(listener, track_at(song / "audio/a song.wav"), None, THRESHOLDS, tmp_path)
+    facts = document_track(listener, track_at(song / "audio/a song.wav"), 0.81, THRESHOLDS, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == FILES - {"excerpt.wav"} | {"track.wav"}
     whole, kept, removed = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("track", "explanation", "removed"))
     assert len(whole) == 4 * RATE

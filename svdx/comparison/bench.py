@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from rich.progress import Progress
+from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -176,7 +177,7 @@ class Bench:
         some = excerpts[numbers]
         before = {name: method.explainer.picture(some) for name, method in self.methods.items()}
         similar = self.sanity.randomise(self.methods, some, before, train)
-        for name, method in self.methods.items():
+        for name, method in progress(self.methods.items(), f"{len(some)} of them, repeated, with noise, alone"):
             found = self.sanity.repeat(method.explainer, some, before[name]) | similar[name]
             study.methods[name] |= {key: placed(values, numbers, n) for key, values in found.items()}
             study.methods[name]["seconds_alone"] = np.array(self.cost.alone(method.explainer, some))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from rich.progress import track as progress
 from torch import Tensor, nn
 
 from svdx.comparison.cost import layers
@@ -81,8 +82,9 @@ class Sanity:
         inverting = {name: method for name, method in methods.items() if method.inverts} if train else {}
         trained = _pictures(inverting, classifier, train(classifier), excerpts) if inverting else {}
         for layer in self.layers:
+            what = f"{len(excerpts)} of them, weights shuffled down to {layer}"
             shuffled = [randomised(classifier, layer, self.seed, draw) for draw in range(self.draws)]
-            after = [_pictures(methods, other, None, excerpts) for other in shuffled]
+            after = [_pictures(methods, other, None, excerpts, what) for other in shuffled]
             for name in methods:
                 found[name] |= self._alike("randomised", layer, before[name], [pictures[name] for pictures in after])
             if inverting:
@@ -120,10 +122,18 @@ def noise(excerpts: Tensor, seed: int) -> Tensor:
 
 
 def _pictures(
-    methods: dict[str, Method], classifier: nn.Module, inverter: nn.Module | None, excerpts: Tensor
+    methods: dict[str, Method],
+    classifier: nn.Module,
+    inverter: nn.Module | None,
+    excerpts: Tensor,
+    what: str = "with inverters of their own",
 ) -> dict[str, Tensor]:
-    """What the same methods say with another classifier, and with an inverter of its own where one is given."""
-    return {name: method.remake(classifier, inverter).picture(excerpts) for name, method in methods.items()}
+    """What the same methods say with another classifier, and with an inverter of its own where one is given.
+
+    what: before the bar
+    """
+    each = progress(methods.items(), what)
+    return {name: method.remake(classifier, inverter).picture(excerpts) for name, method in each}
 
 
 def randomised(classifier: nn.Module, last: str, seed: int, draw: int = 0) -> nn.Module:

@@ -101,7 +101,7 @@ def _faithful(fills: list[str], area: float, of: str) -> tuple[str, str, list[Co
     note = (
         f"Per cent, over {words} unless the column says otherwise. E_loss: labels that change when only the best "
         f"bins are kept, the rest filled (fill={fill}). Deletion: labels that change when they are removed. Area: "
-        "under the curve over the share of bins, and over its logarithm."
+        "under the curve over the share of bins, from none to all, and over its logarithm, from the least share."
     )
     return "Faithfulness at equal area", note, columns
 
@@ -151,10 +151,12 @@ def _sane(area: float, layers: list[str], own: bool) -> tuple[str, str, list[Col
         Column("stable: ρ", "stability", better=HIGH),
     ]
     note = (
-        "Regions: connected pieces of the mask, corners touching, and the largest one's share of it. Random: "
+        "Regions: connected pieces of the mask, corners touching, and the largest one's share of it; a method that "
+        "scores blocks has ties, whose drawn order speckles its last block. Random: "
         "the classifier's layers from the output down to this one have their weights shuffled, several times; ρ is "
         "Spearman's correlation with the explanation of the trained classifier, whose sign does not count (the turned "
-        "one is the same), IoU that of the best bins: an explanation of what was learned must change. Stable: ρ with "
+        "one is the same), IoU that of the best bins: an explanation of what was learned must change. Methods "
+        "that hear the classifier through FC8 alone do not know fc9: ρ = 1 there by construction. Stable: ρ with "
         "the explanation of the excerpt and a little noise. "
     )
     note += (

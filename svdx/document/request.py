@@ -26,8 +26,8 @@ from svdx.models.weights import fingerprint
 class Request:
     """A callable: a track and a directory → the files of its explanation in that directory, and what they say.
 
-    start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: half
-        an excerpt)
+    start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: see
+        `svdx.listener.hop_frames`)
     thresholds: for which the page says whether labels are kept; sounds: write the WAV files
     """
 

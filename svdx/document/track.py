@@ -42,8 +42,8 @@ def document_track(
     """Explain a whole track by an excerpt every `hop` seconds, write it into `directory`, return it in words.
 
     Written: explanation.png, explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav,
-    report.html. hop: None for half an excerpt; thresholds: for which the page says how many labels are kept; sounds:
-    write the WAV files.
+    report.html. hop: None for `svdx.listener.HOP`; thresholds: for which the page says how many labels are kept;
+    sounds: write the WAV files.
     """
     whole = read(track.audio)
     samples = whole.mono(listener.frontend.sample_rate)

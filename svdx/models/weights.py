@@ -61,13 +61,13 @@ def check_resumed(network: SVDNet | InverterNet, checkpoint: dict) -> None:
         raise WeightsError(f"resume=true: the checkpoint holds {found}, this training is of {expected}")
 
 
-def save(network: SVDNet | InverterNet, path: str | Path) -> None:
-    """Write a .safetensors file, whole or not at all."""
+def save(network: SVDNet | InverterNet, path: str | Path, **said: str) -> None:
+    """Write a .safetensors file, whole or not at all. said: of its training, for `said_of`"""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, unfinished, metadata=describe(network))
+    save_file(state, unfinished, metadata={**said, **describe(network)})
     unfinished.replace(path)
 
 
@@ -153,6 +153,14 @@ def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = N
 def is_inverter_of(classifier: nn.Module, path: Path) -> bool:
     """Is there an exported inverter of this very classifier at `path`?"""
     return path.is_file() and _read(path)[1].get("inverts") == fingerprint(classifier)
+
+
+def said_of(path: str | Path) -> dict[str, str]:
+    """What `save` was told of the training; nothing of files of other kinds."""
+    if Path(path).suffix != ".safetensors":
+        return {}
+    said = _read(Path(path))[1]
+    return {key: said[key] for key in ("schedule", "updates") if key in said}
 
 
 def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor]:
