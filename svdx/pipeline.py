@@ -151,6 +151,7 @@ class Pipeline:
         data = build(self.cfg.inverter.excerpts, corpus=self.corpus, store=self.store)
         data.setup("fit")
         numbers = spread(len(data.train_set), EXAMPLES)
+        log.info(f"examples: {len(numbers)} training excerpts of {self.corpus.key}")
         return self.classifier.standardise(data.train_set[numbers]["logmel"])
 
     def train_classifier(self, directory: Path) -> Path:
@@ -230,6 +231,8 @@ class Pipeline:
         always = [StepSeed(), SaveWhenTerminated(last), LearningRate(), EpochLines()]
         trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, *always], plugins=[Checkpoints()], **fit)
         begun = newest_sound(last.parent) if self.cfg.get("resume") else None
+        if begun:
+            log.info(f"going on from {begun}")
         trainer.fit(system, datamodule=data, ckpt_path=begun, weights_only=True)
         return trainer
 

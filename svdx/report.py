@@ -22,12 +22,14 @@ FADE = 0.005  # seconds at either end of a played sound: what is cut out of a tr
 ROWS = ("threshold", "area kept", "label", "as sound")
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part, "
-    "turned into sound (before this page packs it). Choose a threshold to see and hear it."
+    "turned into sound (before this page packs it); there the rest is silent, not filled, so that the two can differ. "
+    "Choose a threshold to see and hear it."
 )
 
 TRACK_NOTE = (
     "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
-    "the same when it hears the kept part, turned into sound (before this page packs it)."
+    "the same when it hears the kept part, turned into sound (before this page packs it); there the rest is silent, "
+    "not filled, so that the two can differ."
 )
 MERGED = (
     "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "

@@ -23,7 +23,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from wandb_file import read
 
 from svdx import audio
-from svdx.callbacks import ExplainValidation, LearningRate, explain_examples, log_evaluation, shown_threshold
+from svdx.callbacks import (
+    EpochLines,
+    ExplainValidation,
+    LearningRate,
+    explain_examples,
+    log_evaluation,
+    shown_threshold,
+)
 from svdx.callbacks.panels import spread
 from svdx.cli import command
 from svdx.data.datamodule import ExcerptsData
@@ -224,6 +231,22 @@ def test_the_learning_rate_is_that_of_the_epoch_whatever_the_scheduler(make_trai
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rates = [float(row["train/learning_rate"]) for row in csv.DictReader(file) if row["train/learning_rate"]]
     assert rates == pytest.approx([0.1, 0.01, 0.001])
+
+
+def test_the_log_does_not_repeat_an_earlier_validation(make_trainer, caplog):
+    class Validated(BoringModel):
+        def training_step(self, batch, number):
+            self.log("train/loss", 1.0)
+            return super().training_step(batch, number)
+
+        def validation_step(self, batch, number):
+            self.log("valid/loss", 2.0)
+
+    caplog.set_level("INFO")
+    make_trainer(max_epochs=2, check_val_every_n_epoch=2, callbacks=[EpochLines()]).fit(Validated())
+    first, second = (line for line in caplog.messages if line.startswith("validated epoch"))
+    assert first == "validated epoch 1/2: train/loss 1"
+    assert second == "validated epoch 2/2: train/loss 1, valid/loss 2"
 
 
 def test_pictures_stand_at_the_step_of_the_validations_numbers(trained):

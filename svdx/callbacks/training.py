@@ -110,12 +110,21 @@ class LearningRate(pl.Callback):
 
 
 class EpochLines(pl.Callback):
-    """One line of the log per training epoch: the numbers of metrics.csv, for runs without a progress bar too."""
+    """One line of the log per training epoch: the numbers of metrics.csv, for runs without a progress bar too. Those of
+    the validation stand where it was in that epoch."""
+
+    def __init__(self) -> None:
+        self.validated = -1
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.validated = trainer.current_epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        stale = () if self.validated == trainer.current_epoch else ("valid/",)
+        found = {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith(stale)}
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
         log.info(
             f"{type(pl_module).__name__.lower()} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {numbers}"
         )
