@@ -135,9 +135,11 @@ class Pipeline:
         return self.explainer_of(self.cfg.explainer, **options)
 
     def explainer_of(self, node: DictConfig, **options: Any) -> Explainer:
-        """The explainer of a node like those of conf/explainer; parts that its constructor names are made."""
+        """The explainer of a node like those of conf/explainer; parts that its constructor names are made, after the
+        classifier, whose file is refused before a corpus is made."""
+        classifier = self.classifier
         parts = {name: getattr(self, name) for name in parts_needed(node)}
-        return build_explainer(node, classifier=self.classifier, **parts, **options)
+        return build_explainer(node, classifier=classifier, **parts, **options)
 
     def controls(self) -> list[Explainer]:
         """The configured controls, without the explainer itself."""

@@ -38,7 +38,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "annotations": set(),
     "settings": {"annotations", "explain", "models"},
     "loggers": {"multirun", "settings"},
-    "rehearsal": {"settings"},
+    "rehearsal": {"settings", "explain"},
     "overrides": {"settings"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
