@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from rich.progress import track as progress
 
-from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed
+from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed, StopWhenNotFinite
 from svdx.callbacks.panels import spread
 from svdx.checkpoints import LAST, Checkpoints, newest_sound
 from svdx.corpora.corpus import Corpus
@@ -221,7 +221,7 @@ class Pipeline:
     ) -> pl.Trainer:
         last = directory / "checkpoints" / LAST
         keep_last = ModelCheckpoint(last.parent, last.stem, enable_version_counter=False, save_on_train_epoch_end=True)
-        always = [StepSeed(), SaveWhenTerminated(last), LearningRate(), EpochLines()]
+        always = [StepSeed(), StopWhenNotFinite(), SaveWhenTerminated(last), LearningRate(), EpochLines()]
         trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, *always], plugins=[Checkpoints()], **fit)
         begun = newest_sound(last.parent) if self.cfg.get("resume") else None
         trainer.fit(system, datamodule=data, ckpt_path=begun, weights_only=True)
