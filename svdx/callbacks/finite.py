@@ -60,11 +60,11 @@ class StopWhenNotFinite(pl.Callback):
         if not updates:
             return
         losses = trainer.strategy.all_gather(torch.stack([update.loss for update in updates])).view(-1, len(updates))
-        lost = (~losses.isfinite()).any(0).nonzero()
-        if len(lost):
-            first = int(lost[0])
-            values = losses[:, first]
-            self._stop(trainer, updates[first], f"has the loss {values[~values.isfinite()][0]:g}")
+        finite = losses.isfinite()
+        if not finite.all():
+            first = int((~finite).any(0).nonzero()[0])
+            lost = losses[:, first][~finite[:, first]]
+            self._stop(trainer, updates[first], f"has the loss {lost[0]:g}")
 
     def _stop(self, trainer: pl.Trainer, update: Update, what: str) -> None:
         numbers = trainer.strategy.all_gather(update.tracks).unique()
