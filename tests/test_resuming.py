@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from svdx.checkpoints import BEFORE, LAST, Checkpoints, newest_sound
 from svdx.errors import ConfigError
 
-CLASSIFIER = ("limit_train_batches=6", "max_epochs=2", "check_val_every_n_epoch=1")
+CLASSIFIER = ("limit_train_batches=3", "max_epochs=4", "check_val_every_n_epoch=2")
 TRAIN = (
     *("data=folder", *(f"++classifier.fit.{word}" for word in CLASSIFIER), "classifier.excerpts.batch_size=2"),
     *("inverter.width=8", "inverter.fit.max_epochs=4", "++inverter.fit.check_val_every_n_epoch=9"),
