@@ -72,11 +72,12 @@ def test_a_corpus_is_named_by_what_its_files_hold_and_not_by_where_they_lie(make
     changed = digests(tmp_path / "there")
     assert changed != before
     labels.write_text(labels.read_text().replace("4.0", "3.5"))
-    assert digests(tmp_path / "there") not in (before, changed)
+    relabelled = digests(tmp_path / "there")
+    assert relabelled not in (before, changed)
     (tmp_path / "there/vocals").mkdir()
     (tmp_path / "there/vocals/train0.wav").write_bytes(sound)
     with_voice = digests(tmp_path / "there")
-    assert with_voice != changed
+    assert with_voice != relabelled
     (tmp_path / "there/filelists/train").write_text("train1.wav\ntrain0.wav\n")
     assert digests(tmp_path / "there") != with_voice
 
