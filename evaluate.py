@@ -65,7 +65,7 @@ def evaluate(cfg: DictConfig) -> None:
     curve_figure(rows).savefig(directory / "curve.png", dpi=150)
     explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, directory / "explanations")
     log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
-    write_summary(directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.used})
+    write_summary(directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.provenance()})
     for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
         log.info(line)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))

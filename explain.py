@@ -41,7 +41,7 @@ def explain_unit(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
     found = extremes(pipeline.classifier, name, partial(build, cfg.maximisation))
     facts = document_unit(name, found, pipeline.frontend, pipeline.directory)
-    write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
+    write_summary(pipeline.directory, cfg, {**facts, **pipeline.provenance()})
     log.info(", ".join(f"{name} {extreme.activation:.2f}" for name, extreme in found.items()))
     log.info(f"open {pipeline.directory / 'maximised.png'}")
 
@@ -75,7 +75,7 @@ def explain(cfg: DictConfig) -> None:
         facts, page = request.to(trainer.strategy.root_device)(track, pipeline.directory), "report.html"
         for name, value in facts.items():
             log.info(f"{name}: {value}")
-    write_summary(pipeline.directory, cfg, {**facts, **pipeline.used})
+    write_summary(pipeline.directory, cfg, {**facts, **pipeline.provenance()})
     log.info(f"open {pipeline.directory / page}")
 
 

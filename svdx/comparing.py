@@ -82,7 +82,9 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     write_page(cfg, study, tables, said)
     equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
     excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
-    write_summary(directory, cfg, {**counts(study), **headlines(by_name, cfg), "warnings": said, **pipeline.used})
+    write_summary(
+        directory, cfg, {**counts(study), **headlines(by_name, cfg), "warnings": said, **pipeline.provenance()}
+    )
     for logger in wandb_only(trainer.loggers):
         pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
         logger.log_metrics({"compare/rows": table(found), "compare/figures": images(pictures)})

@@ -38,6 +38,10 @@ class WeightsError(SvdxError):
     """A weight file that is missing, unsafe, of another network, or that does not fit its partner."""
 
 
+class TrainingError(SvdxError):
+    """A training whose loss or weights are not finite numbers any more."""
+
+
 class ConfigError(SvdxError):
     """A setting outside its range, or two settings that exclude each other."""
 

@@ -19,8 +19,9 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from rich.progress import track as progress
+from torch import nn
 
-from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed
+from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed, StopWhenNotFinite
 from svdx.callbacks.panels import spread
 from svdx.checkpoints import LAST, Checkpoints, newest_sound
 from svdx.corpora.corpus import Corpus
@@ -126,6 +127,13 @@ class Pipeline:
         log.info(f"inverter: {self.used['inverter']}")
         return network
 
+    def provenance(self) -> dict[str, Any]:
+        """For a summary: where the networks came from, and hashes of them and of the splits that were used."""
+        made = vars(self)
+        networks = {name: fingerprint(made[name], whole=True) for name in ("classifier", "inverter") if name in made}
+        splits = {"corpus": made["corpus"].digests()} if "corpus" in made else {}
+        return {**self.used, "hashes": {**networks, **splits}}
+
     def _seed(self) -> None:
         """Each training begins from the seed, whatever ran before it."""
         pl.seed_everything(self.cfg.seed, workers=True, verbose=False)
@@ -168,7 +176,7 @@ class Pipeline:
         scores = trainer.test(system, datamodule=data, verbose=False)[0]
         log.info(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
         results = {**scores, "threshold": round(float(system.network.threshold), 2)}
-        self._summarise(trainer, directory, "classifier", path, results)
+        self._summarise(trainer, directory, "classifier", path, system.network, results)
         return path
 
     def train_inverter(self, directory: Path) -> Path:
@@ -185,7 +193,7 @@ class Pipeline:
         place = self.models if own else directory
         path = self._export(trainer, system.network, place / section.name, section)
         results = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self._summarise(trainer, directory, "inverter", path, {**results, "classifier": self.used["classifier"]})
+        self._summarise(trainer, directory, "inverter", path, system.network, results)
         return path
 
     @torch.no_grad()
@@ -230,7 +238,7 @@ class Pipeline:
     ) -> pl.Trainer:
         last = directory / "checkpoints" / LAST
         keep_last = ModelCheckpoint(last.parent, last.stem, enable_version_counter=False, save_on_train_epoch_end=True)
-        always = [StepSeed(), SaveWhenTerminated(last), LearningRate(), EpochLines()]
+        always = [StepSeed(), StopWhenNotFinite(), SaveWhenTerminated(last), LearningRate(), EpochLines()]
         trainer = self.trainer(directory, callbacks=[*callbacks, keep_last, *always], plugins=[Checkpoints()], **fit)
         begun = newest_sound(last.parent) if self.cfg.get("resume") else None
         if begun:
@@ -243,9 +251,13 @@ class Pipeline:
         directory.mkdir(parents=True, exist_ok=True)
         return build(self.cfg.trainer, logger=make_loggers(self.cfg, directory), default_root_dir=directory, **options)
 
-    def _summarise(self, trainer: pl.Trainer, directory: Path, what: str, weights: Path, results: dict) -> None:
+    def _summarise(
+        self, trainer: pl.Trainer, directory: Path, what: str, weights: Path, network: nn.Module, results: dict
+    ) -> None:
         if trainer.is_global_zero:
-            results = {"trained": what, "corpus": self.corpus.key, **results, "weights": str(weights)}
+            known = self.provenance()
+            known["hashes"][what] = fingerprint(network, whole=True)
+            results = {"trained": what, "corpus": self.corpus.key, **results, **known, "weights": str(weights)}
             write_summary(directory, self.cfg, results)
             log.info(f"{what}: {weights}, run in {directory}")
         wandb.finish()  # the next training is a run of its own

@@ -22,7 +22,7 @@ OPTIONAL = ("captum", "scikit-learn", "scipy", "ray")  # said where they are ins
 
 
 def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any]) -> None:
-    """Write summary.json (results, versions, commit, command) and config.yaml (resolved) into a run's directory.
+    """Write summary.json (results, seed, versions, commit, command) and config.yaml (resolved) into a run's directory.
 
     A result that is not a finite number is null: JSON has no NaN.
     """
@@ -32,6 +32,7 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
             name: None if isinstance(value, float) and not isfinite(value) else value for name, value in results.items()
         },
         "command": sys.argv,
+        "seed": cfg.get("seed"),
         "commit": commit(),
         "python": platform.python_version(),
         "versions": versions(),
@@ -64,9 +65,11 @@ def expect_run(directory: Path) -> None:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that svdx runs from, with "+" if files are changed; None outside a checkout."""
+    """The commit of the checkout that svdx runs from, with "+" if files are changed; None outside a checkout, as where
+    svdx is installed in an environment that lies inside some other checkout."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, check=True)
         revision = subprocess.run(
             [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip()

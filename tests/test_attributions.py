@@ -89,6 +89,14 @@ def test_an_excerpt_scores_the_same_in_any_batch(kind):
 
 
 @every_method
+@pytest.mark.parametrize("value", [0.0, -3.0])
+def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(kind, value):
+    explanation = kind(Planted(), **METHODS[kind])(torch.full((2, 24, 16), value))
+    assert all(torch.isfinite(part).all() for part in (explanation.picture, explanation.salience, explanation.masked))
+    assert explanation.salience.min() >= 0 and explanation.salience.max() <= 1
+
+
+@every_method
 def test_more_excerpts_than_go_through_together(kind):
     many, _ = planted_excerpts(40)
     found = pictures(kind, Planted(), many)

@@ -39,7 +39,7 @@ def scores(directory):
 
 def assert_provenance(directory, *results):
     summary = json.loads((directory / "summary.json").read_text())
-    assert {*results, "command", "commit", "python", "versions"} <= set(summary)
+    assert {*results, "command", "seed", "commit", "python", "versions", "hashes"} <= set(summary)
     assert "${" not in (directory / "config.yaml").read_text()
     assert OmegaConf.load(directory / "config.yaml").frontend.hop == 315
 
@@ -49,7 +49,8 @@ def test_train_makes_what_is_missing_and_says_so(shell, trained):
     assert len(list((shell.cache / "corpora" / KEY.removeprefix("synthetic-") / "audio").iterdir())) == 8
     for directory, what in ((shell.place / "first", "inverter"), (shell.place / "first/classifier", "classifier")):
         assert_provenance(directory, "trained", "corpus", "weights")
-        assert json.loads((directory / "summary.json").read_text())["trained"] == what
+        summary = json.loads((directory / "summary.json").read_text())
+        assert summary["trained"] == what and what in summary["hashes"] and "train" in summary["hashes"]["corpus"]
         assert (directory / "checkpoints/last.ckpt").is_file()
     assert {"train/mse", "train/cost", "valid/mse", "valid/explanation_loss_percent"} <= set(trained["metrics"][0])
     assert sorted(path.name for path in next((shell.cache / "models").glob(f"{KEY}-*")).iterdir()) == [
@@ -101,6 +102,34 @@ def test_evaluate_writes_the_whole_curve_and_those_of_the_controls(curve):
 def test_one_threshold_gives_one_row_of_each_curve(shell, curve):
     directory, _ = shell("one", "evaluate.py", *CORPUS, *FEW, "explainer.threshold=0.3")
     assert lines(directory) == of(lines(curve), 0.3)
+
+
+def test_the_same_command_writes_the_same_curve_byte_for_byte(shell, curve):
+    again, _ = shell("again", "evaluate.py", *CORPUS, *FEW)
+    assert (again / "curve.csv").read_bytes() == (curve / "curve.csv").read_bytes()
+    ours, theirs = (json.loads((place / "summary.json").read_text()) for place in (again, curve))
+    assert ours["hashes"] == theirs["hashes"]
+    assert set(ours["hashes"]) == {"classifier", "inverter", "corpus"} and set(ours["hashes"]["corpus"]) == {"test"}
+
+
+def test_the_curve_depends_on_neither_batches_workers_nor_threads(shell, curve, tmp_path):
+    anew = (f"store.directory='{tmp_path}'", "store.workers=1", "threads=2", "excerpts.batch_size=5")
+    directory, _ = shell("otherwise", "evaluate.py", *CORPUS, *FEW, *anew, "thresholds=[0.3,0.6]")
+    found, expected = (read_curve(place / "curve.csv") for place in (directory, curve))
+    expected = [row for row in expected if row["threshold"] in (0.3, 0.6)]
+    for row, same in zip(found, expected, strict=True):
+        assert row == pytest.approx(same, abs=1e-5, nan_ok=True)
+
+
+def test_a_training_that_is_lost_says_so_in_a_line_and_leaves_the_models(shell, trained):
+    (models,) = (shell.cache / "models").glob(f"{KEY}-*")
+    before = {path: path.read_bytes() for path in models.iterdir()}
+    directory, done = shell("lost", "train.py", *CORPUS, *QUICK, "inverter.system.optimizer.lr=1e30", status=1)
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("svdx: "))
+    assert line.startswith("svdx: update 2 has the loss nan, at learning rate 1e+30, with excerpts of 'train_000")
+    assert "Traceback" not in done.stderr
+    assert {path: path.read_bytes() for path in models.iterdir()} == before
+    assert not list(directory.rglob("*.ckpt"))
 
 
 def test_a_few_batches_are_a_first_look(shell, curve):

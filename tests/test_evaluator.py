@@ -14,7 +14,7 @@ from svdx.errors import ConfigError
 from svdx.evaluation import evaluator as module
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Explainer, FeatureInversion
-from svdx.explain.controls import Control, Loudest
+from svdx.explain.controls import Control, Loudest, make_controls
 from svdx.models import SVDNet, UpConv
 from svdx.models.layers import features_of
 from svdx.models.mapinverter import MapInverter
@@ -134,6 +134,39 @@ def test_rows_say_what_was_evaluated(rows):
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 5])
 def test_the_curve_does_not_depend_on_the_batches(rows, batch_size):
     assert evaluate(Itself(OneBin()), batch_size=batch_size)[0] == rows
+
+
+@pytest.mark.parametrize("order", [[4, 3, 2, 1, 0], [2, 0, 4, 1, 3]])
+def test_the_curve_does_not_depend_on_the_order_of_the_excerpts(rows, order):
+    data = Batches(2)
+    data.mine = torch.tensor(order)
+    evaluator, _ = run(Itself(OneBin()), data=data)
+    for found, expected in zip(evaluator.rows("toy", "test"), rows, strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def results_of_svdnet(classifier, excerpts, order, batch_size, threads):
+    """Every number of an evaluation of SVDNet and an inverter, with a control."""
+    torch.manual_seed(2)
+    explainer = FeatureInversion(classifier, UpConv(8).eval())
+    control = make_controls(["random"], classifier, 0)
+    data = of_svdnet(excerpts, classifier)
+    data.mine, data.batch_size = torch.tensor(order), batch_size
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        evaluator, scores = run(explainer, [0.3, 0.6], data=data, controls=control)
+    finally:
+        torch.set_num_threads(before)
+    return [scores, *evaluator.rows("toy", "test")]
+
+
+def test_no_number_depends_on_batches_order_or_threads(classifier):
+    excerpts = torch.randn(5, 115, 80)
+    classifier.threshold.copy_(classifier(excerpts).sort().values[1:3].mean())
+    expected = results_of_svdnet(classifier, excerpts, [0, 1, 2, 3, 4], 5, 1)
+    found = results_of_svdnet(classifier, excerpts, [3, 0, 4, 2, 1], 2, 2)
+    assert found == [pytest.approx(numbers, abs=1e-5) for numbers in expected]
 
 
 @pytest.mark.parametrize("keep", ["salient", "complement"])

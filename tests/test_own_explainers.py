@@ -81,6 +81,14 @@ def test_the_same_again_in_another_batch_and_in_inference_mode(name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("value", [0.0, -3.0])
+def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(name, value):
+    explanation = planted(name)(torch.full((2, 24, 16), value))
+    assert all(torch.isfinite(part).all() for part in (explanation.picture, explanation.salience, explanation.masked))
+    assert explanation.salience.min() >= 0 and explanation.salience.max() <= 1
+
+
+@pytest.mark.parametrize("name", MAKERS)
 def test_it_explains_svdnet(name, classifier):
     excerpts = torch.randn(2, 115, 80)
     quick = {"inversion_optimised": {"steps": 2}, "extremal": {"steps": 2, "areas": [0.1], "stride": 5}}

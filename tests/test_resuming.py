@@ -1,20 +1,23 @@
 """A training that is killed, or told to stop, goes on to the very weights of one that was left alone."""
 
-import shutil
 import signal
 import time
 
 import numpy as np
 import pytest
 import torch
-from command_line import CORPUS, LONGEST, Shell
+from command_line import LONGEST, Shell
 from safetensors.torch import load_file
 
 from svdx.checkpoints import BEFORE, LAST, Checkpoints, newest_sound
 from svdx.errors import ConfigError
 
-SMALL = ("classifier.fit.limit_train_batches=6", "classifier.excerpts.batch_size=8", "classifier.fit.max_epochs=2")
-TRAIN = (*CORPUS, *SMALL, "inverter.width=8", "inverter.fit.max_epochs=4", "inverter.excerpts.hop=10")
+CLASSIFIER = ("limit_train_batches=3", "max_epochs=4", "check_val_every_n_epoch=2")
+TRAIN = (
+    *("data=folder", *(f"++classifier.fit.{word}" for word in CLASSIFIER), "classifier.excerpts.batch_size=2"),
+    *("inverter.width=8", "inverter.fit.max_epochs=4", "++inverter.fit.check_val_every_n_epoch=9"),
+    *("inverter.excerpts.hop=4", "inverter.excerpts.batch_size=8"),
+)
 
 
 def weights(shell):
@@ -23,61 +26,62 @@ def weights(shell):
     return {(path.name, name): w.numpy().tobytes() for path in files for name, w in load_file(path).items()}
 
 
-@pytest.fixture(scope="module")
-def left_alone(tmp_path_factory):
-    """A place with the corpus alone, the weights of a training that nobody stopped, and the seconds that it took."""
-    shell = Shell(tmp_path_factory.mktemp("left_alone"))
-    shell("first", "train.py", *TRAIN)
-    found = weights(shell)
-    assert {file for file, _ in found} == {"classifier.safetensors", "inverter.safetensors"}
-    shutil.rmtree(shell.cache / "models")
+def begun(shell):
+    """Wait until a training has begun: what is killed before that is simply begun anew."""
+    until(lambda: (shell.place / "run/config.yaml").exists())
+
+
+def until(condition):
     begin = time.monotonic()
-    shell("second", "train.py", *TRAIN)
-    seconds = time.monotonic() - begin
-    assert weights(shell) == found
-    shutil.rmtree(shell.cache / "models")
-    return shell.place, found, seconds
+    while not condition():
+        assert time.monotonic() - begin < LONGEST
+        time.sleep(0.01)
 
 
-def stopped_and_resumed(left_alone, place, how, when):
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory, tiny_corpus):
+    """A training's words, the weights of one that nobody stopped, and the seconds that it took."""
+    shell, words = Shell(tmp_path_factory.mktemp("left_alone")), (*TRAIN, f"data.root='{tiny_corpus.root}'")
+    process = shell.start("run", "train.py", *words)
+    begun(shell)
+    begin = time.monotonic()
+    process.join(LONGEST)
+    found = weights(shell)
+    assert process.exitcode == 0, shell.said("run").stderr
+    assert {file for file, _ in found} == {"classifier.safetensors", "inverter.safetensors"}
+    return words, found, time.monotonic() - begin
+
+
+def stopped_and_resumed(words, place, how, when):
     """The weights of a training that gets a signal when `when(shell)` returns, and then is gone on with."""
-    before, _, _ = left_alone
-    shutil.copytree(before / "cache", place / "cache")
     shell = Shell(place)
-    process = shell.start("run", "train.py", *TRAIN)
+    process = shell.start("run", "train.py", *words)
+    begun(shell)
     when(shell)
     process.kill() if how == signal.SIGKILL else process.terminate()
     process.join(LONGEST)
     stopped = shell.said("run")
     if process.exitcode:
-        words = ["resume=true"] if (place / "run/config.yaml").exists() else []
-        shell("run", "train.py", *TRAIN, *words)
+        shell("run", "train.py", *words, "resume=true")
     return weights(shell), process.exitcode, stopped, shell.said("run")
 
 
 @pytest.mark.parametrize("trial", [*range(3), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(3, 20))])
 def test_killed_at_any_moment_it_goes_on_to_the_same_weights(left_alone, tmp_path, trial):
-    _, expected, seconds = left_alone
-    moment = seconds * np.random.default_rng(trial).uniform(0.2, 1)
-    found, *_ = stopped_and_resumed(left_alone, tmp_path, signal.SIGKILL, lambda shell: time.sleep(moment))
+    words, expected, seconds = left_alone
+    moment = seconds * np.random.default_rng(trial).uniform(0, 1)
+    found, *_ = stopped_and_resumed(words, tmp_path, signal.SIGKILL, lambda shell: time.sleep(moment))
     assert found == expected
-
-
-def until(shell, words):
-    """Wait until the run has said these words."""
-    begin = time.monotonic()
-    while words not in shell.said("run").stdout:
-        assert time.monotonic() - begin < LONGEST
-        time.sleep(0.01)
 
 
 def test_told_to_stop_it_saves_the_update_in_hand_and_goes_on_to_the_same_weights(left_alone, tmp_path):
     def inside_an_epoch(shell):
-        until(shell, "inverter epoch 1/4")
+        until(lambda: "inverter epoch 1/4" in shell.said("run").stdout)
         time.sleep(0.05)
 
-    found, code, stopped, resumed = stopped_and_resumed(left_alone, tmp_path, signal.SIGTERM, inside_an_epoch)
-    assert found == left_alone[1]
+    words, expected, _ = left_alone
+    found, code, stopped, resumed = stopped_and_resumed(words, tmp_path, signal.SIGTERM, inside_an_epoch)
+    assert found == expected
     assert code == 128 + signal.SIGTERM
     (line,) = stopped.stderr.splitlines()[-1:]
     assert line.startswith("svdx: stopped by SIGTERM after ") and "resume=true" in line

@@ -4,6 +4,7 @@ All of it lies in files beside the run; W&B, where it is asked for, shows the sa
 """
 
 from svdx.callbacks.evaluation import explain_examples, log_evaluation, shown_threshold
+from svdx.callbacks.finite import StopWhenNotFinite
 from svdx.callbacks.resuming import SaveWhenTerminated, StepSeed
 from svdx.callbacks.training import EpochLines, ExplainValidation, LearningRate
 
@@ -13,6 +14,7 @@ __all__ = [
     "LearningRate",
     "SaveWhenTerminated",
     "StepSeed",
+    "StopWhenNotFinite",
     "explain_examples",
     "log_evaluation",
     "shown_threshold",

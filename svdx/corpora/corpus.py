@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import ClassVar
 
+from svdx.corpora.digest import digest
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
 
@@ -48,6 +49,10 @@ class Corpus:
                 raise CorpusError(f"{self.root}: the split {name!r} of data={self.name} is empty: {self.cure}")
             self._read[name] = tracks
         return self._read[name]
+
+    def digests(self) -> dict[str, str]:
+        """The splits that were asked for, each with its tracks' `digest`."""
+        return {name: digest(tracks) for name, tracks in self._read.items()}
 
     def _choices(self) -> tuple:
         """What beside the root decides which tracks are in which split."""
