@@ -14,11 +14,13 @@ ENTRY_POINTS = [ROOT / name for name in ("train.py", "evaluate.py", "explain.py"
 
 MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without saying
     "errors": set(),
+    "whole": set(),
+    "contents": set(),
     "audio": set(),
     "frontend": set(),
     "sound": {"frontend"},
     "corpora": set(),
-    "data": {"audio", "corpora", "frontend"},
+    "data": {"audio", "contents", "corpora", "frontend", "whole"},
     "models": set(),
     "explain": {"models"},
     "evaluation": {"explain"},
