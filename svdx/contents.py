@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 
 def digest(path: str | Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits. The file is read when it is first asked for, and again when the system
     says that it was touched since: its time of change cannot be set. Raises: OSError."""
-    status = os.stat(path)
-    return _read(os.fspath(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    status = Path(path).stat()
+    return _read(str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(path: str, *status: int) -> str:
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

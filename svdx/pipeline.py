@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,16 @@ from svdx.checkpoints import LAST, Checkpoints, newest_sound
 from svdx.corpora.corpus import Corpus
 from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
-from svdx.errors import CACHE, ConfigError, writing
+from svdx.errors import ConfigError
 from svdx.evaluation.detection import Detection, SmoothedFrames, TunedThreshold
 from svdx.explain.controls import make_controls
 from svdx.explain.explainer import Explainer
-from svdx.listener import CLASSIFIER, FRONTEND
+from svdx.exports import export, making
+from svdx.listener import CLASSIFIER
 from svdx.loggers import make_loggers
 from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, save
+from svdx.models.weights import fingerprint, is_classifier, is_inverter_of, load_classifier, load_inverter
 from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
 from svdx.rehearsal import rehearse
@@ -45,9 +47,14 @@ EXAMPLES = 256  # training excerpts that an explainer may see
 log = logging.getLogger(__name__)
 
 
+def world_size(trainer: DictConfig) -> int:
+    """How many processes a trainer's node asks for. Raises: ConfigError for GPUs that are not there."""
+    return build(trainer, logger=False, enable_checkpointing=False).world_size
+
+
 def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
-    if build(trainer, logger=False, enable_checkpointing=False).world_size > 1 and in_multirun():
+    if world_size(trainer) > 1 and in_multirun():
         raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
@@ -86,9 +93,11 @@ class Pipeline:
         path = section.weights
         if path is None:
             path = self.models / CLASSIFIER
-            if not path.exists():
-                log.info(f"no classifier is there for {self.corpus.key}: training one first")
-                self.train_classifier(self.directory / "classifier")
+            if not is_classifier(path):
+                with self._making(path):
+                    if not is_classifier(path):
+                        log.info(f"no classifier is there for {self.corpus.key}: training one first")
+                        self.train_classifier(self.directory / "classifier")
         network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
         if (network.frames, network.bands) != expected:
@@ -114,12 +123,18 @@ class Pipeline:
         if path is None:
             path = self.models / self.cfg.inverter.name
             if not is_inverter_of(self.classifier, path):
-                log.info("no inverter is there for this classifier: training one first")
-                path = self.train_inverter(self.directory / "inverter")
+                with self._making(path):
+                    if not is_inverter_of(self.classifier, path):
+                        log.info("no inverter is there for this classifier: training one first")
+                        path = self.train_inverter(self.directory / "inverter")
         network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
         log.info(f"inverter: {self.used['inverter']}")
         return network
+
+    def _making(self, path: Path) -> AbstractContextManager:
+        """While nobody else makes a model. The processes of one trainer make it together: none may wait for another."""
+        return nullcontext() if world_size(self.cfg.trainer) > 1 else making(path)
 
     def _seed(self) -> None:
         """Each training begins from the seed, whatever ran before it."""
@@ -198,16 +213,10 @@ class Pipeline:
         return metric
 
     def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, path: Path) -> Path:
-        """Write the weights and, beside them, the front end: once, whatever the number of processes, and let all of
+        """Write the front end and then, beside it, the weights: once, whatever the number of processes, and let all of
         them wait for it."""
         if trainer.is_global_zero:
-            if path.exists():
-                log.info(f"{path}: replaced")
-            with writing(path.parent, CACHE):
-                save(network, path)
-                unfinished = path.with_name(f"{FRONTEND}.part")
-                unfinished.write_text(json.dumps(self.frontend.settings, indent=2))
-                unfinished.replace(path.with_name(FRONTEND))
+            export(network, self.frontend, path)
         trainer.strategy.barrier()
         return path
 

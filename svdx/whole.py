@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -29,9 +32,21 @@ def whole(path: Path, alone: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(lock: Path) -> Iterator[None]:
-    """Only one process, or thread, at a time is inside; a killed one holds nothing. Raises: OSError."""
+def locked(lock: Path, waiting: str = "") -> Iterator[None]:
+    """Only one process, or thread, at a time is inside; a killed one holds nothing.
+
+    waiting: what to say where another one is inside. Raises: OSError, before anything inside.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()  # says why where it cannot be; FileLock would wait for it forever
-    with FileLock(lock):
+    held = FileLock(lock)
+    try:
+        held.acquire(blocking=False)
+    except Timeout:
+        if waiting:
+            log.info(waiting)
+        held.acquire()
+    try:
         yield
+    finally:
+        held.release()

@@ -1,7 +1,6 @@
 """Log-mels are computed once, appear whole or not at all, and are renewed when what they come from changes."""
 
 import dataclasses
-import multiprocessing
 import os
 import resource
 import signal
@@ -10,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from at_once import in_processes
 
 from svdx.audio import decode
 from svdx.corpora import Track
@@ -183,8 +183,7 @@ def test_an_array_that_is_cut_short_or_foreign_is_computed_anew(store, tracks, f
 
 
 def test_eight_processes_that_begin_at_once_compute_each_track_once(store, tracks, frontend, tmp_path, monkeypatch):
-    processes = multiprocessing.get_context("fork")
-    begin, log = processes.Barrier(8), tmp_path / "decoded"
+    log = tmp_path / "decoded"
 
     def noted(path, rate):
         with log.open("a") as file:
@@ -192,19 +191,13 @@ def test_eight_processes_that_begin_at_once_compute_each_track_once(store, track
         time.sleep(0.05)
         return decode(path, rate)
 
-    def prepare():
-        begin.wait()
+    def prepare(number):
         one = MelStore(store.directory, frontend, workers=2)
         one.prepare(tracks)
         assert all(np.isfinite(one.logmel(track)).all() for track in tracks)
 
     monkeypatch.setattr(melstore, "decode", noted)
-    started = [processes.Process(target=prepare) for _ in range(8)]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(60)
-    assert [process.exitcode for process in started] == [0] * 8
+    assert in_processes(prepare) == [0] * 8
     assert sorted(log.read_text().split()) == ["a.wav", "b.wav"]
     assert len(left(store)) == 2
 
@@ -213,14 +206,11 @@ def test_what_a_killed_process_left_is_written_over(store, tracks):
     def killed(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def prepare():
+    def prepare(number):
         os.fsync = killed
         store.prepare(tracks[:1])
 
-    process = multiprocessing.get_context("fork").Process(target=prepare)
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
+    assert in_processes(prepare, 1) == [-signal.SIGKILL]
     assert [path.suffix for path in left(store)] == [".part"]
     store.prepare(tracks[:1])
     assert [path.suffix for path in left(store)] == [".npy"]
@@ -231,16 +221,13 @@ def test_a_disk_without_room_is_one_line_and_leaves_the_arrays_that_were_there(s
     store.prepare(tracks[:1])
     whole = contents(store)
 
-    def prepare():
+    def prepare(number):
         half = len(next(iter(whole.values()))) // 2
         resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
         with pytest.raises(ConfigError, match=r"mels: cannot be written \(File too large\): set SVDX_CACHE"):
             store.prepare(tracks)
 
-    process = multiprocessing.get_context("fork").Process(target=prepare)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
+    assert in_processes(prepare, 1) == [0]
     assert contents(store) == whole
 
 

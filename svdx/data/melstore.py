@@ -56,8 +56,8 @@ class Rows:
 class MelStore:
     """Arrays of tracks in a cache directory: log-mels [frames, bands] and, where asked for, samples [n]; float32.
 
-    An array is keyed by the audio file's bytes and the front end's settings, appears whole or not at all, and is made by
-    one process while others wait. Decoding and the transform release the interpreter's lock: threads run in parallel.
+    An array is keyed by the audio file's bytes and the front end's settings, appears whole or not at all, and is made
+    by one process while others wait. Decoding and transform release the interpreter's lock: threads run in parallel.
 
     directory: where the arrays lie; workers: how many tracks at a time (None: one a processor)
     """
