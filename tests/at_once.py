@@ -2,7 +2,7 @@
 
 import multiprocessing
 
-LONGEST = 60  # seconds
+LONGEST = 300  # seconds
 PROCESSES = multiprocessing.get_context("fork")
 
 
