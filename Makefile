@@ -15,9 +15,9 @@ help:  ## show this list
 	touch $@
 
 demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: about ten minutes on two cores
-	$(BIN)/python train.py hydra.run.dir=$(DEMO)/train
-	$(BIN)/python evaluate.py excerpts.n=200 hydra.run.dir=$(DEMO)/evaluate
-	$(BIN)/python explain.py hydra.run.dir=$(DEMO)/explain
+	$(BIN)/python train.py overwrite=true hydra.run.dir=$(DEMO)/train
+	$(BIN)/python evaluate.py excerpts.n=200 overwrite=true hydra.run.dir=$(DEMO)/evaluate
+	$(BIN)/python explain.py overwrite=true hydra.run.dir=$(DEMO)/explain
 	@echo
 	@echo "Open $(DEMO)/explain/report.html and $(DEMO)/evaluate/curve.png"
 

@@ -9,15 +9,18 @@ from omegaconf import DictConfig
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
 from svdx.cli import command
 from svdx.comparing import compare
+from svdx.detecting import detection
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain.thresholds import Choice
+from svdx.multirun import overrides
 from svdx.pipeline import Pipeline
 from svdx.plots import curve_figure
 from svdx.provenance import write_summary
+from svdx.results import appearing, is_there, occupied
 from svdx.settings import build
-from svdx.sweep import forget, gather, is_done
+from svdx.sweep import gather
 
 log = logging.getLogger(__name__)
 
@@ -35,37 +38,38 @@ def points(cfg: DictConfig) -> list[float] | list[Choice]:
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
-    directory = Path(cfg.paths.run)
-    if not is_done(cfg, directory):
-        forget(directory)
     pipeline = Pipeline(cfg)
+    directory = pipeline.directory
+    is_there(cfg, directory)  # another result is refused before anything is trained
     thresholds = points(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
+    pipeline.used["sound_and_labels"] = pipeline.store.fingerprint(data.test_set.tracks)
     if cfg.detection:
         for split in ("valid", "test"):
             every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
             build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
-    if is_done(cfg, directory, pipeline.used):
-        log.info(f"{directory}: the result is there, with the same configuration and networks")
+    if is_there(cfg, directory, pipeline.used):
+        log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")
         return
-    forget(directory)
     evaluator = Evaluator(explainer, thresholds, pipeline.controls(), cfg.agreement)
     trainer = pipeline.trainer(directory)
     scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
     if cfg.detection:
-        scores |= {f"detection/{name}": value for name, value in pipeline.detection(trainer).items()}
+        scores |= {f"detection/{name}": value for name, value in detection(pipeline, trainer).items()}
     if not trainer.is_global_zero:  # what follows is for one process alone: nothing in it may wait for the others
         return
     rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
-    write_curve(rows, directory / "curve.csv")
-    if agreement:
-        write_table(agreement, directory / "agreement.csv")
-    curve_figure(rows).savefig(directory / "curve.png", dpi=150)
-    explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, directory / "explanations")
-    log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
-    write_summary(directory, cfg, {**scores, "n_excerpts": rows[0]["n"], **pipeline.provenance()})
+    with appearing(directory) as place:
+        write_curve(rows, place / "curve.csv")
+        if agreement:
+            write_table(agreement, place / "agreement.csv")
+        curve_figure(rows).savefig(place / "curve.png", dpi=150)
+        explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, place / "explanations")
+        log_evaluation(trainer.loggers, rows, agreement, scores, place / "curve.png")
+        facts = {"n_excerpts": rows[0]["n"], "overrides": overrides(), **pipeline.provenance()}
+        write_summary(place, cfg, {**scores, **facts})
     for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
         log.info(line)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
@@ -81,10 +85,9 @@ def main(cfg: DictConfig) -> None:
         log.info(f"drawn: {picture}")
     elif cfg.gather:
         gather(cfg.gather)
-    elif "compare" in cfg:
-        compare(cfg)
     else:
-        evaluate(cfg)
+        with occupied(Path(cfg.paths.run)):
+            compare(cfg) if "compare" in cfg else evaluate(cfg)
 
 
 if __name__ == "__main__":

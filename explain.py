@@ -20,7 +20,10 @@ from svdx.explain.maximisation import check_unit, extremes
 from svdx.listener import Listener, expect_excerpt, hop_frames
 from svdx.pipeline import Pipeline
 from svdx.provenance import write_summary
+from svdx.results import appearing, is_there, occupied
 from svdx.settings import build
+
+AMONG_MANY = ("audio", "engine", "trainer", "threads")  # which tracks, and by whom: what is asked of one is the same
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +42,15 @@ def explain_unit(cfg: DictConfig) -> None:
     name = str(cfg.maximise)
     check_unit(name)
     pipeline = Pipeline(cfg)
-    found = extremes(pipeline.classifier, name, partial(build, cfg.maximisation))
-    facts = document_unit(name, found, pipeline.frontend, pipeline.directory)
-    write_summary(pipeline.directory, cfg, {**facts, **pipeline.provenance()})
+    is_there(cfg, pipeline.directory)
+    classifier = pipeline.classifier
+    if is_there(cfg, pipeline.directory, pipeline.used):
+        log.info(f"{pipeline.directory / 'maximised.png'} is there, with the same configuration and classifier")
+        return
+    found = extremes(classifier, name, partial(build, cfg.maximisation))
+    with appearing(pipeline.directory) as place:
+        facts = document_unit(name, found, pipeline.frontend, place)
+        write_summary(place, cfg, {**facts, **pipeline.provenance()})
     log.info(", ".join(f"{name} {extreme.activation:.2f}" for name, extreme in found.items()))
     log.info(f"open {pipeline.directory / 'maximised.png'}")
 
@@ -51,6 +60,7 @@ def explain(cfg: DictConfig) -> None:
     several = cfg.audio is not None and is_several(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
+    is_there(cfg, pipeline.directory, aside_from=AMONG_MANY if several else ())
     trainer = build(cfg.trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     engine = build(cfg.engine, trainer=trainer)
     if cfg.audio is None:
@@ -69,23 +79,28 @@ def explain(cfg: DictConfig) -> None:
         found = document_collection(Path(str(cfg.audio)).name, files, job, engine)
         if found is None:  # this process helped another, which goes on
             return
-        facts, page = {"tracks": found.done, "failed": found.failed}, "index.html"
+        write_summary(pipeline.directory, cfg, {"tracks": found.done, "failed": found.failed, **pipeline.provenance()})
         log.info(f"{len(found.done)} of {len(files)} tracks explained, {found.before} of them before")
-    else:
-        facts, page = request.to(trainer.strategy.root_device)(track, pipeline.directory), "report.html"
-        for name, value in facts.items():
-            log.info(f"{name}: {value}")
-    write_summary(pipeline.directory, cfg, {**facts, **pipeline.provenance()})
-    log.info(f"open {pipeline.directory / page}")
+        log.info(f"open {pipeline.directory / 'index.html'}")
+        return
+    pipeline.used["sound_and_labels"] = pipeline.store.fingerprint([track])
+    page = pipeline.directory / "report.html"
+    if is_there(cfg, pipeline.directory, pipeline.used):
+        log.info(f"{page} is there, with the same configuration, networks, sound and labels")
+        return
+    with appearing(pipeline.directory) as place:
+        facts = request.to(trainer.strategy.root_device)(track, place)
+        write_summary(place, cfg, {**facts, **pipeline.provenance()})
+    for name, value in facts.items():
+        log.info(f"{name}: {value}")
+    log.info(f"open {page}")
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="explain")
 @command
 def main(cfg: DictConfig) -> None:
-    if cfg.maximise is None:
-        explain(cfg)
-    else:
-        explain_unit(cfg)
+    with occupied(Path(cfg.paths.run)):
+        explain(cfg) if cfg.maximise is None else explain_unit(cfg)
 
 
 if __name__ == "__main__":

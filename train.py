@@ -6,17 +6,20 @@ from omegaconf import DictConfig
 from svdx.cli import command
 from svdx.pipeline import Pipeline
 from svdx.provenance import expect_run, write_config
+from svdx.results import begin_training, occupied
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 @command
 def main(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
-    if cfg.resume:
-        expect_run(pipeline.directory)
-    write_config(pipeline.directory, cfg)
-    train = {"svdnet": pipeline.train_classifier, "inverter": pipeline.train_inverter}[cfg.model]
-    train(pipeline.directory)
+    with occupied(pipeline.directory):
+        if cfg.resume:
+            expect_run(pipeline.directory)
+        begin_training(cfg, pipeline.directory)
+        write_config(pipeline.directory, cfg)
+        train = {"svdnet": pipeline.train_classifier, "inverter": pipeline.train_inverter}[cfg.model]
+        train(pipeline.directory)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Generated(MelStore):
         self.directory.mkdir(exist_ok=True)
         noise = np.random.default_rng(0).standard_normal((FRAMES, 80), np.float32)
         for track in tracks:
-            track.audio.touch()
+            track.audio.write_text(track.name)
             np.save(self._path(track, "logmel"), noise)
 
 

@@ -30,6 +30,7 @@ from svdx.pipeline import Pipeline
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
 from svdx.provenance import write_summary
 from svdx.report import render
+from svdx.results import appearing, is_there
 from svdx.settings import build, build_explainer, parts_needed
 
 SHOWN = 0.1  # compare.shown as it comes, chosen before anything was measured
@@ -42,7 +43,6 @@ ALWAYS = (
 )
 KEYS = ("methods", "shown", "equal_area", "sanity", "cost")
 FEW_TRACKS = 20
-FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +53,14 @@ def compare(cfg: DictConfig) -> None:
     expect_sense(cfg)
     expect_scipy()
     pipeline = Pipeline(cfg)
-    for name in (*FILES, "summary.json"):
-        (directory / name).unlink(missing_ok=True)
+    is_there(cfg, directory)  # another result is refused before anything is trained
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     methods, trained = methods_of(pipeline)
+    pipeline.used["sound_and_labels"] = pipeline.store.fingerprint(data.test_set.tracks)
+    if is_there(cfg, directory, pipeline.used):
+        log.info(f"{directory}: the comparison is there, with the same configuration, networks, sound and labels")
+        return
     trainer = pipeline.trainer(directory)
     device = trainer.strategy.root_device
     for method in methods.values():
@@ -66,20 +69,22 @@ def compare(cfg: DictConfig) -> None:
     bench = Bench(methods, *parts, Stems(data.test_set, pipeline.frontend), device)
     train = partial(train_inverter, pipeline) if bench.sanity.retrain else None
     study = bench(data.test_set, cfg.excerpts.batch_size, train)
-    study.save(directory / "compare.npz")
-    write(pipeline, study, trained, trainer)
+    with appearing(directory) as place:
+        study.save(place / "compare.npz")
+        write(pipeline, study, trained, trainer, place)
+    log.info(f"open {directory / 'compare.html'}")
 
 
-def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl.Trainer) -> None:
-    """Rows, tables, figures and the summary into the run's directory; W&B shows the same."""
-    cfg, directory = pipeline.cfg, pipeline.directory
+def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl.Trainer, directory: Path) -> None:
+    """Rows, tables, figures and the summary into a directory; W&B shows the same."""
+    cfg = pipeline.cfg
     found = rows(study)
     write_table(found, directory / "compare.csv", COLUMNS)
     by_name = Found(found)
     said = warnings(cfg, study)
     tables = sections(by_name, study.fills, cfg.compare.shown, list(cfg.compare.sanity.layers), trained)
     tables[-1].under.append(options_line(changed_options(cfg.compare.methods, chosen_files())))
-    write_page(cfg, study, tables, said)
+    write_page(cfg, study, tables, said, directory)
     equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
     excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
     write_summary(
@@ -95,10 +100,9 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
             log.info(f"  {name}: {', '.join(cell.text + cell.marks for cell in cells)}")
     for warning in said:
         log.warning(warning)
-    log.info(f"open {directory / 'compare.html'}")
 
 
-def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[str]) -> None:
+def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[str], directory: Path) -> None:
     """compare.md and compare.html."""
     n = counts(study)
     summary = (
@@ -113,7 +117,7 @@ def write_page(cfg: DictConfig, study: Study, tables: list[Section], said: list[
     values |= dict(n_shown=len(study.shown), best=f"{100 * cfg.compare.shown:g}")
     for name in ("md", "html"):
         page = render(f"comparison.{name}", reference=REFERENCE, **values)
-        (Path(cfg.paths.run) / f"compare.{name}").write_text(page, encoding="utf-8")
+        (directory / f"compare.{name}").write_text(page, encoding="utf-8")
 
 
 def counts(study: Study) -> dict[str, int]:

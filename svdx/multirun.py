@@ -19,6 +19,11 @@ def in_multirun() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def overrides() -> list[str]:
+    """What was typed for this run, or for this job of a multirun."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
 def jobs(sweep: Path) -> dict[Path, list[str]]:
     """The directories of a sweep's jobs and what each overrides, from its multirun.yaml, in the order of job numbers.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,24 +19,22 @@ import wandb
 from hydra.utils import get_class
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
-from rich.progress import track as progress
 from torch import nn
 
 from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed, StopWhenNotFinite
 from svdx.callbacks.panels import spread
 from svdx.checkpoints import LAST, Checkpoints, newest_sound
 from svdx.corpora.corpus import Corpus
-from svdx.data.excerpts import frame_labels
 from svdx.data.melstore import statistics
-from svdx.errors import CACHE, ConfigError, writing
-from svdx.evaluation.detection import Detection, SmoothedFrames, TunedThreshold
+from svdx.errors import ConfigError
 from svdx.explain.controls import make_controls
 from svdx.explain.explainer import Explainer
-from svdx.listener import CLASSIFIER, FRONTEND
+from svdx.exports import export, making
+from svdx.listener import CLASSIFIER
 from svdx.loggers import make_loggers
 from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import fingerprint, is_inverter_of, load_classifier, load_inverter, said_of, save
+from svdx.models.weights import fingerprint, is_classifier, is_inverter_of, load_classifier, load_inverter, said_of
 from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
 from svdx.rehearsal import rehearse
@@ -47,9 +46,14 @@ EXAMPLES = 256  # training excerpts that an explainer may see
 log = logging.getLogger(__name__)
 
 
+def world_size(trainer: DictConfig) -> int:
+    """How many processes a trainer's node asks for. Raises: ConfigError for GPUs that are not there."""
+    return build(trainer, logger=False, enable_checkpointing=False).world_size
+
+
 def check_devices(trainer: DictConfig) -> None:
     """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
-    if build(trainer, logger=False, enable_checkpointing=False).world_size > 1 and in_multirun():
+    if world_size(trainer) > 1 and in_multirun():
         raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
@@ -88,9 +92,11 @@ class Pipeline:
         path = section.weights
         if path is None:
             path = self.models / CLASSIFIER
-            if not path.exists():
-                log.info(f"no classifier is there for {self.corpus.key}: training one first")
-                self.train_classifier(self.directory / "classifier")
+            if not is_classifier(path):
+                with self._making(path):
+                    if not is_classifier(path):
+                        log.info(f"no classifier is there for {self.corpus.key}: training one first")
+                        self.train_classifier(self.directory / "classifier")
             compare_schedules(path, section)
         network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
@@ -117,8 +123,10 @@ class Pipeline:
         if path is None:
             path = self.models / self.cfg.inverter.name
             if not is_inverter_of(self.classifier, path):
-                log.info(f"no inverter of {self.cfg.layer} is there for this classifier: training one first")
-                path = self.train_inverter(self.directory / "inverter")
+                with self._making(path):
+                    if not is_inverter_of(self.classifier, path):
+                        log.info(f"no inverter of {self.cfg.layer} is there for this classifier: training one first")
+                        path = self.train_inverter(self.directory / "inverter")
             compare_schedules(path, self.cfg.inverter)
         network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
@@ -133,6 +141,10 @@ class Pipeline:
         networks = {name: fingerprint(made[name], whole=True) for name in ("classifier", "inverter") if name in made}
         splits = {"corpus": made["corpus"].digests()} if "corpus" in made else {}
         return {**self.used, "hashes": {**networks, **splits}}
+
+    def _making(self, path: Path) -> AbstractContextManager:
+        """While nobody else makes a model. The processes of one trainer make it together: none may wait for another."""
+        return nullcontext() if world_size(self.cfg.trainer) > 1 else making(path)
 
     def _seed(self) -> None:
         """Each training begins from the seed, whatever ran before it."""
@@ -196,35 +208,11 @@ class Pipeline:
         self._summarise(trainer, directory, "inverter", path, system.network, results)
         return path
 
-    @torch.no_grad()
-    def detection(self, trainer: pl.Trainer) -> dict[str, float]:
-        """The classifier's scores on the test split by the protocol of 2015, its threshold tuned on the validation
-        split; see `svdx.evaluation.detection`. The trainer's processes share the tracks, so all of them must ask."""
-        threshold = self._heard("valid", TunedThreshold(), trainer).compute()
-        return {"threshold": threshold, **self._heard("test", Detection(threshold), trainer).compute()}
-
-    def _heard(self, split: str, metric: SmoothedFrames, trainer: pl.Trainer) -> SmoothedFrames:
-        tracks, device = self.store.prepare(self.corpus.split(split)), trainer.strategy.root_device
-        network, metric = self.classifier.to(device), metric.to(device)
-        mine, what = tracks[trainer.global_rank :: trainer.world_size], f"every frame of {len(tracks)} tracks, {split}"
-        for track in progress(mine, what, disable=not trainer.is_global_zero):
-            logmel = torch.tensor(self.store.logmel(track))
-            vocal = torch.from_numpy(frame_labels(track.segments, len(logmel), self.frontend.frame_rate))
-            metric.hear(network, logmel.to(device), vocal.to(device))
-        network.cpu()
-        return metric
-
     def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, path: Path, section: DictConfig) -> Path:
-        """Write the weights, what was asked of their training, and, beside them, the front end: once, whatever the
-        number of processes, and let all of them wait for it."""
+        """Write the front end and then, beside it, the weights, with what was asked of their training: once, whatever
+        the number of processes, and let all of them wait for it."""
         if trainer.is_global_zero:
-            if path.exists():
-                log.info(f"{path}: replaced")
-            with writing(path.parent, CACHE):
-                save(network, path, schedule=schedule(section), updates=str(trainer.global_step))
-                unfinished = path.with_name(f"{FRONTEND}.part")
-                unfinished.write_text(json.dumps(self.frontend.settings, indent=2))
-                unfinished.replace(path.with_name(FRONTEND))
+            export(network, self.frontend, path, schedule=schedule(section), updates=str(trainer.global_step))
         trainer.strategy.barrier()
         return path
 

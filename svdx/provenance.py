@@ -15,8 +15,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from svdx.errors import ConfigError
+from svdx.whole import whole
 
-CONFIG = "config.yaml"
+CONFIG, SUMMARY = "config.yaml", "summary.json"  # the latter is written last
 PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile")
 OPTIONAL = ("captum", "scikit-learn", "scipy", "ray")  # said where they are installed
 
@@ -38,9 +39,8 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
         "versions": versions(),
     }
     write_config(directory, cfg)
-    unfinished = directory / "summary.json.part"
-    unfinished.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    unfinished.replace(directory / "summary.json")
+    with whole(directory / SUMMARY) as unfinished:
+        unfinished.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
 
 
 def versions() -> dict[str, str]:
@@ -55,7 +55,8 @@ def versions() -> dict[str, str]:
 def write_config(directory: Path, cfg: DictConfig) -> None:
     """Write config.yaml, resolved, which says that a run was begun in this directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, directory / CONFIG, resolve=True)
+    with whole(directory / CONFIG) as unfinished:
+        OmegaConf.save(cfg, unfinished, resolve=True)
 
 
 def expect_run(directory: Path) -> None:

@@ -20,22 +20,19 @@ if TYPE_CHECKING:  # a front end brings torch along, which a page does without
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
 FADE = 0.005  # seconds at either end of a played sound: what is cut out of a track would click
 ROWS = ("threshold", "area kept", "label", "as sound")
+SOUND = "turned into sound (before this page packs it); there the rest is silent, not filled, so that they can differ."
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part, "
-    "turned into sound (before this page packs it); there the rest is silent, not filled, so that the two can differ. "
-    "Choose a threshold to see and hear it."
+    f"{SOUND} Choose a threshold to see and hear it."
 )
-
 TRACK_NOTE = (
     "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
-    "the same when it hears the kept part, turned into sound (before this page packs it); there the rest is silent, "
-    "not filled, so that the two can differ."
+    f"the same when it hears the kept part, {SOUND}"
 )
 MERGED = (
     "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "
     "The picture merges the explanations of all excerpts: of each bin, the mean of its saliences in the excerpts that "
-    "hold it, weighted by sin² over the excerpt, most at its centre. A method that scores for a class scores for the "
-    "label of each excerpt: where none is singing, for that."
+    "hold it, weighted by sin² over the excerpt, most at its centre. Scores for a class are for that of each excerpt."
 )
 
 

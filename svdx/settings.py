@@ -31,6 +31,7 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "sounds": bool,
     "maximise": str | None,
     "resume": bool,
+    "overwrite": bool,
     "start": float | Literal["all"],
     "hop": float | None,
     "compare.shown": float,

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve, write_table
-from svdx.multirun import in_multirun, jobs, shared
+from svdx.multirun import jobs, shared
 from svdx.plots import curve_figure
+from svdx.provenance import SUMMARY
 
 log = logging.getLogger(__name__)
 
@@ -26,40 +27,20 @@ COLUMNS = (  # of a curve.csv
     "data",
     "excerpts.split",
 )
-CURVE, SUMMARY = "curve.csv", "summary.json"  # the summary is written last
-
-
-def is_done(cfg: DictConfig, directory: Path, networks: dict[str, str] | None = None) -> bool:
-    """Did an earlier multirun in this place finish the same job? The resolved configs and the networks are compared.
-
-    networks: what the summary says of them; None where they are not known yet
-    """
-    before, summary = directory / "config.yaml", directory / SUMMARY
-    if not (in_multirun() and all(path.is_file() for path in (before, summary, directory / CURVE))):
-        return False
-    found = json.loads(summary.read_text())
-    same = OmegaConf.load(before) == OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
-    return same and all(found.get(name) == network for name, network in (networks or {}).items())
-
-
-def forget(directory: Path) -> None:
-    """Remove an earlier job's results, so that they cannot pass for this one's if it fails."""
-    for name in (SUMMARY, CURVE, "agreement.csv"):
-        (directory / name).unlink(missing_ok=True)
+CURVE = "curve.csv"
 
 
 def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
     """The rows of a job that ended well and the explanation loss of the empty mask, in per cent; None of another.
 
-    A job's directory may hold an earlier sweep's result: what was last started there must be this job.
+    A job's directory may hold an earlier sweep's result: it must say that it is of this job.
     """
-    started = job / ".hydra" / "overrides.yaml"
-    if not all(path.is_file() for path in (started, job / SUMMARY, job / CURVE)):
+    if not all(path.is_file() for path in (job / SUMMARY, job / CURVE)):
         return None
-    if list(OmegaConf.load(started)) != overrides:
+    summary = json.loads((job / SUMMARY).read_text())
+    if summary.get("overrides") != overrides:
         return None
-    empty = json.loads((job / SUMMARY).read_text())["empty_mask/explanation_loss_percent"]
-    return read_curve(job / CURVE), empty
+    return read_curve(job / CURVE), summary["empty_mask/explanation_loss_percent"]
 
 
 def numbers(job: Path) -> dict[str, float]:

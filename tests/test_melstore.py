@@ -2,10 +2,14 @@
 
 import dataclasses
 import os
+import resource
+import signal
+import time
 
 import numpy as np
 import pytest
 import soundfile
+from at_once import in_processes
 
 from svdx.audio import decode
 from svdx.corpora import Track
@@ -36,6 +40,15 @@ def decoded(monkeypatch):
     names = []
     monkeypatch.setattr(melstore, "decode", lambda path, rate: names.append(path.name) or decode(path, rate))
     return names
+
+
+def left(store):
+    """Its files, but for the locks."""
+    return [path for path in store.directory.iterdir() if path.name != melstore.LOCKS]
+
+
+def contents(store):
+    return {path.name: path.read_bytes() for path in left(store)}
 
 
 def test_it_holds_the_logmel_computed_in_double_precision(store, tracks, frontend):
@@ -111,18 +124,121 @@ def test_a_damaged_file_leaves_nothing_behind(store, tracks):
     tracks[0].audio.write_text("la la la")
     with pytest.raises(AudioError, match=r"b\.wav"):
         store.prepare(tracks[:1])
-    assert list(store.directory.iterdir()) == []
+    assert left(store) == []
+
+
+def test_a_file_exchanged_for_one_of_the_same_name_size_and_time_is_computed_anew(store, tracks, frontend, decoded):
+    store.prepare(tracks)
+    before = np.array(store.logmel(tracks[0]))
+    status = tracks[0].audio.stat()
+    write(tracks[0].audio, frontend.n_samples(120), seed=9)
+    os.utime(tracks[0].audio, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert tracks[0].audio.stat().st_size == status.st_size
+    again = MelStore(store.directory, frontend)
+    for one in (store, again):
+        one.prepare(tracks)
+        assert np.abs(one.logmel(tracks[0]) - before).max() > 0.1
+    assert len(decoded) == 3
+
+
+def test_a_file_of_another_place_with_the_same_sound_is_not_computed_again(store, tracks, tmp_path, decoded):
+    store.prepare(tracks)
+    copy = dataclasses.replace(tracks[0], audio=tmp_path / "copy.wav")
+    copy.audio.write_bytes(tracks[0].audio.read_bytes())
+    store.prepare([copy])
+    assert len(decoded) == 2
+
+
+def test_a_file_that_is_written_while_it_is_read_is_refused_and_nothing_is_kept_of_it(store, tracks, monkeypatch):
+    def late(path, rate):
+        samples = decode(path, rate)
+        path.write_bytes(path.read_bytes() + bytes(100))
+        return samples
+
+    monkeypatch.setattr(melstore, "decode", late)
+    with pytest.raises(AudioError, match=r"b\.wav: changed while it was read"):
+        store.prepare(tracks[:1])
+    assert left(store) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole, other: whole[: len(whole) // 2],
+        lambda whole, other: whole[:-1],
+        lambda whole, other: b"",
+        lambda whole, other: b"la la la",
+        lambda whole, other: other,
+    ],
+    ids=["half", "all but a byte", "empty", "foreign", "of another track"],
+)
+def test_an_array_that_is_cut_short_or_foreign_is_computed_anew(store, tracks, frontend, damage):
+    store.prepare(tracks, samples=True)
+    whole = contents(store)
+    for kind in ("logmel", "samples"):
+        mine, other = (store._path(track, kind) for track in tracks)
+        mine.write_bytes(damage(mine.read_bytes(), other.read_bytes()))
+        MelStore(store.directory, frontend).prepare(tracks, samples=True)
+        assert contents(store) == whole
+
+
+def test_eight_processes_that_begin_at_once_compute_each_track_once(store, tracks, frontend, tmp_path, monkeypatch):
+    log = tmp_path / "decoded"
+
+    def noted(path, rate):
+        with log.open("a") as file:
+            file.write(f"{path.name}\n")
+        time.sleep(0.05)
+        return decode(path, rate)
+
+    def prepare(number):
+        one = MelStore(store.directory, frontend, workers=2)
+        one.prepare(tracks)
+        assert all(np.isfinite(one.logmel(track)).all() for track in tracks)
+
+    monkeypatch.setattr(melstore, "decode", noted)
+    assert in_processes(prepare) == [0] * 8
+    assert sorted(log.read_text().split()) == ["a.wav", "b.wav"]
+    assert len(left(store)) == 2
+
+
+def test_what_a_killed_process_left_is_written_over(store, tracks):
+    def killed(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def prepare(number):
+        os.fsync = killed
+        store.prepare(tracks[:1])
+
+    assert in_processes(prepare, 1) == [-signal.SIGKILL]
+    assert [path.suffix for path in left(store)] == [".part"]
+    store.prepare(tracks[:1])
+    assert [path.suffix for path in left(store)] == [".npy"]
+
+
+def test_a_disk_without_room_is_one_line_and_leaves_the_arrays_that_were_there(store, tracks, tmp_path):
+    """The system refuses to write more than half an array."""
+    store.prepare(tracks[:1])
+    whole = contents(store)
+
+    def prepare(number):
+        half = len(next(iter(whole.values()))) // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
+        with pytest.raises(ConfigError, match=r"mels: cannot be written \(File too large\): set SVDX_CACHE"):
+            store.prepare(tracks)
+
+    assert in_processes(prepare, 1) == [0]
+    assert contents(store) == whole
 
 
 def test_an_interrupted_write_leaves_nothing_behind(store, tracks, monkeypatch):
-    def disk_full(file, array):
-        file.write(b"half of it")
-        raise OSError("No space left on device")
+    def disk_full(descriptor):
+        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(melstore.np, "save", disk_full)
+        patch.setattr("os.fsync", disk_full)
         with pytest.raises(ConfigError, match=r"mels: cannot be written \(No space left on device\): set SVDX_CACHE"):
             store.prepare(tracks[:1])
-    assert list(store.directory.iterdir()) == []
+    assert left(store) == []
     store.prepare(tracks)
     assert store.logmel(tracks[0]).shape == (120, 80)

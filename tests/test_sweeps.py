@@ -49,10 +49,13 @@ def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is
     assert lines(directory) == whole
     record = directory / "1" / "summary.json"
     record.write_text(record.read_text().replace("(width 8, ", "(width 8, another "))  # as if it were of another one
-    shell("sweep", "evaluate.py", *words)
-    assert "another" not in record.read_text()
-    shell("sweep", "evaluate.py", *words, "seed=1")
+    for more, said in (((), "result of another inverter"), (("seed=1",), "result of another configuration")):
+        _, done = shell("sweep", "evaluate.py", *words, *more, status=1)
+        assert said in done.stderr and "overwrite=true" in done.stderr
+        assert "another" in record.read_text()
+    shell("sweep", "evaluate.py", *words, "seed=1", "overwrite=true")
     assert (directory / "0" / "summary.json").read_bytes() != before["0"]
+    assert "another" not in record.read_text()
 
 
 def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shell, untrained, single):
@@ -67,9 +70,9 @@ def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shel
 def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_its_place(shell, untrained):
     before = (*untrained, "controls=[]", "explainer.threshold=0.2,0.5")
     directory, _ = shell("reused", "evaluate.py", "-m", *before)
-    later = (*untrained, "controls=[]", "explainer.fill=zero", "explainer.threshold=0.2,1.7")
+    later = (*untrained, "controls=[]", "explainer.fill=zero", "overwrite=true", "explainer.threshold=0.2,1.7")
     shell("reused", "evaluate.py", "-m", *later, status=1)
-    assert not (directory / "1/curve.csv").exists() and not (directory / "1/summary.json").exists()
+    assert (directory / "1/curve.csv").exists()  # a job that is refused removes nothing
     _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
     assert "no result of job 1" in done.stdout
     assert [row["fill"] for row in read_curve(directory / "curve.csv")] == ["zero"]

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from svdx import contents
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
-
-BLOCK = 2**20  # bytes read at a time
 
 
 def digest(tracks: Sequence[Track]) -> str:
@@ -28,11 +27,7 @@ def _of_track(track: Track) -> str:
 
 
 def _of_file(path: Path) -> str:
-    found = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                found.update(block)
+        return contents.digest(path)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
-    return found.hexdigest()

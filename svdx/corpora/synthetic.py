@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from filelock import FileLock
 from rich.progress import track as progress
 
 from svdx.corpora.corpus import SPLITS
@@ -25,6 +24,7 @@ from svdx.corpora.labels import write_lab
 from svdx.corpora.synthesis.song import Song, compose
 from svdx.corpora.track import Segment
 from svdx.errors import CACHE, CorpusError, writing
+from svdx.whole import locked
 
 GENERATOR = 2  # raised whenever the same seed would sound different
 SHORTEST = 4.0  # seconds of a track
@@ -95,7 +95,7 @@ def make_corpus(root: Path, recipe: Recipe, workers: int = 1) -> None:
     """
     if _is_made(root, recipe):
         return
-    with writing(f"data.root={root}", f"give another, or {CACHE}"), _locked(root):
+    with writing(f"data.root={root}", f"give another, or {CACHE}"), locked(root.with_name(f".{root.name}.lock")):
         if _is_made(root, recipe):
             return
         with _scratch(root) as folder:
@@ -137,16 +137,6 @@ def _is_made(root: Path, recipe: Recipe) -> bool:
             f"{root} holds a synthetic corpus of other settings, asked for are {wanted or 'fewer'}: remove it"
         )
     return True
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Only one process at a time makes root."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    lock = root.with_name(f".{root.name}.lock")
-    lock.touch()  # says why where it cannot be; FileLock would wait for it forever
-    with FileLock(lock):
-        yield
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -20,12 +19,16 @@ from rich.progress import track as progress
 from torch import Tensor
 
 from svdx.audio import decode
+from svdx.contents import digest
 from svdx.corpora.track import Track
-from svdx.errors import CACHE, CorpusError, writing
+from svdx.data.sealed import is_sealed, write_sealed
+from svdx.errors import CACHE, AudioError, CorpusError, writing
 from svdx.frontend import FrontEnd
+from svdx.whole import locked
 
 log = logging.getLogger(__name__)
 
+LOCKS = "locks"  # in the cache directory; a lock serves all tracks whose keys begin alike
 VERSION = 2  # raised when the same audio and settings would give other arrays
 
 
@@ -53,8 +56,8 @@ class Rows:
 class MelStore:
     """Arrays of tracks in a cache directory: log-mels [frames, bands] and, where asked for, samples [n]; float32.
 
-    An array is keyed by the audio file's path, size and time of change and by the front end's settings; it appears
-    whole or not at all. Decoding and the transform release the interpreter's lock, so threads run in parallel.
+    An array is keyed by the audio file's bytes and the front end's settings, appears whole or not at all, and is made
+    by one process while others wait. Decoding and transform release the interpreter's lock: threads run in parallel.
 
     directory: where the arrays lie; workers: how many tracks at a time (None: one a processor)
     """
@@ -63,18 +66,26 @@ class MelStore:
         self.directory, self.frontend = Path(directory), frontend
         self.workers = workers or os.cpu_count() or 1
         self._skipped: set[tuple[Path, int]] = set()
+        self._keys: dict[Path, str] = {}  # of prepared tracks, as they were then
 
     @cached_property
     def _settings(self) -> str:
         return json.dumps({"version": VERSION, **self.frontend.settings}, sort_keys=True)
 
-    def _path(self, track: Track, kind: str) -> Path:
+    def _key(self, track: Track) -> str:
         try:
-            status = track.audio.stat()
+            identity = f"{digest(track.audio)}|{self._settings}"
         except OSError as error:
-            raise CorpusError(f"{track.audio}: audio file of track {track.name!r} is missing") from error
-        identity = f"{track.audio.resolve()}|{status.st_size}|{status.st_mtime_ns}|{self._settings}"
-        return self.directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.{kind}.npy"
+            reason = f"cannot be read ({error.strerror})" if track.audio.exists() else "is missing"
+            raise CorpusError(f"{track.audio}: audio file of track {track.name!r} {reason}") from error
+        return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+    def _path(self, track: Track, kind: str) -> Path:
+        key = self._keys.get(track.audio) or self._key(track)
+        return self.directory / f"{key}.{kind}.npy"
+
+    def _is_there(self, track: Track, kinds: Sequence[str]) -> bool:
+        return all(is_sealed(self._path(track, kind)) for kind in kinds)
 
     def prepare(self, tracks: Sequence[Track], samples: bool = False) -> list[Track]:
         """Compute what is not there yet; return the tracks that are at least one excerpt long.
@@ -83,12 +94,12 @@ class MelStore:
         arrays cannot be written.
         """
         kinds = ("logmel", "samples") if samples else ("logmel",)
-        missing = [t for t in tracks if not all(self._path(t, kind).exists() for kind in kinds)]
-        if missing:
-            alone = dict(initializer=torch.set_num_threads, initargs=(1,))  # threads within threads wait for each other
-            with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers, **alone) as pool:
-                self.directory.mkdir(parents=True, exist_ok=True)
-                jobs = pool.map(lambda track: self._compute(track, kinds), missing)
+        alone = dict(initializer=torch.set_num_threads, initargs=(1,))  # threads within threads wait for each other
+        with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers, **alone) as pool:
+            self._keys |= zip((track.audio for track in tracks), pool.map(self._key, tracks))
+            missing = [track for track in tracks if not self._is_there(track, kinds)]
+            jobs = pool.map(lambda track: self._compute(track, kinds), missing)
+            if missing:
                 for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
                     pass
         return self.long_enough(tracks, self.frontend.excerpt_frames)
@@ -111,17 +122,21 @@ class MelStore:
         return kept
 
     def _compute(self, track: Track, kinds: Sequence[str]) -> None:
-        samples = decode(track.audio, self.frontend.sample_rate)
-        arrays = {"samples": samples.numpy(), "logmel": self.frontend.of_track(samples).numpy()}
-        for kind in kinds:
-            path = self._path(track, kind)
-            unfinished = path.with_suffix(f".{uuid4().hex}.part")
-            try:
-                with unfinished.open("wb") as file:
-                    np.save(file, arrays[kind])
-                unfinished.replace(path)
-            finally:
-                unfinished.unlink(missing_ok=True)
+        key = self._keys[track.audio]
+        with locked(self.directory / LOCKS / f"{key[:2]}.lock"):
+            if self._is_there(track, kinds):  # another process was first
+                return
+            samples = decode(track.audio, self.frontend.sample_rate)
+            if self._key(track) != key:
+                raise AudioError(f"{track.audio}: changed while it was read; try again when it is whole")
+            arrays = {"samples": samples.numpy(), "logmel": self.frontend.of_track(samples).numpy()}
+            for kind in kinds:
+                write_sealed(self._path(track, kind), arrays[kind])
+
+    def fingerprint(self, tracks: Sequence[Track]) -> str:
+        """Sixteen hex digits that name tracks by their sound, as it is heard, and their labels."""
+        held = [(track.name, self._keys.get(track.audio) or self._key(track), track.segments) for track in tracks]
+        return hashlib.sha256(repr(held).encode()).hexdigest()[:16]
 
     def logmel(self, track: Track) -> np.ndarray:
         """Memory-mapped log-mel of a prepared track, [frames, bands]."""

@@ -14,6 +14,7 @@ from svdx.document.request import Request
 from svdx.engines.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
 from svdx.errors import AudioError, ConfigError, CorpusError
 from svdx.report import index_page
+from svdx.whole import whole
 
 
 @dataclass
@@ -77,7 +78,8 @@ def document_collection(title: str, files: Sequence[Path], job: Each, engine: En
     before = sum(outcome.state == THERE for outcome in outcomes)
     found = Collection({name: _facts(job.directory / name) for name in done}, failed, before)
     page = index_page(f"{title}: {len(done)} of {len(files)} tracks", found.done, failed)
-    (job.directory / "index.html").write_text(page, encoding="utf-8")
+    with whole(job.directory / "index.html") as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
     return found
 
 

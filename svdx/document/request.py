@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from svdx.contents import digest
 from svdx.corpora.track import Track
 from svdx.document.excerpt import document_excerpt
 from svdx.document.track import document_track
@@ -82,7 +83,6 @@ def plain(part: Any) -> Any:
 def identity(path: Path) -> dict[str, Any]:
     """What tells a file from another, and from itself when it has been changed."""
     try:
-        found = path.stat()
+        return {"path": str(path.absolute()), "sha256": digest(path)}
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
-    return {"path": str(path.absolute()), "bytes": found.st_size, "modified": found.st_mtime_ns}

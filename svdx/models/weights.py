@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
@@ -27,6 +26,7 @@ from svdx.models.layers import FC8
 from svdx.models.mapinverter import MapInverter
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
+from svdx.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +62,15 @@ def check_resumed(network: SVDNet | InverterNet, checkpoint: dict) -> None:
 
 
 def save(network: SVDNet | InverterNet, path: str | Path, **said: str) -> None:
-    """Write a .safetensors file, whole or not at all. said: of its training, for `said_of`"""
+    """Write a .safetensors file, whole or not at all. said: of its training, for `said_of`. Raises: OSError."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, unfinished, metadata={**said, **describe(network)})
-    unfinished.replace(path)
+    with whole(path) as unfinished:
+        try:
+            save_file(state, unfinished, metadata={**said, **describe(network)})
+        except safetensors.SafetensorError as error:  # its writer, of a full disk
+            raise OSError(str(error).splitlines()[0]) from error
 
 
 def load_classifier(
@@ -150,9 +152,25 @@ def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = N
     return network.eval().requires_grad_(False)
 
 
+def is_classifier(path: Path) -> bool:
+    """Is there an exported classifier at `path`?"""
+    return _said(path).get("network") == "svdnet"
+
+
 def is_inverter_of(classifier: nn.Module, path: Path) -> bool:
     """Is there an exported inverter of this very classifier at `path`?"""
-    return path.is_file() and _read(path)[1].get("inverts") == fingerprint(classifier)
+    return _said(path).get("inverts") == fingerprint(classifier)
+
+
+def _said(path: Path) -> dict[str, str]:
+    """What a file says of itself: nothing where it is not there, and nothing with a warning where it is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        return _read(path)[1]
+    except WeightsError as error:
+        log.warning(str(error))
+        return {}
 
 
 def said_of(path: str | Path) -> dict[str, str]:

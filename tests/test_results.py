@@ -1,0 +1,159 @@
+"""A run's directory: whole results or none; a second run uses them, refuses, or replaces them where told to."""
+
+import json
+from pathlib import Path
+
+import pytest
+from at_once import in_processes
+from omegaconf import OmegaConf
+
+from svdx.errors import ConfigError
+from svdx.provenance import write_summary
+from svdx.results import appearing, begin_training, is_there, occupied
+
+
+def config(**more):
+    return OmegaConf.create({"seed": 0, "overwrite": False, "resume": False, "audio": "a.wav", **more})
+
+
+def finish(directory, cfg, **facts):
+    """A finished result of two files."""
+    with appearing(directory) as place:
+        (place / "curve.csv").write_text("curve")
+        (place / "explanations").mkdir()
+        (place / "explanations" / "one.png").write_text("picture")
+        write_summary(place, cfg, facts)
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir() if path.name != ".hydra")
+
+
+WHOLE = ["config.yaml", "curve.csv", "explanations", "summary.json"]
+
+
+def test_results_appear_together_with_the_summary_that_names_them(tmp_path):
+    finish(tmp_path, config())
+    assert names(tmp_path) == WHOLE
+    assert json.loads((tmp_path / "summary.json").read_text())["files"] == WHOLE[:-1]
+
+
+def test_results_that_are_not_finished_leave_what_was_there(tmp_path):
+    finish(tmp_path, config(), n=1)
+    before = (tmp_path / "summary.json").read_text()
+    with pytest.raises(ZeroDivisionError), appearing(tmp_path) as place:
+        (place / "curve.csv").write_text("half")
+        raise ZeroDivisionError
+    assert names(tmp_path) == WHOLE and (tmp_path / "curve.csv").read_text() == "curve"
+    assert (tmp_path / "summary.json").read_text() == before
+
+
+def test_a_disk_without_room_is_one_line_and_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\): give a hydra.run.dir"),
+        appearing(tmp_path / "run") as place,
+    ):
+        (place / "curve.csv").write_text("half")
+        raise OSError(28, "No space left on device")
+    assert names(tmp_path / "run") == []
+
+
+def test_the_summary_comes_last(tmp_path, monkeypatch):
+    """A process is killed before the last of the files has its place."""
+    moved, replace = [], Path.replace
+
+    def killed(path, target):
+        if path.name == "summary.json" and path.parent.name == ".results":
+            raise KeyboardInterrupt
+        moved.append(path.name)
+        return replace(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        finish(tmp_path, config())
+    assert {"curve.csv", "explanations"} <= set(moved) and not is_there(config(), tmp_path)
+    finish(tmp_path, config())
+    assert is_there(config(), tmp_path)
+
+
+def test_the_result_of_the_same_configuration_is_used_again(tmp_path):
+    assert not is_there(config(), tmp_path)
+    finish(tmp_path, config(), classifier="a")
+    assert is_there(config(), tmp_path) and is_there(config(), tmp_path, {"classifier": "a"})
+    assert is_there(config(audio="b.wav"), tmp_path, aside_from=("audio",))
+
+
+@pytest.mark.parametrize(
+    ("change", "used", "said"),
+    [({"seed": 1}, {}, "another configuration"), ({}, {"classifier": "b"}, "another classifier")],
+)
+def test_another_result_is_refused_unless_told_to_overwrite(tmp_path, change, used, said):
+    finish(tmp_path, config(), classifier="a")
+    with pytest.raises(ConfigError, match=f"holds the result of {said}: overwrite=true replaces it") as error:
+        is_there(config(**change), tmp_path, used)
+    assert str(tmp_path) in str(error.value) and names(tmp_path) == WHOLE
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert not is_there(config(**change, overwrite=True), tmp_path, used)
+    assert names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("lost", ["curve.csv", "config.yaml", "summary.json"])
+def test_a_result_that_is_not_whole_is_none(tmp_path, lost):
+    finish(tmp_path, config())
+    (tmp_path / lost).unlink()
+    assert not is_there(config(seed=1), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", '{"n": 1', "[]", '{"files": 1}'])
+def test_a_summary_cut_short_or_foreign_is_none(tmp_path, text):
+    finish(tmp_path, config())
+    (tmp_path / "summary.json").write_text(text)
+    assert not is_there(config(), tmp_path)
+
+
+def test_a_foreign_summary_makes_nothing_outside_be_removed(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    finish(tmp_path / "run", config())
+    (tmp_path / "run" / "summary.json").write_text(json.dumps({"files": ["../thesis.txt", "..", "curve.csv"]}))
+    assert not is_there(config(overwrite=True), tmp_path / "run")
+    assert (tmp_path / "thesis.txt").exists() and (tmp_path / "run").is_dir()
+
+
+@pytest.mark.parametrize("part", ["", "classifier", "inverter"])
+def test_a_training_begins_where_none_was_begun_unless_told(tmp_path, part):
+    begin_training(config(), tmp_path)
+    checkpoint = tmp_path / part / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    with pytest.raises(ConfigError, match="holds a training: resume=true goes on with it, overwrite=true replaces it"):
+        begin_training(config(), tmp_path)
+    begin_training(config(resume=True), tmp_path)
+    assert checkpoint.exists()
+    begin_training(config(overwrite=True), tmp_path)
+    assert not checkpoint.exists()
+    begin_training(config(), tmp_path)
+
+
+def test_a_training_does_not_replace_another_commands_result(tmp_path):
+    finish(tmp_path, config())
+    with pytest.raises(ConfigError, match="overwrite=true"):
+        begin_training(config(), tmp_path)
+
+
+def test_to_go_on_and_to_replace_exclude_each_other(tmp_path):
+    with pytest.raises(ConfigError, match="give one of them"):
+        begin_training(config(resume=True, overwrite=True), tmp_path)
+
+
+def test_two_runs_at_once_in_a_directory_are_one_too_many(tmp_path, monkeypatch):
+    def begin(number):
+        with pytest.raises(ConfigError, match="another run is at work there"), occupied(tmp_path):
+            pass
+        monkeypatch.setenv("NODE_RANK", "1")
+        with occupied(tmp_path):  # a process of the same run
+            pass
+
+    with occupied(tmp_path):
+        assert in_processes(begin, 1) == [0]
+    with occupied(tmp_path):
+        pass
