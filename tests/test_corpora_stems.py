@@ -134,4 +134,4 @@ def test_stems_that_cannot_be_measured(tmp_path, vocals, says):
 
 def test_a_damaged_stem(tmp_path):
     (add(tmp_path, "test/song") / "vocals.wav").write_text("no sound")
-    assert "vocals.wav: cannot be read as audio" in refusal(Stems(tmp_path), "test")
+    assert "vocals.wav: not readable as audio" in refusal(Stems(tmp_path), "test")

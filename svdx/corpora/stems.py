@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.files import by_stem, entries_of, is_audio
 from svdx.corpora.labels import read_lab
 from svdx.corpora.track import Segment, Track
-from svdx.errors import CorpusError
+from svdx.errors import AudioError, CorpusError
+from svdx.soundfiles import opened
 
 WINDOW = 0.05  # seconds, not overlapping
 BELOW = 30.0  # dB below the loud windows (95th percentile): vocal down to there
@@ -123,14 +123,14 @@ def vocal_segments(vocals: Path) -> tuple[Segment, ...]:
 def _levels(path: Path) -> tuple[np.ndarray, float, float]:
     """RMS of each window over all channels, full scale 1; length of a window and of the file in seconds."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             window = max(1, round(WINDOW * file.samplerate))
             blocks = file.blocks(window * BLOCK, dtype="float64", always_2d=True)
             power = np.concatenate([_power(block, window) for block in blocks] or [np.empty(0)])
             duration = file.frames / file.samplerate
             seconds = window / file.samplerate
-    except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(f"{path}: cannot be read as audio ({error}): copy it again") from error
+    except AudioError as error:
+        raise CorpusError(f"{error}: copy it again") from error
     if not power.size or not np.isfinite(power).all():
         problem = "has samples that are not numbers" if power.size else "has no samples"
         raise CorpusError(f"{path}: {problem}: export it again, or put a .lab file beside it")
