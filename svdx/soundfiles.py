@@ -57,7 +57,7 @@ def _expect_possible(file: soundfile.SoundFile, path: Path) -> None:
         raise AudioError(f"{path}: has {file.channels} channels, {CHANNELS} are read at most; mix it down")
     if not RATES[0] <= file.samplerate <= RATES[1]:
         low, high = RATES
-        raise AudioError(f"{path}: its sample rate is {file.samplerate} Hz; {low} to {high} Hz are read: export it anew")
+        raise AudioError(f"{path}: its sample rate is {file.samplerate} Hz; {low} to {high} are read: export it anew")
     if file.frames * file.channels >= VALUES:
         raise _too_long(path)
 

@@ -17,7 +17,7 @@ WINDOW = 0.05  # seconds, not overlapping
 BELOW = 30.0  # dB below the loud windows (95th percentile): vocal down to there
 FLOOR = -70.0  # dBFS: never vocal below it, so that the dither of a silent stem is not singing
 SMOOTHED = 7  # windows of the median: 0.35 s
-BLOCK = 600  # windows read at a time: 30 s
+BLOCK = 2**22  # samples of all channels read at a time, to whole windows
 
 MUSDB18_VALID = frozenset(
     {
@@ -125,7 +125,8 @@ def _levels(path: Path) -> tuple[np.ndarray, float, float]:
     try:
         with opened(path) as file:
             window = max(1, round(WINDOW * file.samplerate))
-            blocks = file.blocks(window * BLOCK, dtype="float64", always_2d=True)
+            at_once = max(1, BLOCK // (window * file.channels))
+            blocks = file.blocks(window * at_once, dtype="float64", always_2d=True)
             power = np.concatenate([_power(block, window) for block in blocks] or [np.empty(0)])
             duration = file.frames / file.samplerate
             seconds = window / file.samplerate

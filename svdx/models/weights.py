@@ -9,7 +9,7 @@ import csv
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from svdx.containers import expect_plain, read_arrays
 from svdx.errors import ConfigError, WeightsError
 from svdx.models import lasagne
 from svdx.models.inverternet import InverterNet
@@ -30,6 +31,7 @@ from svdx.models.upconv import UpConv
 
 log = logging.getLogger(__name__)
 
+LARGEST_TABLE = 2**20  # characters of a standardisation
 DAMAGED = "it is damaged; export or train it again"
 
 
@@ -96,8 +98,7 @@ def load_classifier(
     else:
         state, description = _read(path)
         _expect("svdnet", description, path)
-        network = _build(SVDNet, ("frames", "bands"), description, path)
-        _fill(network, state, path)
+        network = _build(SVDNet, ("frames", "bands"), description, state, path)
     _expect_finite(network, path)
     if standardisation is not None:
         if not isinstance(standardisation, tuple):
@@ -130,9 +131,8 @@ def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = N
         kind = MapInverter if description.get("network") == "mapinverter" else UpConv
         _expect("mapinverter" if kind is MapInverter else "upconv", description, path)
         of_layer = partial(kind, layer=description.get("layer", FC8))
-        network = _build(of_layer, ("width", "frames", "bands"), description, path)
+        network = _build(of_layer, ("width", "frames", "bands"), description, state, path)
         network.inverts = description.get("inverts", "")
-        _fill(network, state, path)
     _expect_finite(network, path)
     if layer and network.layer != layer:
         raise WeightsError(f"{path}: inverts {network.layer}, not {layer}; layer={network.layer} uses it")
@@ -161,10 +161,11 @@ def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor
     expect_file(path)
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                mean, std = arrays["mean"], arrays["std"]
+            arrays = read_arrays(path)
+            mean, std = arrays["mean"], arrays["std"]
         else:
-            rows = list(csv.DictReader(path.read_text().splitlines()))
+            with path.open(encoding="utf-8-sig") as file:
+                rows = list(csv.DictReader(file.read(LARGEST_TABLE).splitlines()))
             mean, std = (np.array([float(row[key]) for row in rows]) for key in ("mean", "std"))
     except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for a damaged file
         raise WeightsError(f"{path}: not a standardisation; expected mean and std for every band ({error})") from error
@@ -179,13 +180,14 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             with safetensors.safe_open(path, framework="pt") as file:
                 return load_file(path), dict(file.metadata() or {})
         if path.suffix == ".ckpt":
+            expect_plain(path)
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             state = {
                 name.removeprefix("network."): value
                 for name, value in checkpoint["state_dict"].items()
                 if name.startswith("network.")
             }
-            return state, dict(checkpoint.get("svdx", {}))
+            return state, {str(key): str(value) for key, value in checkpoint.get("svdx", {}).items()}
     except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged or foreign file
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path}: damaged, or not a weight file of svdx ({reason})") from error
@@ -204,22 +206,39 @@ def _expect(network: str, description: dict[str, str], path: Path) -> None:
         raise WeightsError(f"{path}: holds {found}, expected {network}; are classifier and inverter swapped?")
 
 
-def _build(kind: Callable[..., nn.Module], keys: tuple[str, ...], description: dict[str, str], path: Path) -> nn.Module:
+def _build(
+    kind: Callable[..., nn.Module],
+    keys: tuple[str, ...],
+    description: dict[str, str],
+    state: dict[str, Tensor],
+    path: Path,
+) -> nn.Module:
+    """The network that a file describes, with its arrays. It takes memory only if they fit."""
     try:
-        return kind(**{key: int(description[key]) for key in keys})
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        sizes = {key: int(description[key]) for key in keys}
+        with torch.device("meta"):
+            expected = kind(**sizes).state_dict()
+        n = sum(value.numel() for value in expected.values())
+        fits = _shapes(expected) == _shapes(state) and n <= path.stat().st_size
+        network = kind(**sizes) if fits else None
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ConfigError) as error:
         raise WeightsError(f"{path}: no network can be built of {description}; {DAMAGED}") from error
-
-
-def _size(size: tuple[int, int]) -> str:
-    return "{} frames of {} bands".format(*size)
-
-
-def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    if network is None:
+        raise WeightsError(f"{path}: its arrays do not fit the network that it says it holds, {description}; {DAMAGED}")
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{path}: its arrays do not fit the network ({' '.join(str(error).split())})") from error
+    return network
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of arrays."""
+    return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
+
+
+def _size(size: tuple[int, int]) -> str:
+    return "{} frames of {} bands".format(*size)
 
 
 def _expect_finite(network: nn.Module, path: Path) -> None:
