@@ -40,7 +40,7 @@ class Checkpoints(TorchCheckpointIO):
             unfinished.replace(path)
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
-        """A checkpoint of plain values, on the CPU. Raises: WeightsError for any other, of which nothing is executed."""
+        """A checkpoint of plain values, on the CPU. Raises: WeightsError for another; nothing in it is executed."""
         try:
             expect_plain(Path(path))
             return torch.load(path, map_location="cpu", weights_only=True)
