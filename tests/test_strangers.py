@@ -252,7 +252,7 @@ def test_a_safetensors_header_that_is_longer_than_its_file_is_refused(tmp_path, 
 def test_networks_that_are_larger_than_their_file_are_not_built(tmp_path, classifier, sizes):
     state = {name: value.contiguous() for name, value in classifier.state_dict().items()}
     save_file(state, tmp_path / "a.safetensors", metadata={**describe(classifier), **sizes})
-    with pytest.raises(WeightsError, match="its arrays do not fit the network that it says it holds"):
+    with pytest.raises(WeightsError, match="smaller than the network that it says it holds"):
         load_classifier(tmp_path / "a.safetensors")
 
 
@@ -260,5 +260,5 @@ def test_arrays_that_share_one_number_are_no_weights(tmp_path, classifier):
     state = {f"network.{name}": torch.zeros(()).expand(value.shape) for name, value in classifier.state_dict().items()}
     torch.save({"state_dict": state, "svdx": describe(classifier)}, tmp_path / "a.ckpt")
     assert (tmp_path / "a.ckpt").stat().st_size < 10**5
-    with pytest.raises(WeightsError, match="its arrays do not fit"):
+    with pytest.raises(WeightsError, match="smaller than the network that it says it holds"):
         load_classifier(tmp_path / "a.ckpt")

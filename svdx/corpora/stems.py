@@ -11,7 +11,7 @@ from svdx.corpora.files import by_stem, entries_of, is_audio
 from svdx.corpora.labels import read_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
-from svdx.soundfiles import opened
+from svdx.soundfiles import expect_bounded, opened
 
 WINDOW = 0.05  # seconds, not overlapping
 BELOW = 30.0  # dB below the loud windows (95th percentile): vocal down to there
@@ -126,9 +126,13 @@ def _levels(path: Path) -> tuple[np.ndarray, float, float]:
         with opened(path) as file:
             window = max(1, round(WINDOW * file.samplerate))
             at_once = max(1, BLOCK // (window * file.channels))
-            blocks = file.blocks(window * at_once, dtype="float64", always_2d=True)
-            power = np.concatenate([_power(block, window) for block in blocks] or [np.empty(0)])
-            duration = file.frames / file.samplerate
+            powers, n = [], 0
+            # Not `file.blocks`: that makes up what the header promises and the file lacks.
+            while len(block := file.read(window * at_once, dtype="float64", always_2d=True)):
+                powers.append(_power(block, window))
+                n += len(block)
+                expect_bounded(path, n * file.channels)
+            power, duration = np.concatenate([*powers, np.empty(0)]), n / file.samplerate
             seconds = window / file.samplerate
     except AudioError as error:
         raise CorpusError(f"{error}: copy it again") from error
