@@ -129,6 +129,12 @@ def test_what_was_read_as_latin_1_is_said(tmp_path):
         read_lab(tmp_path / "a.lab")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(tmp_path, end):
+    (tmp_path / "a.lab").write_bytes(end.join(["0 1 sing", "1 2 nosing", ""]).encode("utf-8-sig"))
+    assert [segment.vocal for segment in read_lab(tmp_path / "a.lab")] == [True, False]
+
+
 def npz(path, size=1000, compression=zipfile.ZIP_STORED, shape=None):
     """An array of zeros, whose header may lie about its shape."""
     buffer = io.BytesIO()
