@@ -1,13 +1,14 @@
 """Explanation loss against relative area over the thresholds: curve.csv and curve.png."""
 
 import logging
+import sys
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
-from svdx.cli import command
+from svdx.cli import as_typed, command
 from svdx.comparing import compare
 from svdx.detecting import detection
 from svdx.errors import ConfigError
@@ -91,4 +92,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = as_typed(sys.argv[1:])
     main()

@@ -1,6 +1,7 @@
 """Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound, a page."""
 
 import logging
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from svdx.canvas import slider_steps
-from svdx.cli import command
+from svdx.cli import as_typed, command
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
@@ -104,4 +105,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = as_typed(sys.argv[1:])
     main()

@@ -1,9 +1,11 @@
 """Train the inverter of a corpus (model=inverter) or its classifier (model=svdnet); what they need is made first."""
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
-from svdx.cli import command
+from svdx.cli import as_typed, command
 from svdx.pipeline import Pipeline
 from svdx.provenance import expect_run, write_config
 from svdx.results import begin_training, occupied
@@ -23,4 +25,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = as_typed(sys.argv[1:])
     main()

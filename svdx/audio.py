@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from svdx.errors import AudioError
+from svdx.soundfiles import expect_bounded, opened
 
 BLOCK = 1 << 16  # frames decoded at a time: a header's promise is never allocated before it is kept
 RESAMPLED = 1 << 17  # samples that are made at a time, so that they stay in the processor's cache
+TABLE = 1 << 20  # entries of a table of resampling filters
 FILTER = 8  # samples of the lower rate, beyond which the resampling filter, six zero crossings to a side, hears nothing
-HEAD = 1 << 20  # bytes in which an mp3 has its first frame
 PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
 STREAMED = 0x7FFFF000  # bytes
 
@@ -67,15 +66,16 @@ def read(path: str | Path, mono: bool = False) -> Sound:
 
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
-        blocks, finite, heard = [], True, False
+        blocks, finite, heard, n = [], True, False, 0
         # Not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory.
         while len(block := torch.from_numpy(file.read(BLOCK, dtype="float32", always_2d=True))):
+            n += len(block)
+            expect_bounded(path, n * file.channels)
             mix = mixed(block)
             finite, heard = finite and bool(mix.isfinite().all()), heard or bool(mix.any())
             blocks.append(mix[None] if mono else block.mT)
-    n = sum(block.shape[1] for block in blocks)
     if not n:
         raise AudioError(f"{path}: holds no samples")
     if cut_short or n < promised - PADDING:
@@ -92,40 +92,8 @@ def promised_length(path: str | Path, sample_rate: int) -> int:
 
     Raises: AudioError if the file is missing or not audio.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return resampled_length(file.frames, file.samplerate, sample_rate)
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
-    """An audio file to read from. Raises: AudioError."""
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise AudioError(f"{path}: no such audio file")
-        if _is_no_mp3(path):
-            raise _unreadable(path, "no MPEG frame in it")
-        with soundfile.SoundFile(path) as file:
-            yield file
-    except soundfile.SoundFileError as error:
-        raise _unreadable(path, str(error).removeprefix(f"Error opening {str(path)!r}: ").strip()) from error
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _unreadable(path: Path, reason: str) -> AudioError:
-    return AudioError(f"{path}: not readable as audio ({reason}); wav, flac, ogg and mp3 are read")
-
-
-def _is_no_mp3(path: Path) -> bool:
-    """Is this text with an mp3's name, a page that was downloaded instead? No frame begins without the byte 255.
-
-    The decoder would look for one to the end of the file and write about it to stderr.
-    """
-    if path.suffix.lower() != ".mp3":
-        return False
-    with path.open("rb") as file:
-        return b"\xff" not in file.read(HEAD)
 
 
 def _is_cut_short(header: str) -> bool:
@@ -146,6 +114,8 @@ def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
     n = resampled_length(samples.shape[-1], source_rate, sample_rate)
     piece = max(RESAMPLED, 500 * sample_rate // math.gcd(source_rate, sample_rate))  # each piece makes its filter anew
+    if source_rate != sample_rate and not _has_cycle(source_rate, sample_rate):
+        return _span_without_cycle(samples, source_rate, sample_rate, slice(0, n))
     spans = [slice(first, min(first + piece, n)) for first in range(0, n, piece)]
     if source_rate == sample_rate or not spans:
         return samples
@@ -156,6 +126,8 @@ def resampled_span(samples: Tensor, source_rate: int, sample_rate: int, span: sl
     """A span of what `resample` gives, without resampling the rest."""
     if source_rate == sample_rate:
         return samples[..., span]
+    if not _has_cycle(source_rate, sample_rate):
+        return _span_without_cycle(samples, source_rate, sample_rate, span)
     from torchaudio.functional import resample as sinc_resample  # here only: torchaudio 2.11 is its last release
 
     common = math.gcd(source_rate, sample_rate)
@@ -169,3 +141,37 @@ def resampled_span(samples: Tensor, source_rate: int, sample_rate: int, span: sl
     length = resampled_length(around.shape[-1], source_rate, sample_rate)  # torchaudio rounds it to float32
     resampled = nn.functional.pad(resampled, (0, length - resampled.shape[-1]))
     return resampled[..., span.start - first * theirs : span.stop - first * theirs]
+
+
+def _has_cycle(source_rate: int, sample_rate: int) -> bool:
+    """Do the rates' samples fall together often enough for a table with a filter for each place between two times?
+
+    44 101 and 22 050 Hz would need a table of 8 GB.
+    """
+    return source_rate * sample_rate // math.gcd(source_rate, sample_rate) ** 2 <= TABLE
+
+
+def _span_without_cycle(samples: Tensor, source_rate: int, sample_rate: int, span: slice) -> Tensor:
+    """The same by torchaudio's formula, a filter made for each sample: sinc under a Hann window, 6 zero crossings wide,
+    cut off at 0.99 of the lower rate's half."""
+    cutoff = 0.99 * min(source_rate, sample_rate) / source_rate  # zero crossings a sample of ours
+    wide = math.ceil(6 / cutoff)
+    stop, piece = min(span.stop, resampled_length(samples.shape[-1], source_rate, sample_rate)), TABLE // wide
+    resampled, around = [samples[..., :0]], np.arange(-wide, wide + 1)
+    for first in range(span.start, stop, piece):
+        places = np.arange(first, min(first + piece, stop)) * source_rate
+        before, part = places // sample_rate, places % sample_rate / sample_rate  # where each lies between ours
+        distance = cutoff * (around - part[:, None])
+        window = np.cos(np.pi / 12 * distance.clip(-6, 6)) ** 2
+        filters = torch.from_numpy((cutoff * np.sinc(distance) * window).astype(np.float32))
+        first_heard = int(before[0]) - wide
+        heard = _between(samples, first_heard, int(before[-1]) + wide + 1)
+        numbers = torch.from_numpy(before[:, None] + around - first_heard)
+        resampled.append((heard[..., numbers] * filters).sum(-1))
+    return torch.cat(resampled, -1)
+
+
+def _between(samples: Tensor, first: int, end: int) -> Tensor:
+    """A span of samples, with zeros for what lies before and behind them."""
+    there = samples[..., max(first, 0) : end]
+    return nn.functional.pad(there, (max(-first, 0), end - max(first, 0) - there.shape[-1]))

@@ -104,3 +104,13 @@ def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
         options = dict(subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.7)
         soundfile.write(buffer, samples, sample_rate, format="MP3", **options)
     return f"data:audio/{'wav' if short else 'mpeg'};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def faded(n: int, length: int) -> np.ndarray:
+    """Gains of n samples that rise over the first `length` of them and fall over the last, [n] float32.
+
+    >>> faded(7, 2).tolist()
+    [0.25, 0.75, 1.0, 1.0, 1.0, 0.75, 0.25]
+    """
+    ramp = (np.arange(n, dtype=np.float32) + 0.5) / max(length, 1)
+    return np.minimum(1, np.minimum(ramp, ramp[::-1]))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from svdx.errors import ConfigError, writing
+from svdx.containers import expect_plain
+from svdx.errors import ConfigError, WeightsError, writing
 
 LAST, BEFORE = "last.ckpt", "before.ckpt"
 
@@ -37,6 +39,15 @@ class Checkpoints(TorchCheckpointIO):
                 path.replace(path.with_name(BEFORE))
             unfinished.replace(path)
 
+    def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
+        """A checkpoint of plain values, on the CPU. Raises: WeightsError for another; nothing in it is executed."""
+        try:
+            expect_plain(Path(path))
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch and zipfile raise a dozen kinds for a damaged or foreign file
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise WeightsError(f"{path}: no checkpoint to go on from ({reason}); remove it to begin anew") from error
+
 
 def newest_sound(directory: Path) -> Path | None:
     """The last checkpoint of a run's `checkpoints` directory that can be read, with a warning where it is not the very
@@ -59,5 +70,5 @@ def _is_sound(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError):  # as it is damaged
         return False

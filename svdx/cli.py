@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import wandb
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from svdx.errors import SvdxError
+from svdx.errors import SvdxError, printable
 from svdx.multirun import in_multirun
 
+PATH = re.compile(r"([\w.@]+)=(.+)", re.DOTALL)
+SIMPLE = re.compile(r"[\w./-]+", re.ASCII)  # no syntax of Hydra's
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*does not have many workers.*",
     ".*GPU available but not used.*",
@@ -38,6 +42,8 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
     @functools.wraps(main)
     def run(cfg: DictConfig) -> None:
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_made_printable)
         for text in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", text)
         failed = 1
@@ -50,10 +56,44 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
                 raise
             if in_multirun():
                 raise cause from None
-            print(f"svdx: {str(cause).splitlines()[0]}", file=sys.stderr)
+            print(f"svdx: {_line(cause)}", file=sys.stderr)
             sys.exit(getattr(cause, "exit_code", 1))
         finally:
             if wandb.run is not None:
                 wandb.finish(exit_code=failed)
 
     return run
+
+
+def _line(cause: Exception) -> str:
+    """An error in one line; a line end in a file's name is shown as such."""
+    text = str(cause) if isinstance(cause, SvdxError) else str(cause).splitlines()[0]
+    return printable(text.replace("\n", "\\n"))
+
+
+def _made_printable(record: logging.LogRecord) -> bool:
+    """A filter that keeps every record: names of files may hold what neither a terminal nor a log file takes."""
+    record.msg, record.args = printable(record.getMessage()), None
+    return True
+
+
+def as_typed(words: Sequence[str]) -> list[str]:
+    """The words of a command line, with each KEY=PATH quoted for Hydra where the path exists just as it was typed.
+
+    >>> as_typed(["seed=1", "audio=/", "-m"])
+    ['seed=1', 'audio=/', '-m']
+    """
+    return [_quoted(*found.groups()) if (found := PATH.fullmatch(word)) else word for word in words]
+
+
+def _quoted(key: str, path: str) -> str:
+    try:
+        there = Path(path).exists()
+    except (OSError, ValueError):
+        there = False
+    if not there or SIMPLE.fullmatch(path):
+        return f"{key}={path}"
+    path = re.sub(r"(\\*)\$\{", r"\1\1\\${", path)  # OmegaConf would look up what follows
+    path = re.sub(r"(\\*)'", r"\1\1\\'", path)
+    trailing = len(path) - len(path.rstrip("\\"))
+    return f"{key}='{path}{trailing * chr(92)}'"

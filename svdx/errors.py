@@ -6,12 +6,26 @@ fault and what to do about it. Any other exception is a defect of svdx.
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure where the cache cannot
+
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # not line ends and tabs
+
+
+def printable(text: str) -> str:
+    """A text that any terminal and any file takes: control characters, and the bytes of a file's name that are no
+    UTF-8, as escapes.
+
+    >>> print(printable("caf\\udce9 \\x1b[31m"))
+    caf\\udce9 \\x1b[31m
+    """
+    return UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class SvdxError(Exception):
@@ -53,3 +67,9 @@ def writing(place: str | Path, cure: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{place}: cannot be written ({error.strerror or error}): {cure}") from error
+
+
+def expect_file(path: Path) -> None:
+    """Raises WeightsError where no file is."""
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")

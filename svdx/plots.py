@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from svdx.errors import printable
 from svdx.evaluation.curve import explained, group
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.explainer import Explanation
@@ -42,7 +43,7 @@ def explanation_figure(
         (f"(d) explanation, p(singing) = {after:.2f}", masked, {**limits, "cmap": "magma"}),
     )
     figure = Figure(figsize=(11, 7), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(printable(title), parse_math=False)
     for axes, (name, values, options) in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, panels, strict=True):
         image = axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), **options)
         axes.set_title(name, loc="left", fontsize="medium")
@@ -66,7 +67,7 @@ def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str =
         (f"(d) explanation, {100 * explanation.area:.0f} % kept", masked, limits),
     )
     figure = Figure(figsize=(11, 9), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(printable(title), parse_math=False)
     top, *below = figure.subplots(4, 1, sharex=True, height_ratios=(1, 2, 2, 2))
     _draw_probability(top, explanation, frontend)
     for axes, (name, values, options) in zip(below, panels, strict=True):

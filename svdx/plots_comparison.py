@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from svdx.comparison.measures import CHANCE, DELETION, EMPTY, LOSS
 from svdx.comparison.records import Study
 from svdx.comparison.results import Found
+from svdx.errors import printable
 from svdx.frontend import FrontEnd
 
 PANELS = ((LOSS, "E_loss (%): only these bins kept ↓"), (DELETION, "deletion (%): these bins removed ↑"))
@@ -68,7 +69,7 @@ def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
     grid = figure.subplots(len(names) + 1, n, sharex=True, sharey=True, squeeze=False)
     for column, (axes, values) in enumerate(zip(grid[0], study.logmel, strict=True)):
         _show(axes, values, frontend, *np.percentile(values, [1, 99]))
-        axes.set_title(_heading(study, study.shown[column], frontend), fontsize="small")
+        axes.set_title(_heading(study, study.shown[column], frontend), fontsize="small", parse_math=False)
     for row, name in zip(grid[1:], names, strict=True):
         for axes, score, rank in zip(row, *(study.methods[name][kind] for kind in ("picture", "rank")), strict=True):
             _show(axes, rankdata(score).reshape(score.shape) / score.size, frontend, 0, 1)
@@ -91,5 +92,5 @@ def _show(axes: Axes, values: np.ndarray, frontend: FrontEnd, low: float, high: 
 
 
 def _heading(study: Study, number: int, frontend: FrontEnd) -> str:
-    track = study.names[study.track[number]]
+    track = printable(study.names[study.track[number]])
     return f"{track}\n{study.start[number] / frontend.frame_rate:.1f} s, p(singing) = {study.probability[number]:.2f}"

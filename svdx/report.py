@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +13,8 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from svdx.canvas import colours, frequency_marks, levels, packed, second_marks, shades, slider_steps, sound_uri
+from svdx.canvas import colours, faded, frequency_marks, levels, packed, second_marks, shades, slider_steps, sound_uri
+from svdx.errors import printable
 
 if TYPE_CHECKING:  # a front end brings torch along, which a page does without
     from svdx.frontend import FrontEnd
@@ -169,7 +171,7 @@ def index_page(title: str, done: dict[str, dict[str, str]], failed: dict[str, st
     done: name → what is to be said of it; failed: file → why
     """
     columns = list(dict.fromkeys(chain.from_iterable(done.values())))
-    links = {name: f"{quote(name)}/report.html" for name in done}
+    links = {name: f"{quote(os.fsencode(name))}/report.html" for name in done}
     return render("index.html", title=title, columns=columns, links=links, done=done, failed=failed)
 
 
@@ -243,17 +245,8 @@ def _sounds(whole: np.ndarray, curve: Sequence[Point], steps: np.ndarray, rate: 
     ]
 
 
-def faded(n: int, length: int) -> np.ndarray:
-    """Gains of n samples that rise over the first `length` of them and fall over the last, [n] float32.
-
-    >>> faded(7, 2).tolist()
-    [0.25, 0.75, 1.0, 1.0, 1.0, 0.75, 0.25]
-    """
-    ramp = (np.arange(n, dtype=np.float32) + 0.5) / max(length, 1)
-    return np.minimum(1, np.minimum(ramp, ramp[::-1]))
-
-
 def render(template: str, **values: object) -> str:
-    """A template of svdx/templates with its values; what is not markup is escaped."""
-    environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape())
+    """A template of svdx/templates with its values; what is not markup, or not printable, is escaped."""
+    told = {"finalize": lambda value: printable(value) if type(value) is str else value}
+    environment = Environment(loader=PackageLoader("svdx"), autoescape=select_autoescape(), **told)
     return environment.get_template(template).render(**values)

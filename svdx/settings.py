@@ -14,9 +14,8 @@ from hydra.utils import get_object, instantiate
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from svdx.annotations import annotations, describe, fits
-from svdx.errors import ConfigError
+from svdx.errors import ConfigError, expect_file
 from svdx.explain.masks import LARGEST_THRESHOLD
-from svdx.models.weights import expect_file
 
 PLAIN = {  # keys that no constructor takes, or takes otherwise
     "seed": int,

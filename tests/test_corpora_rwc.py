@@ -84,6 +84,6 @@ def test_what_is_missing_or_double_is_named(root, tmp_path_factory):
 def test_damaged_audio_and_labels_are_named(root):
     (root / "cd1/RM-P001.wav").write_text("no sound")
     corpus = Rwc(root, n_test=10, n_valid=0)
-    assert "RM-P001.wav: cannot be read as audio" in refusal(corpus, "test")
+    assert "RM-P001.wav: not readable as audio" in refusal(corpus, "test")
     add(root, "cd1/RM-P001.wav", "001", "0\tb\r\n1\tquiet\r\n")
     assert "RM-P001.VOCA_INST.TXT:2: expected a label" in refusal(corpus, "test")

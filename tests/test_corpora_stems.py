@@ -134,4 +134,14 @@ def test_stems_that_cannot_be_measured(tmp_path, vocals, says):
 
 def test_a_damaged_stem(tmp_path):
     (add(tmp_path, "test/song") / "vocals.wav").write_text("no sound")
-    assert "vocals.wav: cannot be read as audio" in refusal(Stems(tmp_path), "test")
+    assert "vocals.wav: not readable as audio" in refusal(Stems(tmp_path), "test")
+
+
+def test_a_voice_is_as_long_as_its_samples_whatever_its_header_says(tmp_path):
+    soundfile.write(tmp_path / "vocals.mp3", np.random.RandomState(0).uniform(-0.5, 0.5, 22050), 22050)
+    data = bytearray((tmp_path / "vocals.mp3").read_bytes())
+    field = data.index(b"Info" if b"Info" in data else b"Xing") + 8
+    data[field : field + 4] = (10**6).to_bytes(4, "big")  # frames that it says it has: fourteen hours
+    (tmp_path / "vocals.mp3").write_bytes(data)
+    (segment,) = vocal_segments(tmp_path / "vocals.mp3")
+    assert segment.start == 0 and segment.end < 1.2

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from svdx.errors import ConfigError, WeightsError
 from svdx.models import SVDNet, UpConv, load_classifier, load_inverter
-from svdx.models.weights import fingerprint, load_standardisation, save
+from svdx.models.standardisation import load_standardisation
+from svdx.models.weights import fingerprint, save
 
 DATA = Path(__file__).parent / "data"
 

@@ -14,32 +14,52 @@ from svdx.errors import CorpusError
 AUDIO = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 
 
+LARGEST = 2**24  # bytes of a list or label file: a line a second for a week
+WIDEST = 60  # characters of a line that an error shows
+
+
 @dataclass(frozen=True)
 class Line:
-    """A line of a text file that is not blank, without the white space around it; `where` is its file:number."""
+    """A line of a text file that is not blank, without the white space around it.
+
+    where: its file:number and, where the file is not UTF-8, that it was read as Latin-1
+    """
 
     where: str
     text: str
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a text file that are not blank; UTF-8, or UTF-16 where it says so, else Latin-1; any line end."""
+    """The lines of a text file that are not blank; UTF-8, or UTF-16 where it says so, else Latin-1; any line end.
+
+    Raises: CorpusError, also for a file of more than 16 MiB.
+    """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:  # the latter of a name that no file can have
+        raise CorpusError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if len(data) > LARGEST:
+        raise CorpusError(f"{path}: more than {LARGEST >> 20} MiB of text; is it a list or a label file at all?")
+    text, note = _decode(data)
     # Not `splitlines`: that also breaks at characters which Latin-1 text may hold inside a name.
-    lines = _decode(data).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return [Line(f"{path}:{number}", text.strip()) for number, text in enumerate(lines, start=1) if text.strip()]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [Line(f"{path}:{number}{note}", text.strip()) for number, text in enumerate(lines, start=1) if text.strip()]
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes) -> tuple[str, str]:
+    """A file's text, and what errors should say of its encoding."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", errors="replace")
+        return data.decode("utf-16", errors="replace"), ""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig"), ""
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return data.decode("latin-1"), " (not UTF-8: read as Latin-1)"
+
+
+def shown(text: str) -> str:
+    """Quoted, on one line, and no longer than it takes to recognise it."""
+    return repr(text if len(text) <= WIDEST else text[: WIDEST - 3] + "...")
 
 
 def files_below(root: Path) -> Iterator[Path]:
@@ -100,9 +120,11 @@ def find_audio(line: Line, audio: Mapping[str, list[Path]], place: str) -> Path:
         return (exact or same)[0]
     there = " and ".join(str(path) for path in exact or same)
     if exact or (bare and same):
-        raise CorpusError(f"{line.where}: {line.text!r} could be {there}; name one of them, or leave one of them there")
+        raise CorpusError(
+            f"{line.where}: {shown(line.text)} could be {there}; name one of them, or leave one of them there"
+        )
     hint = f"; {there} is there: is that meant?" if same else f" (svdx reads {' '.join(AUDIO)})"
-    raise CorpusError(f"{line.where}: {place} has no {line.text!r}: add it or take the line out{hint}")
+    raise CorpusError(f"{line.where}: {place} has no {shown(line.text)}: add it or take the line out{hint}")
 
 
 def refuse_repeats(lists: Iterable[Iterable[Line]]) -> None:
@@ -111,7 +133,9 @@ def refuse_repeats(lists: Iterable[Iterable[Line]]) -> None:
     for line in (line for lines in lists for line in lines):
         name = track_name(line.text)
         if name in first:
-            raise CorpusError(f"{line.where}: {line.text!r} is listed already at {first[name]}; take one of them out")
+            raise CorpusError(
+                f"{line.where}: {shown(line.text)} is listed already at {first[name]}; take one of them out"
+            )
         first[name] = line.where
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import re
 from collections.abc import Mapping
@@ -122,6 +123,6 @@ def _label(name: str, labels: Mapping[str, list[Path]], home: Path) -> Path:
         raise CorpusError(f"{home}: there is audio {name!r} but no {name}.lab: take the label file from {SOURCE}")
     first, *others = labels[name]
     for other in others:
-        if other.read_bytes() != first.read_bytes():
+        if not filecmp.cmp(other, first, shallow=False):
             raise CorpusError(f"{first} and {other} contradict each other: leave one of them there")
     return first

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from svdx.corpora.files import Line, read_lines
+from svdx.corpora.files import Line, read_lines, shown
 from svdx.corpora.track import Segment
 from svdx.errors import CorpusError
 
@@ -70,26 +70,26 @@ def read_change_points(path: Path, duration: float) -> tuple[Segment, ...]:
 def _segment(line: Line) -> tuple[float, float, bool]:
     fields = line.text.split()
     if len(fields) != 3:
-        raise CorpusError(f"{line.where}: {FORM}; found {_shown(line.text)}")
+        raise CorpusError(f"{line.where}: {FORM}; found {shown(line.text)}")
     start, end = (_seconds(field, line, FORM) for field in fields[:2])
     if end < start:
         raise CorpusError(
             f"{line.where}: ends at {end:g} s, before it starts at {start:g} s; swap or correct the times"
         )
     if fields[2] not in WORDS:
-        raise CorpusError(f"{line.where}: {FORM}; found the word {_shown(fields[2])}")
+        raise CorpusError(f"{line.where}: {FORM}; found the word {shown(fields[2])}")
     return start, end, WORDS[fields[2]]
 
 
 def _change_point(line: Line) -> tuple[float, bool]:
     fields = line.text.split(maxsplit=1)
     if len(fields) != 2:
-        raise CorpusError(f"{line.where}: {POINT_FORM}; found {_shown(line.text)}")
+        raise CorpusError(f"{line.where}: {POINT_FORM}; found {shown(line.text)}")
     letter = fields[1][0].lower()
     if letter not in LETTERS:
         known = ", ".join(LETTERS)
         raise CorpusError(
-            f"{line.where}: expected a label whose first letter is one of {known}; found {_shown(fields[1])}"
+            f"{line.where}: expected a label whose first letter is one of {known}; found {shown(fields[1])}"
         )
     return _seconds(fields[0], line, POINT_FORM), LETTERS[letter]
 
@@ -99,12 +99,7 @@ def _seconds(field: str, line: Line, form: str) -> float:
         seconds = float(field.replace("_", "?"))  # Python would read 1_5 as 15
     except ValueError:
         comma = " (write a decimal point, not a comma)" if "," in field else ""
-        raise CorpusError(f"{line.where}: {form}; found the time {_shown(field)}{comma}") from None
+        raise CorpusError(f"{line.where}: {form}; found the time {shown(field)}{comma}") from None
     if not math.isfinite(seconds) or seconds < 0:
-        raise CorpusError(f"{line.where}: {form}, none of them negative or endless; found the time {_shown(field)}")
+        raise CorpusError(f"{line.where}: {form}, none of them negative or endless; found the time {shown(field)}")
     return seconds
-
-
-def _shown(text: str) -> str:
-    """Quoted, on one line, and no longer than it takes to recognise it."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.files import files_below, is_audio
 from svdx.corpora.labels import read_change_points
 from svdx.corpora.track import Track
-from svdx.errors import CorpusError
+from svdx.errors import AudioError, CorpusError
+from svdx.soundfiles import opened
 
 PIECE = re.compile(r"RM-P(\d{3})(?!\d)", re.IGNORECASE)
 NUMBER = re.compile(r"(?<!\d)\d{3}(?!\d)")
@@ -89,7 +89,8 @@ def _number(name: str) -> str | None:
 
 def _track(number: str, audio: Path, labels: Path) -> Track:
     try:
-        duration = soundfile.info(audio).duration
-    except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(f"{audio}: cannot be read as audio ({error}): copy it again or take it away") from error
+        with opened(audio) as file:
+            duration = file.frames / file.samplerate
+    except AudioError as error:
+        raise CorpusError(f"{error}: copy it again or take it away") from error
     return Track(f"RM-P{number}", audio, read_change_points(labels, duration))

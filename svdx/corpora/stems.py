@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.files import by_stem, entries_of, is_audio
 from svdx.corpora.labels import read_lab
 from svdx.corpora.track import Segment, Track
-from svdx.errors import CorpusError
+from svdx.errors import AudioError, CorpusError
+from svdx.soundfiles import expect_bounded, opened
 
 WINDOW = 0.05  # seconds, not overlapping
 BELOW = 30.0  # dB below the loud windows (95th percentile): vocal down to there
 FLOOR = -70.0  # dBFS: never vocal below it, so that the dither of a silent stem is not singing
 SMOOTHED = 7  # windows of the median: 0.35 s
-BLOCK = 600  # windows read at a time: 30 s
+BLOCK = 2**22  # samples of all channels read at a time, to whole windows
 
 MUSDB18_VALID = frozenset(
     {
@@ -123,14 +123,19 @@ def vocal_segments(vocals: Path) -> tuple[Segment, ...]:
 def _levels(path: Path) -> tuple[np.ndarray, float, float]:
     """RMS of each window over all channels, full scale 1; length of a window and of the file in seconds."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             window = max(1, round(WINDOW * file.samplerate))
-            blocks = file.blocks(window * BLOCK, dtype="float64", always_2d=True)
-            power = np.concatenate([_power(block, window) for block in blocks] or [np.empty(0)])
-            duration = file.frames / file.samplerate
+            at_once = max(1, BLOCK // (window * file.channels))
+            powers, n = [], 0
+            # Not `file.blocks`: that makes up what the header promises and the file lacks.
+            while len(block := file.read(window * at_once, dtype="float64", always_2d=True)):
+                powers.append(_power(block, window))
+                n += len(block)
+                expect_bounded(path, n * file.channels)
+            power, duration = np.concatenate([*powers, np.empty(0)]), n / file.samplerate
             seconds = window / file.samplerate
-    except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(f"{path}: cannot be read as audio ({error}): copy it again") from error
+    except AudioError as error:
+        raise CorpusError(f"{error}: copy it again") from error
     if not power.size or not np.isfinite(power).all():
         problem = "has samples that are not numbers" if power.size else "has no samples"
         raise CorpusError(f"{path}: {problem}: export it again, or put a .lab file beside it")

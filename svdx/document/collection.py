@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 
 from svdx.corpora.beside import name_of, track_at
-from svdx.document.finished import appearing, facts_of, forget_unfinished, is_finished, sign
+from svdx.document.finished import ASIDE, appearing, facts_of, forget_unfinished, is_finished, sign
 from svdx.document.request import Request
 from svdx.engines.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
 from svdx.errors import AudioError, ConfigError, CorpusError
 from svdx.report import index_page
 from svdx.whole import whole
+
+TAKEN = ("index.html", ASIDE, ".hydra", "explain.log", "config.yaml", "summary.json")  # beside the tracks' directories
 
 
 @dataclass
@@ -97,7 +99,7 @@ def names(files: Sequence[Path]) -> list[str]:
     >>> names([Path("a/x.wav"), Path("b/x.mp3"), Path("y.wav")])
     ['x', 'x 2', 'y']
     """
-    given: dict[str, None] = {}
+    given: dict[str, None] = dict.fromkeys(TAKEN)
     last: dict[str, int] = {}  # number that was given with a name
     for path in files:
         first = name = name_of(path)
@@ -105,4 +107,4 @@ def names(files: Sequence[Path]) -> list[str]:
             last[first] = last.get(first, 1) + 1
             name = f"{first} {last[first]}"
         given[name] = None
-    return list(given)
+    return list(given)[len(TAKEN) :]

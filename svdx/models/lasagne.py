@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from svdx.containers import read_arrays
 from svdx.errors import WeightsError
 from svdx.models.inverternet import EPSILON
 from svdx.models.svdnet import SVDNet
@@ -48,11 +49,11 @@ def read_upconv(path: Path) -> UpConv:
 
 def _arrays(path: Path) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = [file[f"param{i}"] for i in range(len(file.files))]
-            if any(array.dtype.kind not in "fiu" for array in arrays):
-                raise TypeError("some of them hold no numbers")
-            return arrays
+        found = read_arrays(path)
+        arrays = [found[f"param{i}"] for i in range(len(found))]
+        if any(array.dtype.kind not in "fiu" for array in arrays):
+            raise TypeError("some of them hold no numbers")
+        return arrays
     except Exception as error:  # numpy, zipfile and zlib raise as many kinds as torch does
         raise WeightsError(
             f"{path}: expected plain arrays param0, param1, … as Lasagne saves them ({error})"

@@ -5,7 +5,6 @@ Nothing here executes what a file holds: checkpoints are loaded with `weights_on
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
 from collections.abc import Callable
@@ -13,17 +12,18 @@ from functools import partial
 from numbers import Real
 from pathlib import Path
 
-import numpy as np
 import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError, WeightsError
+from svdx.containers import expect_plain
+from svdx.errors import ConfigError, WeightsError, expect_file
 from svdx.models import lasagne
 from svdx.models.inverternet import InverterNet
 from svdx.models.layers import FC8
 from svdx.models.mapinverter import MapInverter
+from svdx.models.standardisation import load_standardisation
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 from svdx.whole import whole
@@ -98,8 +98,7 @@ def load_classifier(
     else:
         state, description = _read(path)
         _expect("svdnet", description, path)
-        network = _build(SVDNet, ("frames", "bands"), description, path)
-        _fill(network, state, path)
+        network = _build(SVDNet, ("frames", "bands"), description, state, path)
     _expect_finite(network, path)
     if standardisation is not None:
         if not isinstance(standardisation, tuple):
@@ -132,9 +131,8 @@ def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = N
         kind = MapInverter if description.get("network") == "mapinverter" else UpConv
         _expect("mapinverter" if kind is MapInverter else "upconv", description, path)
         of_layer = partial(kind, layer=description.get("layer", FC8))
-        network = _build(of_layer, ("width", "frames", "bands"), description, path)
+        network = _build(of_layer, ("width", "frames", "bands"), description, state, path)
         network.inverts = description.get("inverts", "")
-        _fill(network, state, path)
     _expect_finite(network, path)
     if layer and network.layer != layer:
         raise WeightsError(f"{path}: inverts {network.layer}, not {layer}; layer={network.layer} uses it")
@@ -175,28 +173,8 @@ def _said(path: Path) -> dict[str, str]:
 
 def said_of(path: str | Path) -> dict[str, str]:
     """What `save` was told of the training; nothing of files of other kinds."""
-    if Path(path).suffix != ".safetensors":
-        return {}
-    said = _read(Path(path))[1]
+    said = _said(Path(path)) if Path(path).suffix == ".safetensors" else {}
     return {key: said[key] for key in ("schedule", "updates") if key in said}
-
-
-def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor]:
-    """Read per-band mean and standard deviation, [n_bands] float32 each, from .csv (band, mean, std) or .npz."""
-    path = Path(str(path))
-    expect_file(path)
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                mean, std = arrays["mean"], arrays["std"]
-        else:
-            rows = list(csv.DictReader(path.read_text().splitlines()))
-            mean, std = (np.array([float(row[key]) for row in rows]) for key in ("mean", "std"))
-    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for a damaged file
-        raise WeightsError(f"{path}: not a standardisation; expected mean and std for every band ({error})") from error
-    if mean.shape != (n_bands,) or std.shape != (n_bands,) or not (np.isfinite(mean).all() and (std > 0).all()):
-        raise WeightsError(f"{path}: expected {n_bands} finite means and {n_bands} positive standard deviations")
-    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -205,23 +183,18 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             with safetensors.safe_open(path, framework="pt") as file:
                 return load_file(path), dict(file.metadata() or {})
         if path.suffix == ".ckpt":
+            expect_plain(path)
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             state = {
                 name.removeprefix("network."): value
                 for name, value in checkpoint["state_dict"].items()
                 if name.startswith("network.")
             }
-            return state, dict(checkpoint.get("svdx", {}))
+            return state, {str(key): str(value) for key, value in checkpoint.get("svdx", {}).items()}
     except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged or foreign file
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path}: damaged, or not a weight file of svdx ({reason})") from error
     raise WeightsError(f"{path}: unknown kind of weight file; expected .ckpt, .safetensors or .npz")
-
-
-def expect_file(path: Path) -> None:
-    """Raises WeightsError where no file is."""
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
 
 
 def _expect(network: str, description: dict[str, str], path: Path) -> None:
@@ -230,22 +203,33 @@ def _expect(network: str, description: dict[str, str], path: Path) -> None:
         raise WeightsError(f"{path}: holds {found}, expected {network}; are classifier and inverter swapped?")
 
 
-def _build(kind: Callable[..., nn.Module], keys: tuple[str, ...], description: dict[str, str], path: Path) -> nn.Module:
+def _build(
+    kind: Callable[..., nn.Module],
+    keys: tuple[str, ...],
+    description: dict[str, str],
+    state: dict[str, Tensor],
+    path: Path,
+) -> nn.Module:
+    """The network that a file describes, with its arrays. It takes memory only if the file can hold its weights."""
     try:
-        return kind(**{key: int(description[key]) for key in keys})
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        sizes = {key: int(description[key]) for key in keys}
+        with torch.device("meta"):
+            expected = kind(**sizes).state_dict()
+        fits = sum(value.numel() for value in expected.values()) <= path.stat().st_size  # a byte each at least
+        network = kind(**sizes) if fits else None
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ConfigError) as error:
         raise WeightsError(f"{path}: no network can be built of {description}; {DAMAGED}") from error
-
-
-def _size(size: tuple[int, int]) -> str:
-    return "{} frames of {} bands".format(*size)
-
-
-def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    if network is None:
+        raise WeightsError(f"{path}: smaller than the network that it says it holds, {description}; {DAMAGED}")
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{path}: its arrays do not fit the network ({' '.join(str(error).split())})") from error
+    return network
+
+
+def _size(size: tuple[int, int]) -> str:
+    return "{} frames of {} bands".format(*size)
 
 
 def _expect_finite(network: nn.Module, path: Path) -> None:

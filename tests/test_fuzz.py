@@ -1,0 +1,83 @@
+"""A thousand damaged and hostile files end in a result or in one of svdx's own errors; and the watchdog sees."""
+
+import sys
+from collections import Counter
+
+import pytest
+
+from fuzz import run as runner
+from fuzz.child import case, outcome
+from fuzz.run import run
+from fuzz.seeds import seeds
+from fuzz.targets import TARGETS
+
+
+@pytest.fixture(scope="module")
+def kinds():
+    return seeds()
+
+
+def test_a_thousand_cases():
+    tried = run(1000, seed=0)
+    assert [f"{one.number} {one.kind}: {one.failure}" for one in tried if one.failure] == []
+    assert [one.number for one in tried] == list(range(1000))
+    assert min(Counter(one.kind for one in tried).values()) > 80
+
+
+def test_files_that_are_right_are_read(kinds, tmp_path):
+    assert set(kinds) == set(TARGETS)
+    for kind, files in kinds.items():
+        for content in files[:1] if kind == "list" else files:  # the other list's name is Latin-1 of a file in UTF-8
+            path = tmp_path / f"case.{kind}"
+            path.write_bytes(content)
+            assert outcome(kind, path) == ""
+
+
+def test_a_case_of_a_seed_is_always_the_same(kinds):
+    assert [case(kinds, 3, n) for n in range(40)] == [case(kinds, 3, n) for n in range(40)]
+    assert case(kinds, 3, 0) != case(kinds, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [(KeyError("x"), "KeyError"), (SystemExit(2), "SystemExit"), (MemoryError(), "more memory"), (None, "")],
+)
+def test_what_is_no_error_of_svdx_is_a_failure(monkeypatch, tmp_path, raised, said):
+    from svdx.errors import WeightsError
+
+    def load(path):
+        if isinstance(raised, MemoryError):
+            raise WeightsError("damaged") from raised
+        raise raised or WeightsError("damaged")
+
+    monkeypatch.setitem(TARGETS, "ckpt", load)
+    assert said in outcome("ckpt", tmp_path / "a.ckpt") and bool(said) == bool(outcome("ckpt", tmp_path / "a.ckpt"))
+
+
+CHILD = """
+import json, os, sys, time
+for number in range(int(sys.argv[4]), int(sys.argv[5])):
+    print(json.dumps({"number": number, "kind": "lab"}), flush=True)
+    if number == 1: time.sleep(60)
+    if number == 3: os.abort()
+    print(json.dumps({"what": "", "seconds": 0.0, "bytes": 10**(number + 3)}), flush=True)
+"""
+
+
+def test_who_hangs_dies_or_takes_too_much_is_named_and_the_others_are_tried(monkeypatch):
+    real = runner.subprocess.Popen
+
+    def popen(command, **options):
+        return real([sys.executable, "-c", CHILD, *command[1:]], **options)
+
+    monkeypatch.setattr(runner.subprocess, "Popen", popen)
+    monkeypatch.setattr(runner, "LONGEST", 0.5)
+    failures = [one.failure for one in run(8, seed=0)]
+    assert [failure.split()[0] if failure else "" for failure in failures] == [
+        "",
+        "hangs:",
+        "",
+        "dies,",
+        *[""] * 3,
+        "takes",
+    ]
