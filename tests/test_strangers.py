@@ -171,7 +171,7 @@ def test_more_entries_or_bytes_than_weights_have_are_refused(tmp_path, monkeypat
 
 
 def test_a_table_is_read_no_further_than_a_table_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr("svdx.models.weights.LARGEST_TABLE", 50)
+    monkeypatch.setattr("svdx.models.standardisation.LARGEST_TABLE", 50)
     (tmp_path / "a.csv").write_text("band,mean,std\n" + "".join(f"{i},0,1\n" for i in range(80)))
     with pytest.raises(WeightsError):
         load_standardisation(tmp_path / "a.csv", 80)
