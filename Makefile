@@ -24,7 +24,7 @@ demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanatio
 	@echo "Open $(DEMO)/explain/report.html and $(DEMO)/evaluate/curve.png"
 
 test: .venv/installed  ## every test
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/installed  ## the tests that take seconds
 	$(BIN)/pytest -m "not slow"

@@ -45,13 +45,14 @@ def evaluate(cfg: DictConfig) -> None:
     thresholds = points(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
-    pipeline.used["sound_and_labels"] = pipeline.store.fingerprint(data.test_set.tracks)
+    tracks = list(data.test_set.tracks)
     if cfg.detection:
+        tracks += pipeline.corpus.split("valid")
         for split in ("valid", "test"):
             every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
             build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
-    if is_there(cfg, directory, pipeline.used):
+    if is_there(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")
         return
     evaluator = Evaluator(explainer, thresholds, pipeline.controls(), cfg.agreement)
@@ -62,15 +63,15 @@ def evaluate(cfg: DictConfig) -> None:
     if not trainer.is_global_zero:  # what follows is for one process alone: nothing in it may wait for the others
         return
     rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
+    facts = {"n_excerpts": rows[0]["n"], "overrides": overrides(), **pipeline.provenance()}
     with appearing(directory) as place:
         write_curve(rows, place / "curve.csv")
         if agreement:
             write_table(agreement, place / "agreement.csv")
         curve_figure(rows).savefig(place / "curve.png", dpi=150)
         explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, place / "explanations")
-        log_evaluation(trainer.loggers, rows, agreement, scores, place / "curve.png")
-        facts = {"n_excerpts": rows[0]["n"], "overrides": overrides(), **pipeline.provenance()}
         write_summary(place, cfg, {**scores, **facts})
+    log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
     for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
         log.info(line)
     log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))

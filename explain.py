@@ -45,7 +45,7 @@ def explain_unit(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
     is_there(cfg, pipeline.directory)
     classifier = pipeline.classifier
-    if is_there(cfg, pipeline.directory, pipeline.used):
+    if is_there(cfg, pipeline.directory, pipeline.sources()):
         log.info(f"{pipeline.directory / 'maximised.png'} is there, with the same configuration and classifier")
         return
     found = extremes(classifier, name, partial(build, cfg.maximisation))
@@ -84,9 +84,8 @@ def explain(cfg: DictConfig) -> None:
         log.info(f"{len(found.done)} of {len(files)} tracks explained, {found.before} of them before")
         log.info(f"open {pipeline.directory / 'index.html'}")
         return
-    pipeline.used["sound_and_labels"] = pipeline.store.fingerprint([track])
     page = pipeline.directory / "report.html"
-    if is_there(cfg, pipeline.directory, pipeline.used):
+    if is_there(cfg, pipeline.directory, pipeline.sources([track])):
         log.info(f"{page} is there, with the same configuration, networks, sound and labels")
         return
     with appearing(pipeline.directory) as place:

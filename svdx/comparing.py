@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from svdx.callbacks.panels import images, table, wandb_only
@@ -57,8 +60,7 @@ def compare(cfg: DictConfig) -> None:
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     methods, trained = methods_of(pipeline)
-    pipeline.used["sound_and_labels"] = pipeline.store.fingerprint(data.test_set.tracks)
-    if is_there(cfg, directory, pipeline.used):
+    if is_there(cfg, directory, pipeline.sources(data.test_set.tracks)):
         log.info(f"{directory}: the comparison is there, with the same configuration, networks, sound and labels")
         return
     trainer = pipeline.trainer(directory)
@@ -69,14 +71,18 @@ def compare(cfg: DictConfig) -> None:
     bench = Bench(methods, *parts, Stems(data.test_set, pipeline.frontend), device)
     train = partial(train_inverter, pipeline) if bench.sanity.retrain else None
     study = bench(data.test_set, cfg.excerpts.batch_size, train)
+    provenance = pipeline.provenance()
     with appearing(directory) as place:
         study.save(place / "compare.npz")
-        write(pipeline, study, trained, trainer, place)
+        tell = write(pipeline, study, trained, provenance, place)
+    tell(trainer.loggers)
     log.info(f"open {directory / 'compare.html'}")
 
 
-def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl.Trainer, directory: Path) -> None:
-    """Rows, tables, figures and the summary into a directory; W&B shows the same."""
+def write(
+    pipeline: Pipeline, study: Study, trained: dict[str, str], provenance: dict[str, Any], directory: Path
+) -> Callable[[Sequence[Logger]], None]:
+    """Rows, tables, figures and the summary into a directory; returns what tells log and W&B of them."""
     cfg = pipeline.cfg
     found = rows(study)
     write_table(found, directory / "compare.csv", COLUMNS)
@@ -87,13 +93,24 @@ def write(pipeline: Pipeline, study: Study, trained: dict[str, str], trainer: pl
     write_page(cfg, study, tables, said, directory)
     equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
     excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
-    write_summary(
-        directory, cfg, {**counts(study), **headlines(by_name, cfg), "warnings": said, **pipeline.provenance()}
-    )
-    for logger in wandb_only(trainer.loggers):
+    numbers = headlines(by_name, cfg)
+    write_summary(directory, cfg, {**counts(study), **numbers, "warnings": said, **provenance})
+    return partial(tell, Path(cfg.paths.run), found, numbers, tables, said)
+
+
+def tell(
+    directory: Path,
+    found: list[dict],
+    numbers: dict[str, float],
+    tables: list[Section],
+    said: list[str],
+    loggers: Sequence[Logger],
+) -> None:
+    """Log and W&B say what stands in the directory."""
+    for logger in wandb_only(loggers):
         pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
         logger.log_metrics({"compare/rows": table(found), "compare/figures": images(pictures)})
-        logger.experiment.summary.update(headlines(by_name, cfg))
+        logger.experiment.summary.update(numbers)
     for section in tables:
         log.info(f"{section.title}: {', '.join(section.heads)}")
         for name, cells in section.lines.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhen
 from svdx.callbacks.panels import spread
 from svdx.checkpoints import LAST, Checkpoints, newest_sound
 from svdx.corpora.corpus import Corpus
+from svdx.corpora.digest import digest
+from svdx.corpora.track import Track
 from svdx.data.melstore import statistics
 from svdx.errors import ConfigError
 from svdx.explain.controls import make_controls
@@ -35,26 +38,14 @@ from svdx.loggers import make_loggers
 from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
 from svdx.models.weights import fingerprint, is_classifier, is_inverter_of, load_classifier, load_inverter, said_of
-from svdx.multirun import in_multirun
 from svdx.provenance import write_summary
-from svdx.rehearsal import rehearse
+from svdx.rehearsal import check_devices, rehearse, world_size
 from svdx.schedules import compare_schedules, schedule
 from svdx.settings import build, build_explainer, check, parts_needed
 
 EXAMPLES = 256  # training excerpts that an explainer may see
 
 log = logging.getLogger(__name__)
-
-
-def world_size(trainer: DictConfig) -> int:
-    """How many processes a trainer's node asks for. Raises: ConfigError for GPUs that are not there."""
-    return build(trainer, logger=False, enable_checkpointing=False).world_size
-
-
-def check_devices(trainer: DictConfig) -> None:
-    """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
-    if world_size(trainer) > 1 and in_multirun():
-        raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
 class Pipeline:
@@ -137,10 +128,21 @@ class Pipeline:
 
     def provenance(self) -> dict[str, Any]:
         """For a summary: where the networks came from, and hashes of them and of the splits that were used."""
+        splits = {"corpus": self.corpus.digests()} if "corpus" in vars(self) else {}
+        return {**self.used, "hashes": {**self._hashes(), **splits}}
+
+    def sources(self, tracks: Sequence[Track] = ()) -> dict[str, Any]:
+        """What a result over these tracks comes from, beside the configuration, as its summary says it."""
+        if tracks:
+            self.used["sound_and_labels"] = digest(tracks)
+        return {**self.used, "hashes": self._hashes()}
+
+    def _hashes(self) -> dict[str, str]:
         made = vars(self)
-        networks = {name: fingerprint(made[name], whole=True) for name in ("classifier", "inverter") if name in made}
-        splits = {"corpus": made["corpus"].digests()} if "corpus" in made else {}
-        return {**self.used, "hashes": {**networks, **splits}}
+        found = {name: fingerprint(made[name], whole=True) for name in ("classifier", "inverter") if name in made}
+        if "examples" in made:
+            found["examples"] = hashlib.sha256(self.examples.numpy().tobytes()).hexdigest()[:16]
+        return found
 
     def _making(self, path: Path) -> AbstractContextManager:
         """While nobody else makes a model. The processes of one trainer make it together: none may wait for another."""

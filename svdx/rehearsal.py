@@ -9,7 +9,19 @@ from torch import nn
 
 from svdx.errors import ConfigError
 from svdx.explain.controls import make_controls
+from svdx.multirun import in_multirun
 from svdx.settings import build, build_explainer, parts_needed
+
+
+def world_size(trainer: DictConfig) -> int:
+    """How many processes a trainer's node asks for. Raises: ConfigError for GPUs that are not there."""
+    return build(trainer, logger=False, enable_checkpointing=False).world_size
+
+
+def check_devices(trainer: DictConfig) -> None:
+    """Refuse GPUs that are not there, and several devices in a multirun, before anything is made."""
+    if world_size(trainer) > 1 and in_multirun():
+        raise ConfigError("several devices in a multirun: each of their processes would run the whole sweep; use one")
 
 
 def rehearse(cfg: DictConfig, store: Any) -> None:

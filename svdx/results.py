@@ -6,16 +6,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities import rank_zero_only
 
 from svdx.errors import ConfigError, writing
 from svdx.provenance import CONFIG, SUMMARY
+from svdx.whole import whole
 
 ASIDE = ".results"  # in a run's directory, while they are written
 LOCK = ".hydra/run.lock"
@@ -45,7 +48,7 @@ def occupied(directory: Path) -> Iterator[None]:
     except Timeout as error:
         raise ConfigError(
             f"{directory}: another run is at work there: wait for it, or give another hydra.run.dir"
-        ) from (error)
+        ) from error
     try:
         yield
     finally:
@@ -55,21 +58,18 @@ def occupied(directory: Path) -> Iterator[None]:
 def is_there(
     cfg: DictConfig, directory: Path, used: dict[str, str] | None = None, aside_from: Collection[str] = ()
 ) -> bool:
-    """Does a directory hold the finished result of this very configuration? With overwrite=true it is removed.
+    """Does a directory hold the finished result of this very configuration? With overwrite=true it is to be replaced.
 
-    used: what else the result must come from, as its summary says; aside_from: sections that may differ
+    used: what else the result must come from, as its summary says, of a mapping the names that are in it; aside_from:
+    sections that may differ
     Raises: ConfigError where it holds another result.
     """
     found = _summary(directory)
-    if found is None:
+    if found is None or cfg.overwrite:
         return False
-    if cfg.overwrite:
-        if _is_first():
-            forget(directory)
-        return False
-    if _plain(OmegaConf.load(directory / CONFIG), aside_from) != _plain(cfg, aside_from):
+    if _of_file(directory / CONFIG, aside_from) != _plain(OmegaConf.to_container(cfg, resolve=True), aside_from):
         raise ConfigError(f"{directory} holds the result of another configuration: {WAYS}")
-    other = [name for name, value in (used or {}).items() if found.get(name) != value]
+    other = [name for name, value in (used or {}).items() if not _holds(found.get(name), value)]
     if other:
         raise ConfigError(f"{directory} holds the result of another {' and '.join(other)}: {WAYS}")
     return True
@@ -106,10 +106,12 @@ def appearing(directory: Path) -> Iterator[Path]:
         aside.mkdir(parents=True)
         try:
             yield aside
-            names = sorted({path.name for path in aside.iterdir()} - {SUMMARY})
+            sizes = {path.name: _size(path) for path in sorted(aside.iterdir()) if path.name != SUMMARY}
             summary = json.loads((aside / SUMMARY).read_text())
-            (aside / SUMMARY).write_text(json.dumps({**summary, FILES: names}, indent=2) + "\n")
-            for name in (*names, SUMMARY):
+            with whole(aside / SUMMARY) as unfinished:
+                unfinished.write_text(json.dumps({**summary, FILES: sizes}, indent=2) + "\n")
+            forget(directory)
+            for name in (*sizes, SUMMARY):
                 _remove(directory / name)
                 (aside / name).replace(directory / name)
         finally:
@@ -118,7 +120,7 @@ def appearing(directory: Path) -> Iterator[Path]:
 
 def forget(directory: Path) -> None:
     """Remove a finished result: first the summary, without which it is none."""
-    files = (_summary(directory) or {}).get(FILES, [])
+    files = (_summary(directory) or {}).get(FILES, {})
     _remove(directory / SUMMARY)
     for path in list(directory.iterdir()):
         if path.name in files:
@@ -129,14 +131,32 @@ def _summary(directory: Path) -> dict | None:
     """That of a finished result, all of whose files are there."""
     try:
         found = json.loads((directory / SUMMARY).read_text())
-        whole = all((directory / name).exists() for name in (CONFIG, *found.get(FILES, [])))
+        complete = all(_size(directory / name) == size for name, size in found.get(FILES, {}).items())
     except (OSError, ValueError, AttributeError, TypeError):
         return None
-    return found if whole else None
+    return found if complete and (directory / CONFIG).is_file() else None
 
 
-def _plain(cfg: DictConfig, aside_from: Collection[str]) -> dict:
-    values = OmegaConf.to_container(cfg, resolve=True)
+def _size(path: Path) -> int | None:
+    """Bytes of a file, None for a directory. Raises: OSError."""
+    return None if path.is_dir() else path.stat().st_size
+
+
+def _holds(found: object, asked: object) -> bool:
+    if isinstance(asked, Mapping):
+        return isinstance(found, Mapping) and all(found.get(name) == value for name, value in asked.items())
+    return found == asked
+
+
+def _of_file(path: Path, aside_from: Collection[str]) -> dict | None:
+    """A configuration that was written resolved; None of a file that holds none."""
+    try:
+        return _plain(OmegaConf.to_container(OmegaConf.load(path), resolve=False), aside_from)
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, OmegaConfBaseException):
+        return None
+
+
+def _plain(values: dict, aside_from: Collection[str]) -> dict:
     return {key: value for key, value in values.items() if key not in (*HOW, *aside_from)}
 
 

@@ -28,6 +28,7 @@ COLUMNS = (  # of a curve.csv
     "excerpts.split",
 )
 CURVE = "curve.csv"
+HOW = {"overwrite=true", "resume=true"}  # say nothing of a result
 
 
 def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
@@ -38,7 +39,7 @@ def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
     if not all(path.is_file() for path in (job / SUMMARY, job / CURVE)):
         return None
     summary = json.loads((job / SUMMARY).read_text())
-    if summary.get("overrides") != overrides:
+    if set(summary.get("overrides", ())) - HOW != set(overrides) - HOW:
         return None
     return read_curve(job / CURVE), summary["empty_mask/explanation_loss_percent"]
 

@@ -1,7 +1,14 @@
 """Functions run by real processes that begin at the same moment."""
 
 import multiprocessing
+import signal
+import time
+from itertools import count
 
+import numpy as np
+import pytest
+
+TRIALS = [*range(3), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(3, 20))]
 LONGEST = 300  # seconds
 PROCESSES = multiprocessing.get_context("fork")
 
@@ -21,3 +28,21 @@ def in_processes(function, n=8):
         process.join(LONGEST)
         process.kill()
     return [process.exitcode for process in started]
+
+
+def killed_while(repeat, begun, trial, longest=0.2):
+    """A process that calls repeat(1), repeat(2), … is killed at a random moment after begun() came true."""
+
+    def forever():
+        for number in count(1):
+            repeat(number)
+
+    process = PROCESSES.Process(target=forever)
+    process.start()
+    until = time.monotonic() + LONGEST
+    while not begun() and time.monotonic() < until:
+        time.sleep(0.001)
+    time.sleep(np.random.default_rng(trial).uniform(0, longest))
+    process.kill()
+    process.join(LONGEST)
+    assert process.exitcode == -signal.SIGKILL

@@ -119,6 +119,12 @@ def pytest_configure(config):  # Lightning advises worker processes; tests have 
     config.addinivalue_line("filterwarnings", "ignore:.*does not have many workers.*")
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no process is left alone with one in the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory):
     return Shell(tmp_path_factory.mktemp("commands"))

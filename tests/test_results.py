@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from at_once import in_processes
+from at_once import TRIALS, in_processes, killed_while
 from omegaconf import OmegaConf
 
 from svdx.errors import ConfigError
-from svdx.provenance import write_summary
+from svdx.provenance import write_config, write_summary
 from svdx.results import appearing, begin_training, is_there, occupied
 
 
@@ -35,7 +35,11 @@ WHOLE = ["config.yaml", "curve.csv", "explanations", "summary.json"]
 def test_results_appear_together_with_the_summary_that_names_them(tmp_path):
     finish(tmp_path, config())
     assert names(tmp_path) == WHOLE
-    assert json.loads((tmp_path / "summary.json").read_text())["files"] == WHOLE[:-1]
+    assert json.loads((tmp_path / "summary.json").read_text())["files"] == {
+        "config.yaml": (tmp_path / "config.yaml").stat().st_size,
+        "curve.csv": 5,
+        "explanations": None,
+    }
 
 
 def test_results_that_are_not_finished_leave_what_was_there(tmp_path):
@@ -76,6 +80,30 @@ def test_the_summary_comes_last(tmp_path, monkeypatch):
     assert is_there(config(), tmp_path)
 
 
+@pytest.mark.parametrize("trial", TRIALS)
+def test_killed_at_any_moment_a_result_is_whole_or_none(tmp_path, trial):
+    """Results of sixty files of the same size, one after the other, each of another seed."""
+    files = [f"{number:02d}" for number in range(60)]
+
+    def write(number):
+        with appearing(tmp_path) as place:
+            for name in files:
+                (place / name).write_text(f"{number:06d}")
+            write_config(place, config(seed=number))
+            (place / "summary.json").write_text(f'{{"seed": {number}}}')
+
+    killed_while(write, (tmp_path / "summary.json").exists, trial, 0.05)
+    try:
+        seed = json.loads((tmp_path / "summary.json").read_text())["seed"]
+    except FileNotFoundError:
+        seed = None
+    if seed is not None:
+        assert is_there(config(seed=seed), tmp_path)
+        assert {(tmp_path / name).read_text() for name in files} == {f"{seed:06d}"}
+    write(7)
+    assert is_there(config(seed=7), tmp_path) and not (tmp_path / ".results").exists()
+
+
 def test_the_result_of_the_same_configuration_is_used_again(tmp_path):
     assert not is_there(config(), tmp_path)
     finish(tmp_path, config(), classifier="a")
@@ -94,7 +122,45 @@ def test_another_result_is_refused_unless_told_to_overwrite(tmp_path, change, us
     assert str(tmp_path) in str(error.value) and names(tmp_path) == WHOLE
     (tmp_path / "thesis.txt").write_text("mine")
     assert not is_there(config(**change, overwrite=True), tmp_path, used)
-    assert names(tmp_path) == ["thesis.txt"]
+    assert names(tmp_path) == [*WHOLE, "thesis.txt"]  # until there is another
+
+
+def test_another_result_takes_the_place_of_the_first_with_all_of_its_files(tmp_path):
+    finish(tmp_path, config())
+    (tmp_path / "thesis.txt").write_text("mine")
+    with appearing(tmp_path) as place:
+        (place / "page.html").write_text("page")
+        write_summary(place, config(), {})
+    assert names(tmp_path) == ["config.yaml", "page.html", "summary.json", "thesis.txt"]
+
+
+def test_a_path_with_a_dollar_is_the_same_when_it_was_written(tmp_path):
+    cfg = config(audio=r"a \${seed}.wav")
+    assert OmegaConf.to_container(cfg, resolve=True)["audio"] == "a ${seed}.wav"
+    finish(tmp_path, cfg)
+    assert is_there(cfg, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "a: [", "\udc80"])
+def test_a_configuration_that_is_none_is_another(tmp_path, text):
+    finish(tmp_path, config())
+    size = (tmp_path / "config.yaml").stat().st_size
+    (tmp_path / "config.yaml").write_bytes(text.encode(errors="surrogateescape").ljust(size))
+    with pytest.raises(ConfigError, match="another configuration"):
+        is_there(config(), tmp_path)
+
+
+def test_of_hashes_only_those_that_are_asked_for_are_compared(tmp_path):
+    finish(tmp_path, config(), hashes={"classifier": "a", "corpus": {"test": "b"}})
+    assert is_there(config(), tmp_path, {"hashes": {"classifier": "a"}})
+    with pytest.raises(ConfigError, match="another hashes"):
+        is_there(config(), tmp_path, {"hashes": {"classifier": "c"}})
+
+
+def test_a_file_of_another_size_is_not_that_of_the_result(tmp_path):
+    finish(tmp_path, config())
+    (tmp_path / "curve.csv").write_text("")
+    assert not is_there(config(), tmp_path)
 
 
 @pytest.mark.parametrize("lost", ["curve.csv", "config.yaml", "summary.json"])

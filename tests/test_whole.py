@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from at_once import in_processes
+from at_once import TRIALS, in_processes, killed_while
 
 from svdx.whole import locked, whole
 
@@ -21,6 +21,23 @@ def test_what_is_not_finished_leaves_what_was_there(tmp_path):
         unfinished.write_text("newer")
         raise ZeroDivisionError
     assert path.read_text() == "new" and [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_killed_at_any_moment_a_file_is_the_old_or_the_new_one(tmp_path, trial):
+    path = tmp_path / "a.txt"
+
+    def write(number):
+        with whole(path) as unfinished, unfinished.open("w") as file:
+            for _ in range(100):
+                file.write(f"{number:06d}")
+                file.flush()
+
+    killed_while(write, path.exists, trial, 0.05)
+    text = path.read_text()
+    assert text == text[:6] * 100
+    write(7)
+    assert path.read_text() == "000007" * 100
 
 
 def test_it_takes_the_name_when_it_is_on_the_disk(tmp_path, monkeypatch):

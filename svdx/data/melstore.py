@@ -133,11 +133,6 @@ class MelStore:
             for kind in kinds:
                 write_sealed(self._path(track, kind), arrays[kind])
 
-    def fingerprint(self, tracks: Sequence[Track]) -> str:
-        """Sixteen hex digits that name tracks by their sound, as it is heard, and their labels."""
-        held = [(track.name, self._keys.get(track.audio) or self._key(track), track.segments) for track in tracks]
-        return hashlib.sha256(repr(held).encode()).hexdigest()[:16]
-
     def logmel(self, track: Track) -> np.ndarray:
         """Memory-mapped log-mel of a prepared track, [frames, bands]."""
         return np.load(self._path(track, "logmel"), mmap_mode="r", allow_pickle=False)
