@@ -65,7 +65,11 @@ def is_there(
     Raises: ConfigError where it holds another result.
     """
     found = _summary(directory)
-    if found is None or cfg.overwrite:
+    if cfg.overwrite:
+        return False
+    if found is None:
+        if any((directory / "checkpoints").glob("*.ckpt")):
+            raise ConfigError(f"{directory} holds a training that has not ended: {WAYS}")
         return False
     if _of_file(directory / CONFIG, aside_from) != _plain(OmegaConf.to_container(cfg, resolve=True), aside_from):
         raise ConfigError(f"{directory} holds the result of another configuration: {WAYS}")
@@ -82,6 +86,8 @@ def begin_training(cfg: DictConfig, directory: Path) -> None:
     """
     if cfg.resume and cfg.overwrite:
         raise ConfigError("resume=true goes on with what overwrite=true removes: give one of them")
+    if cfg.resume and FILES in (_summary(directory) or {}):
+        raise ConfigError(f"resume=true: {directory} holds the result of another command, not a training")
     if cfg.resume or not _is_first():
         return
     checkpoints = [directory / part / "checkpoints" for part in TRAININGS]

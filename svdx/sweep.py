@@ -16,6 +16,7 @@ from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_cur
 from svdx.multirun import jobs, shared
 from svdx.plots import curve_figure
 from svdx.provenance import SUMMARY
+from svdx.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def gather(sweep: str | Path) -> list[dict]:
     rows = [row for points in group(rows).values() for row in points]
     write_curve(rows, sweep / CURVE)
     write_table(scores, sweep / "scores.csv", list(dict.fromkeys(chain.from_iterable(scores))))
-    curve_figure(rows).savefig(sweep / "curve.png", dpi=150)
+    with whole(sweep / "curve.png") as picture:
+        curve_figure(rows).savefig(picture, format="png", dpi=150)
     log.info(f"{len(rows)} rows of {len(asked)} jobs in {sweep / CURVE}")
     return rows
 

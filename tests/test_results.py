@@ -206,6 +206,20 @@ def test_a_training_does_not_replace_another_commands_result(tmp_path):
         begin_training(config(), tmp_path)
 
 
+def test_another_command_does_not_write_into_a_training_that_has_not_ended(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(ConfigError, match="holds a training that has not ended: overwrite=true"):
+        is_there(config(), tmp_path)
+    assert not is_there(config(overwrite=True), tmp_path)
+
+
+def test_a_training_does_not_go_on_from_another_commands_result(tmp_path):
+    finish(tmp_path, config())
+    with pytest.raises(ConfigError, match="holds the result of another command"):
+        begin_training(config(resume=True), tmp_path)
+
+
 def test_to_go_on_and_to_replace_exclude_each_other(tmp_path):
     with pytest.raises(ConfigError, match="give one of them"):
         begin_training(config(resume=True, overwrite=True), tmp_path)

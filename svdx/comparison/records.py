@@ -37,13 +37,10 @@ class Study:
     methods: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write everything into one .npz: the study's arrays, and a method's as METHOD/NAME; whole or not at all."""
+        """Write everything into one .npz: the study's arrays, and a method's as METHOD/NAME."""
         arrays = {part.name: np.asarray(getattr(self, part.name)) for part in fields(self) if part.name != "methods"}
         arrays |= {f"{name}/{key}": array for name, found in self.methods.items() for key, array in found.items()}
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        unfinished.replace(path)
+        np.savez_compressed(path, **arrays)
 
 
 def gathered(pieces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from svdx.errors import ConfigError
 from svdx.explain.controls import CONTROLS
+from svdx.whole import whole
 
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
 TEXT = ("explainer", "data", "split", "keep", "fill", RUN)
@@ -38,13 +39,10 @@ def write_curve(rows: Sequence[dict], path: str | Path) -> None:
 
 def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] | None = None) -> None:
     """Write rows as CSV, whole or not at all; columns: their order (None: the first row's)."""
-    path = Path(path)
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", newline="") as file:
+    with whole(Path(path)) as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns or list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    unfinished.replace(path)
 
 
 def read_curve(path: str | Path) -> list[dict]:
