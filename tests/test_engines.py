@@ -272,6 +272,7 @@ def test_ray_gives_the_files_of_one_process_though_a_worker_is_killed(shell, wor
     with meanwhile(kill):
         _, done = shell("ray", "explain.py", *words, "engine=ray", "engine.workers=2")
     assert len(found["workers"]) == 2 and 0 < len(found["finished"]) < 7
-    assert "7 of 8 tracks explained, 0 of them before" in done.stdout
+    # a track that was finished when its worker was killed, but not yet reported, is found there by the next one
+    assert re.search("7 of 8 tracks explained, [01] of them before", done.stdout), done.stdout
     assert_same(directory, alone)
     assert {place: (place / "report.html").stat().st_mtime_ns for place in found["finished"]} == found["finished"]
