@@ -38,10 +38,7 @@ def rows(frontend: FrontEnd) -> list[Row]:
 
 
 def _whole_path(frontend: FrontEnd, place: Path, ending: str) -> Row:
-    path = place / f"0.{ending}"
-    with soundfile.SoundFile(path, "w", RATE, 2, **FORMATS[ending]) as file:
-        for second in np.split(music(SECONDS), SECONDS):  # libsndfile's encoder of ogg dies of a large block
-            file.write(second)
+    path = _written(place / f"0.{ending}", music(SECONDS))
     with one_core():
         ours, floor = in_turn(
             lambda: frontend.of_track(decode(path, frontend.sample_rate)), lambda: soundfile.read(path), times=3
@@ -50,9 +47,18 @@ def _whole_path(frontend: FrontEnd, place: Path, ending: str) -> Row:
     return Row(what, milliseconds(ours, 0), milliseconds(floor, 0), ours / floor, "at most 2")
 
 
+def _written(path: Path, sound: np.ndarray) -> Path:
+    with soundfile.SoundFile(path, "w", RATE, 2, **FORMATS[path.suffix[1:]]) as file:
+        for second in np.split(sound, SECONDS):  # libsndfile's encoder of ogg dies of a large block
+            file.write(second)
+    return path
+
+
 def _store(frontend: FrontEnd, place: Path) -> Row:
-    for number in range(1, FILES):
-        shutil.copy(place / "0.ogg", place / f"{number}.ogg")
+    """Each of the files is as loud as no other: the store hears the same bytes only once."""
+    sound = music(SECONDS)
+    for number in range(FILES):
+        _written(place / f"{number}.ogg", sound * (1 - number / 100))
     tracks = [Track(str(number), place / f"{number}.ogg", ()) for number in range(FILES)]
 
     def prepare(workers: int) -> None:
