@@ -119,6 +119,7 @@ def test_the_curve_depends_on_neither_batches_workers_nor_threads(shell, curve, 
     expected = [row for row in expected if row["threshold"] in (0.3, 0.6)]
     for row, same in zip(found, expected, strict=True):
         assert row == pytest.approx(same, abs=1e-5, nan_ok=True)
+    assert scores(directory) == pytest.approx(scores(curve), abs=1e-5, nan_ok=True)
 
 
 def test_a_training_that_is_lost_says_so_in_a_line_and_leaves_the_models(shell, trained):

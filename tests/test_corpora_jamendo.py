@@ -143,7 +143,12 @@ def test_bounds(tmp_path, monkeypatch):
 def test_encrypted_or_unusual(tmp_path):
     with zipfile.ZipFile(tmp_path / "jamando.zip", "w", zipfile.ZIP_LZMA) as target:
         target.writestr("a.lab", "0 1 sing")
-    assert "unusual" in refusal(tmp_path / "jamando.zip")
+    assert "'a.lab' is encrypted or packed in an unusual way" in refusal(tmp_path / "jamando.zip")
+    content = bytearray(pack(tmp_path / "secret.zip", {"a.lab": "0 1 sing"}).read_bytes())
+    for place in (content.index(b"PK\3\4") + 6, content.index(b"PK\1\2") + 8):
+        content[place] |= 1  # its flags say: encrypted
+    (tmp_path / "secret.zip").write_bytes(content)
+    assert "'a.lab' is encrypted or packed in an unusual way" in refusal(tmp_path / "secret.zip")
     entry = zipfile.ZipInfo("a.lab")
     entry.extract_version = entry.create_version = 99  # of the zip format: not ours
     assert "cannot be unpacked" in refusal(pack(tmp_path / "newer.zip", {entry: "0 1 sing"}))

@@ -23,7 +23,9 @@ FIELDS = st.sampled_from(
     ["0", "1.5", "2", "-1", "nan", "1e400", "1,5", "sing", "nosing", "m", "e", "x", "\x00", "é", "١"]
 )
 LINES = st.lists(st.lists(FIELDS, max_size=4).map(" ".join), max_size=6)
+OVERLAPPING = st.tuples(*map(st.sampled_from, (["0", "0.5"], ["1", "2"], ["sing", "nosing"]))).map(" ".join)
 FILES = st.one_of(
+    st.lists(OVERLAPPING, max_size=4).map(lambda lines: "\n".join(lines).encode()),
     st.binary(max_size=200),
     st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.tuples(LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])).map(

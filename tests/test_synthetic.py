@@ -137,6 +137,7 @@ def test_an_interrupted_making_leaves_nothing_and_can_be_repeated(
 
     def interrupted(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
         if track == ("valid", 0):
+            assert not (tmp_path / "corpus").exists()  # nor would a kill leave anything there
             raise KeyboardInterrupt
         make_track(folder, recipe, track)
 
