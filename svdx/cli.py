@@ -9,17 +9,20 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import wandb
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from svdx.errors import SvdxError, printable
+from svdx.errors import SvdxError, TerminatedError, printable
 from svdx.multirun import in_multirun
 
 PATH = re.compile(r"([\w.@]+)=(.+)", re.DOTALL)
 SIMPLE = re.compile(r"[\w./-]+", re.ASCII)  # no syntax of Hydra's
+TERMINATED = "stopped by SIGTERM; a training goes on from what was saved last by the same command with resume=true"
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*does not have many workers.*",
     ".*GPU available but not used.*",
@@ -50,19 +53,25 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
         try:
             main(cfg)
             failed = 0
+        except SIGTERMException:  # Lightning's, where no update was in hand; it would end with exit code 0
+            _end(TerminatedError(TERMINATED))
         except (SvdxError, InstantiationException, OmegaConfBaseException) as error:
             cause = error.__cause__ if isinstance(error, InstantiationException) else error
             if not isinstance(cause, SvdxError | OmegaConfBaseException):
                 raise
-            if in_multirun():
-                raise cause from None
-            print(f"svdx: {_line(cause)}", file=sys.stderr)
-            sys.exit(getattr(cause, "exit_code", 1))
+            _end(cause)
         finally:
             if wandb.run is not None:
                 wandb.finish(exit_code=failed)
 
     return run
+
+
+def _end(cause: Exception) -> NoReturn:
+    if in_multirun():
+        raise cause from None
+    print(f"svdx: {_line(cause)}", file=sys.stderr)
+    sys.exit(getattr(cause, "exit_code", 1))
 
 
 def _line(cause: Exception) -> str:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from command_line import LONGEST, Shell
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from safetensors.torch import load_file
 
 from svdx.checkpoints import BEFORE, LAST, Checkpoints, newest_sound
+from svdx.cli import command
 from svdx.errors import ConfigError
 
 CLASSIFIER = ("limit_train_batches=3", "max_epochs=4", "check_val_every_n_epoch=2")
@@ -91,6 +93,17 @@ def test_told_to_stop_it_saves_the_update_in_hand_and_goes_on_to_the_same_weight
 
 def checkpoint(directory, step):
     Checkpoints().save_checkpoint({"step": step, "weights": torch.full((1000,), float(step))}, directory / LAST)
+
+
+def test_lightnings_own_end_on_sigterm_is_no_success(capsys):
+    @command
+    def main(cfg):
+        raise SIGTERMException
+
+    with pytest.raises(SystemExit) as end:
+        main(None)
+    assert end.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err.startswith("svdx: stopped by SIGTERM; a training goes on")
 
 
 def test_the_checkpoint_before_is_kept_and_taken_where_the_last_is_torn(tmp_path, caplog):
