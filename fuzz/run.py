@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LONGEST = 10.0  # seconds of a case
-LARGEST = 10**9  # bytes of memory, with those that Python and torch take
+LARGEST = 10**9  # bytes of memory, with those that Python and torch take for themselves
 BEGINNING = 120.0  # seconds that loading torch may take
 
 
