@@ -114,8 +114,6 @@ def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Band-limited resampling along the last axis. samples: [..., n] → [..., ceil(n · sample_rate / source_rate)]."""
     n = resampled_length(samples.shape[-1], source_rate, sample_rate)
     piece = max(RESAMPLED, 500 * sample_rate // math.gcd(source_rate, sample_rate))  # each piece makes its filter anew
-    if source_rate != sample_rate and not _has_cycle(source_rate, sample_rate):
-        return _span_without_cycle(samples, source_rate, sample_rate, slice(0, n))
     spans = [slice(first, min(first + piece, n)) for first in range(0, n, piece)]
     if source_rate == sample_rate or not spans:
         return samples

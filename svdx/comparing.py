@@ -32,6 +32,7 @@ from svdx.overrides import changed_options, chosen_files, ignored, options_line,
 from svdx.pipeline import Pipeline
 from svdx.plots_comparison import equal_area_figure, excerpts_figure
 from svdx.provenance import write_summary
+from svdx.rehearsal import world_size
 from svdx.report import render
 from svdx.results import appearing, is_there
 from svdx.settings import build, build_explainer, parts_needed
@@ -190,7 +191,7 @@ def expect_sense(cfg: DictConfig) -> None:
         raise ConfigError(f"compare.{key}: no such key; expected {', '.join(KEYS)}, as compare.equal_area.areas=[0.1]")
     if not cfg.compare.methods:
         raise ConfigError("compare.methods: none is left to compare")
-    if build(cfg.trainer, logger=False, enable_checkpointing=False).world_size > 1:
+    if world_size(cfg.trainer) > 1:
         raise ConfigError("experiment=compare runs on one device: give trainer.gpus=0 or 1")
     for word in ignored():
         raise ConfigError(f"{word}: has no part in experiment=compare; compare.methods.NAME.… changes a method")

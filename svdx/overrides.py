@@ -9,6 +9,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from svdx.multirun import overrides
 from svdx.settings import leaves, shown
 
 TYPED = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
@@ -26,19 +27,14 @@ def chosen_files() -> dict[str, str]:
     return {key.removeprefix(GROUP): file for key, file in choices.items() if key.startswith(GROUP)}
 
 
-def words() -> list[str]:
-    """What was typed; nothing outside of a command."""
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-
-
 def typed() -> list[str]:
     """What was typed of the bench and its excerpts, but for the split and what the bench's tables show."""
-    return [word for word in words() if TYPED.match(word)]
+    return [word for word in overrides() if TYPED.match(word)]
 
 
 def ignored() -> list[str]:
     """What was typed of the explainer, its mask and the curve, which the bench has its own of."""
-    return [word for word in words() if IGNORED.match(word)]
+    return [word for word in overrides() if IGNORED.match(word)]
 
 
 def changed_options(methods: DictConfig, files: Mapping[str, str]) -> dict[str, list[str]]:

@@ -21,8 +21,8 @@ def schedule(section: DictConfig) -> str:
 
 def compare_schedules(weights: Path, section: DictConfig) -> None:
     """Warn of weights that were trained in another way than the configuration asks for."""
-    found = said_of(weights).get("schedule", schedule(section))
-    if found != schedule(section):
-        differs = set(schedule(section).split()) - set(found.split())
-        now = " ".join(word for word in schedule(section).split() if word in differs)
+    asked = schedule(section)
+    found = said_of(weights).get("schedule", asked)
+    if found != asked:
+        now = " ".join(word for word in asked.split() if word not in found.split())
         log.warning(f"{weights}: trained with {found}; the configuration says {now}; train.py trains it anew")

@@ -16,6 +16,7 @@ from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_cur
 from svdx.multirun import jobs, shared
 from svdx.plots import curve_figure
 from svdx.provenance import SUMMARY
+from svdx.results import HOW
 from svdx.whole import whole
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ COLUMNS = (  # of a curve.csv
     "excerpts.split",
 )
 CURVE = "curve.csv"
-HOW = {"overwrite=true", "resume=true"}  # say nothing of a result
 
 
 def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
@@ -40,7 +40,8 @@ def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
     if not all(path.is_file() for path in (job / SUMMARY, job / CURVE)):
         return None
     summary = json.loads((job / SUMMARY).read_text())
-    if set(summary.get("overrides", ())) - HOW != set(overrides) - HOW:
+    how = {f"{key}=true" for key in HOW}
+    if set(summary.get("overrides", ())) - how != set(overrides) - how:
         return None
     return read_curve(job / CURVE), summary["empty_mask/explanation_loss_percent"]
 

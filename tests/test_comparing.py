@@ -270,7 +270,7 @@ def test_columns_in_which_no_star_is_possible_are_named(study):
     ],
 )
 def test_what_the_bench_has_its_own_of_is_refused(word, refused, monkeypatch):
-    monkeypatch.setattr("svdx.overrides.words", lambda: [word])
+    monkeypatch.setattr("svdx.overrides.overrides", lambda: [word])
     assert ignored() == [word] * refused
     if refused:
         with pytest.raises(ConfigError, match="has no part in experiment=compare"):

@@ -36,7 +36,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     | {"report", "whole"},
     "callbacks": {"audio", "explain", "evaluation", "frontend", "plots", "report", "sound"},
     "multirun": set(),
-    "sweep": {"evaluation", "multirun", "plots", "provenance", "whole"},
+    "sweep": {"evaluation", "multirun", "plots", "provenance", "results", "whole"},
     "trainer": set(),
     "checkpoints": {"containers"},
     "provenance": {"whole"},
@@ -47,7 +47,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "loggers": {"multirun", "settings"},
     "rehearsal": {"settings", "explain", "multirun"},
     "schedules": {"models"},
-    "overrides": {"settings"},
+    "overrides": {"multirun", "settings"},
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
 MAY_IMPORT |= {
