@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,51 +73,57 @@ def compare(cfg: DictConfig) -> None:
     bench = Bench(methods, *parts, Stems(data.test_set, pipeline.frontend), device)
     train = partial(train_inverter, pipeline) if bench.sanity.retrain else None
     study = bench(data.test_set, cfg.excerpts.batch_size, train)
-    provenance = pipeline.provenance()
+    conclusions, provenance = conclude(cfg, study, trained), pipeline.provenance()
     with appearing(directory) as place:
         study.save(place / "compare.npz")
-        tell = write(pipeline, study, trained, provenance, place)
-    tell(trainer.loggers)
+        write(pipeline, study, conclusions, provenance, place)
+    tell(conclusions, directory, trainer.loggers)
     log.info(f"open {directory / 'compare.html'}")
 
 
-def write(
-    pipeline: Pipeline, study: Study, trained: dict[str, str], provenance: dict[str, Any], directory: Path
-) -> Callable[[Sequence[Logger]], None]:
-    """Rows, tables, figures and the summary into a directory; returns what tells log and W&B of them."""
-    cfg = pipeline.cfg
-    found = rows(study)
-    write_table(found, directory / "compare.csv", COLUMNS)
-    by_name = Found(found)
-    said = warnings(cfg, study)
-    tables = sections(by_name, study.fills, cfg.compare.shown, list(cfg.compare.sanity.layers), trained)
+@dataclass(frozen=True)
+class Conclusions:
+    """What a study comes to: rows of compare.csv, a few numbers for the summary, the page's tables, warnings."""
+
+    rows: list[dict]
+    found: Found
+    numbers: dict[str, float]
+    tables: list[Section]
+    warnings: list[str]
+
+
+def conclude(cfg: DictConfig, study: Study, trained: dict[str, str]) -> Conclusions:
+    """trained: seconds of training as text, by method"""
+    counted = rows(study)
+    found = Found(counted)
+    tables = sections(found, study.fills, cfg.compare.shown, list(cfg.compare.sanity.layers), trained)
     tables[-1].under.append(options_line(changed_options(cfg.compare.methods, chosen_files())))
-    write_page(cfg, study, tables, said, directory)
-    equal_area_figure(by_name, study).savefig(directory / "compare.png", dpi=130)
-    excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
-    numbers = headlines(by_name, cfg)
-    write_summary(directory, cfg, {**counts(study), **numbers, "warnings": said, **provenance})
-    return partial(tell, Path(cfg.paths.run), found, numbers, tables, said)
+    return Conclusions(counted, found, headlines(found, cfg), tables, warnings(cfg, study))
 
 
-def tell(
-    directory: Path,
-    found: list[dict],
-    numbers: dict[str, float],
-    tables: list[Section],
-    said: list[str],
-    loggers: Sequence[Logger],
+def write(
+    pipeline: Pipeline, study: Study, conclusions: Conclusions, provenance: dict[str, Any], directory: Path
 ) -> None:
+    """Rows, tables, figures and the summary into a directory."""
+    cfg, said = pipeline.cfg, conclusions.warnings
+    write_table(conclusions.rows, directory / "compare.csv", COLUMNS)
+    write_page(cfg, study, conclusions.tables, said, directory)
+    equal_area_figure(conclusions.found, study).savefig(directory / "compare.png", dpi=130)
+    excerpts_figure(study, pipeline.frontend, cfg.compare.shown).savefig(directory / "compare_excerpts.png", dpi=110)
+    write_summary(directory, cfg, {**counts(study), **conclusions.numbers, "warnings": said, **provenance})
+
+
+def tell(conclusions: Conclusions, directory: Path, loggers: Sequence[Logger]) -> None:
     """Log and W&B say what stands in the directory."""
     for logger in wandb_only(loggers):
         pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
-        logger.log_metrics({"compare/rows": table(found), "compare/figures": images(pictures)})
-        logger.experiment.summary.update(numbers)
-    for section in tables:
+        logger.log_metrics({"compare/rows": table(conclusions.rows), "compare/figures": images(pictures)})
+        logger.experiment.summary.update(conclusions.numbers)
+    for section in conclusions.tables:
         log.info(f"{section.title}: {', '.join(section.heads)}")
         for name, cells in section.lines.items():
             log.info(f"  {name}: {', '.join(cell.text + cell.marks for cell in cells)}")
-    for warning in said:
+    for warning in conclusions.warnings:
         log.warning(warning)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from test_configs import CONF
 
 from svdx import comparing
-from svdx.comparing import expect_sense, warnings, write
+from svdx.comparing import conclude, expect_sense, warnings, write
 from svdx.comparison.power import without_stars
 from svdx.comparison.records import Study
 from svdx.comparison.results import COLUMNS, Found, rows
@@ -220,7 +220,7 @@ def test_the_page_outlines_the_area_that_is_shown(study, tmp_path, frontend, mon
     monkeypatch.setattr(comparing, "excerpts_figure", lambda *of: given.append(of[-1]) or Figure())
     pipeline = SimpleNamespace(cfg=cfg, directory=tmp_path, frontend=frontend, used={})
     study.areas = np.array([0.01, 0.2, 0.5])
-    write(pipeline, study, {}, {}, tmp_path)
+    write(pipeline, study, conclude(cfg, study, {}), {}, tmp_path)
     assert given == [0.2]
     assert "for 2 excerpts, the best 20 % of the bins" in (tmp_path / "compare.html").read_text()
 
