@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import wandb
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -19,10 +20,9 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from svdx.errors import SvdxError, TerminatedError, printable
 from svdx.multirun import in_multirun
+from svdx.provenance import CONFIG
+from svdx.shell import INTERRUPTED
 
-PATH = re.compile(r"([\w.@]+)=(.+)", re.DOTALL)
-SIMPLE = re.compile(r"[\w./-]+", re.ASCII)  # no syntax of Hydra's
-TERMINATED = "stopped by SIGTERM; a training goes on from what was saved last by the same command with resume=true"
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*does not have many workers.*",
     ".*GPU available but not used.*",
@@ -53,8 +53,16 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
         try:
             main(cfg)
             failed = 0
+        except KeyboardInterrupt:
+            _stop(cfg, "interrupted", INTERRUPTED)
+        except SystemExit as end:
+            if not isinstance(end.__context__, KeyboardInterrupt):  # which Lightning turns into exit code 1
+                raise
+            _stop(cfg, "interrupted", INTERRUPTED)
         except SIGTERMException:  # Lightning's, where no update was in hand; it would end with exit code 0
-            _end(TerminatedError(TERMINATED))
+            _stop(cfg, "stopped by SIGTERM", TerminatedError.exit_code)
+        except TerminatedError as end:
+            _stop(cfg, str(end), end.exit_code)
         except (SvdxError, InstantiationException, OmegaConfBaseException) as error:
             cause = error.__cause__ if isinstance(error, InstantiationException) else error
             if not isinstance(cause, SvdxError | OmegaConfBaseException):
@@ -65,6 +73,15 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
                 wandb.finish(exit_code=failed)
 
     return run
+
+
+def _stop(cfg: DictConfig, what: str, exit_code: int) -> NoReturn:
+    """Say in one line what stopped a command, and how to go on; the jobs of a multirun that are left do not begin."""
+    kind, place = ("sweep", HydraConfig.get().sweep.dir) if in_multirun() else ("run", cfg.paths.run)
+    begun = in_multirun() or (Path(place) / CONFIG).is_file()
+    typed = [shlex.quote(f"hydra.{kind}.dir={place}"), *["resume=true"] * (begun and "resume" in cfg)]
+    print(f"svdx: {printable(what)}; to go on: the same command with {' '.join(typed)}", file=sys.stderr)
+    sys.exit(exit_code)
 
 
 def _end(cause: Exception) -> NoReturn:
@@ -84,25 +101,3 @@ def _made_printable(record: logging.LogRecord) -> bool:
     """A filter that keeps every record: names of files may hold what neither a terminal nor a log file takes."""
     record.msg, record.args = printable(record.getMessage()), None
     return True
-
-
-def as_typed(words: Sequence[str]) -> list[str]:
-    """The words of a command line, with each KEY=PATH quoted for Hydra where the path exists just as it was typed.
-
-    >>> as_typed(["seed=1", "audio=/", "-m"])
-    ['seed=1', 'audio=/', '-m']
-    """
-    return [_quoted(*found.groups()) if (found := PATH.fullmatch(word)) else word for word in words]
-
-
-def _quoted(key: str, path: str) -> str:
-    try:
-        there = Path(path).exists()
-    except (OSError, ValueError):
-        there = False
-    if not there or SIMPLE.fullmatch(path):
-        return f"{key}={path}"
-    path = re.sub(r"(\\*)\$\{", r"\1\1\\${", path)  # OmegaConf would look up what follows
-    path = re.sub(r"(\\*)'", r"\1\1\\'", path)
-    trailing = len(path) - len(path.rstrip("\\"))
-    return f"{key}='{path}{trailing * chr(92)}'"

@@ -71,7 +71,7 @@ def is_there(
         if any((directory / "checkpoints").glob("*.ckpt")):
             raise ConfigError(f"{directory} holds a training that has not ended: {WAYS}")
         return False
-    if _of_file(directory / CONFIG, aside_from) != _plain(OmegaConf.to_container(cfg, resolve=True), aside_from):
+    if not _is_of(cfg, directory, aside_from):
         raise ConfigError(f"{directory} holds the result of another configuration: {WAYS}")
     other = [name for name, value in (used or {}).items() if not _holds(found.get(name), value)]
     if other:
@@ -97,6 +97,11 @@ def begin_training(cfg: DictConfig, directory: Path) -> None:
             shutil.rmtree(place, ignore_errors=True)
     elif _summary(directory) is not None or any(path for place in checkpoints for path in place.glob("*.ckpt")):
         raise ConfigError(f"{directory} holds a training: resume=true goes on with it, {WAYS}")
+
+
+def is_trained(cfg: DictConfig, directory: Path) -> bool:
+    """Does a directory hold the finished training of this very configuration?"""
+    return _summary(directory) is not None and _is_of(cfg, directory)
 
 
 @contextmanager
@@ -152,6 +157,11 @@ def _holds(found: object, asked: object) -> bool:
     if isinstance(asked, Mapping):
         return isinstance(found, Mapping) and all(found.get(name) == value for name, value in asked.items())
     return found == asked
+
+
+def _is_of(cfg: DictConfig, directory: Path, aside_from: Collection[str] = ()) -> bool:
+    """Was the configuration in a directory this one, aside from some sections?"""
+    return _of_file(directory / CONFIG, aside_from) == _plain(OmegaConf.to_container(cfg, resolve=True), aside_from)
 
 
 def _of_file(path: Path, aside_from: Collection[str]) -> dict | None:

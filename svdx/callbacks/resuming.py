@@ -58,7 +58,4 @@ class SaveWhenTerminated(pl.Callback):
             self._stop(trainer)
 
     def _stop(self, trainer: pl.Trainer) -> None:
-        raise TerminatedError(
-            f"stopped by SIGTERM after {trainer.global_step} updates, saved as {self.checkpoint}: "
-            "the same command with resume=true and this run's hydra.run.dir goes on"
-        )
+        raise TerminatedError(f"stopped by SIGTERM after {trainer.global_step} updates, saved as {self.checkpoint}")

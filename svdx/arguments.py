@@ -1,0 +1,92 @@
+"""From the words of a command line to words that Hydra reads as they were meant."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+PATHS = {  # keys whose value is a path
+    "audio",
+    "classifier.standardisation",
+    "classifier.weights",
+    "data.root",
+    "gather",
+    "hydra.run.dir",
+    "hydra.sweep.dir",
+    "inverter.weights",
+    "models",
+    "paths.cache",
+    "paths.run",
+    "plot",
+    "store.directory",
+}
+OVERRIDE = re.compile(r"(\+{0,2}([\w.]+))=(.+)", re.DOTALL)
+HYDRAS_QUOTES = re.compile(r"'.*'|\".*\"", re.DOTALL)
+HYDRAS_SWEEP = re.compile(r"[a-z]+\(.*\)", re.DOTALL)  # choice(a,b)
+INTERPOLATION = re.compile(r"\$\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
+
+
+def as_typed(words: Sequence[str]) -> list[str]:
+    """The words of a command line, Hydra's own flags first, paths quoted for Hydra where it would read something else.
+
+    Hydra refuses a flag between two overrides, and reads a folder called 2024_05 as a number. With -m a comma in a path
+    that does not exist separates two paths.
+
+    >>> as_typed(["audio=2024_05", "-m", "seed=1,2"])
+    ['-m', "audio='2024_05'", 'seed=1,2']
+    """
+    overrides = get_args_parser().parse_known_intermixed_args(words)[0].overrides
+    flags = [word for word in words if word not in overrides]
+    swept = not {"-m", "--multirun"}.isdisjoint(flags) or "hydra.mode=MULTIRUN" in overrides
+    return [*flags, *(_quoted(word, swept) for word in overrides)]
+
+
+def _quoted(override: str, swept: bool) -> str:
+    found = OVERRIDE.fullmatch(override)
+    if not found or found[2] not in PATHS:
+        return override
+    return f"{found[1]}={_path(found[3], swept and not found[2].startswith('hydra.'))}"
+
+
+def _path(path: str, swept: bool = False) -> str:
+    """A path as Hydra takes it. swept: it may be several, separated by commas"""
+    if not _exists(path):
+        if path == "null" or HYDRAS_QUOTES.fullmatch(path) or (swept and HYDRAS_SWEEP.fullmatch(path)):
+            return path
+        if swept and "," in path:
+            return path if re.search("['\"]", path) else ",".join(map(_path, path.split(",")))
+    path = _in_home(path)
+    literal = _exists(path) or not INTERPOLATION.search(path)
+    if _is_read_as_it_is(path) and not (literal and "${" in path):
+        return path
+    if literal:
+        path = re.sub(r"(\\*)\$\{", r"\1\1\\${", path)  # OmegaConf would look up what follows
+    path = re.sub(r"(\\*)'", r"\1\1\\'", path)
+    trailing = len(path) - len(path.rstrip("\\"))
+    return f"'{path}{trailing * chr(92)}'"
+
+
+def _in_home(path: str) -> str:
+    """A path that begins with ~ as a shell expands it, which does so at the beginning of a word only."""
+    return path if _exists(path) else os.path.expanduser(path)  # noqa: PTH111 (leaves an unknown user's as it is)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
+
+
+def _is_read_as_it_is(path: str) -> bool:
+    """Does Hydra read a path as this very text?"""
+    try:
+        return OverridesParser.create().parse_override(f"path={path}").value() == path
+    except HydraException:
+        return False

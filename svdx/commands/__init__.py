@@ -1,0 +1,1 @@
+"""The commands that the entry points run, one module each."""

@@ -1,0 +1,89 @@
+"""Explanation loss against relative area over the thresholds: curve.csv and curve.png."""
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
+from svdx.cli import command
+from svdx.comparing import compare
+from svdx.detecting import detection
+from svdx.errors import ConfigError
+from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
+from svdx.evaluation.evaluator import Evaluator
+from svdx.explain.thresholds import Choice
+from svdx.multirun import overrides
+from svdx.pipeline import Pipeline
+from svdx.plots import curve_figure
+from svdx.provenance import write_summary
+from svdx.results import appearing, is_there, occupied
+from svdx.settings import build
+from svdx.sweep import gather
+
+log = logging.getLogger(__name__)
+
+
+def points(cfg: DictConfig) -> list[float] | list[Choice]:
+    """The thresholds of the curve: what chooses them alone, or explainer.threshold alone, else all of `thresholds`."""
+    if cfg.explainer.get("choice"):
+        return [build(cfg.explainer.choice)]
+    if cfg.explainer.threshold is not None:
+        return [cfg.explainer.threshold]
+    if not cfg.thresholds:
+        raise ConfigError("thresholds=[]: expected numbers, as [0.0,0.1]")
+    return list(cfg.thresholds)
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Measure the curve."""
+    pipeline = Pipeline(cfg)
+    directory = pipeline.directory
+    is_there(cfg, directory)  # another result is refused before anything is trained
+    thresholds = points(cfg)
+    data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
+    data.setup("test")  # what is wrong with the excerpts is said before anything is trained
+    tracks = list(data.test_set.tracks)
+    if cfg.detection:
+        tracks += pipeline.corpus.split("valid")
+        for split in ("valid", "test"):
+            every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
+            build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
+    explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
+    if is_there(cfg, directory, pipeline.sources(tracks)):
+        log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")
+        return
+    evaluator = Evaluator(explainer, thresholds, pipeline.controls(), cfg.agreement)
+    trainer = pipeline.trainer(directory)
+    scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
+    if cfg.detection:
+        scores |= {f"detection/{name}": value for name, value in detection(pipeline, trainer).items()}
+    if not trainer.is_global_zero:  # what follows is for one process alone: nothing in it may wait for the others
+        return
+    rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
+    facts = {"n_excerpts": rows[0]["n"], "overrides": overrides(), **pipeline.provenance()}
+    with appearing(directory) as place:
+        write_curve(rows, place / "curve.csv")
+        if agreement:
+            write_table(agreement, place / "agreement.csv")
+        curve_figure(rows).savefig(place / "curve.png", dpi=150)
+        explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, place / "explanations")
+        write_summary(place, cfg, {**scores, **facts})
+    log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
+    for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
+        log.info(line)
+    log.info(", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    log.info(f"results in {directory}")
+
+
+@command
+def main(cfg: DictConfig) -> None:
+    if cfg.plot:
+        picture = Path(cfg.plot).with_suffix(".png")
+        curve_figure(read_curve(cfg.plot)).savefig(picture, dpi=150)
+        log.info(f"drawn: {picture}")
+    elif cfg.gather:
+        gather(cfg.gather)
+    else:
+        with occupied(Path(cfg.paths.run)):
+            compare(cfg) if "compare" in cfg else evaluate(cfg)

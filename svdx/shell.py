@@ -1,0 +1,64 @@
+"""From the shell to a command and back: streams whose reader may go, Ctrl-C, words as people type them."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TextIO
+
+INTERRUPTED = 128 + signal.SIGINT  # exit code, as a shell reports it
+
+
+def run(script: str) -> None:
+    """Run the command of an entry point: of train.py that of svdx.commands.train, configured by conf/train.yaml.
+
+    The command is imported here, which takes seconds, so that Ctrl-C is listened to from the beginning.
+    """
+    path = Path(script).resolve()
+    os.environ["MPLBACKEND"] = "agg"  # that of a notebook may not be installed; figures go to files
+    with steady_streams():
+        try:
+            import hydra
+
+            from svdx.arguments import as_typed
+
+            sys.argv[1:] = as_typed(sys.argv[1:])
+            main = import_module(f"svdx.commands.{path.stem}").main
+            hydra.main(version_base="1.3", config_path=str(path.parent / "conf"), config_name=path.stem)(main)()
+        except KeyboardInterrupt:
+            print("svdx: interrupted", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def steady_streams() -> Iterator[None]:
+    """While a reader that goes away, and letters that a terminal does not know, stop nobody who writes."""
+    kept = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_steady, kept)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = kept
+
+
+class Steady(io.FileIO):
+    """A file whose reader may go: what is written afterwards is dropped."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(data)
+
+
+def _steady(stream: TextIO) -> TextIO:
+    file = io.BufferedWriter(Steady(stream.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(file, stream.encoding, errors="backslashreplace", line_buffering=True)
