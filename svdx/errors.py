@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure where the cache cannot
 
@@ -67,6 +68,13 @@ def writing(place: str | Path, cure: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{place}: cannot be written ({error.strerror or error}): {cure}") from error
+
+
+def expect_writable(place: str | Path, cure: str) -> None:
+    """Raises ConfigError where a directory cannot be written to, or not be made; nothing is left there."""
+    there = next(path for path in (Path(place).absolute(), *Path(place).absolute().parents) if path.exists())
+    with writing(place, cure), TemporaryFile(dir=there):
+        pass
 
 
 def expect_file(path: Path) -> None:

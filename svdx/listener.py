@@ -46,7 +46,7 @@ def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) ->
     audio: what to call the track in errors. Raises: AudioError.
     """
     n_frames, needed = frontend.n_frames(n), frontend.excerpt_frames
-    last, length = (n_frames - needed) / frontend.frame_rate, frontend.n_samples(needed) / frontend.sample_rate
+    last, length = last_start(n, frontend), frontend.n_samples(needed) / frontend.sample_rate
     if last < 0:
         raise AudioError(f"{audio}: {n / frontend.sample_rate:.2f} s, an excerpt needs {length:.2f} s")
     frame = round(start * frontend.frame_rate) if math.isfinite(start) else -1
@@ -56,6 +56,11 @@ def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) ->
         )
     first = frame * frontend.hop
     return slice(first, first + frontend.n_samples(needed))
+
+
+def last_start(n: int, frontend: FrontEnd) -> float:
+    """The second at which the last excerpt of a track of n samples begins; below 0 where the track is shorter."""
+    return (frontend.n_frames(n) - frontend.excerpt_frames) / frontend.frame_rate
 
 
 def hop_frames(hop: float | None, frontend: FrontEnd) -> int:

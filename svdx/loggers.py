@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from wandb import env
 
+from svdx.errors import ConfigError, expect_writable
 from svdx.multirun import in_multirun, jobs, shared
 from svdx.settings import build
+
+ONLINE = {"online", "run", "shared"}  # W&B's modes that need an account
+OFFLINE = "logger.wandb.mode=offline needs no account"
 
 
 def make_loggers(cfg: DictConfig, directory: Path) -> list[Logger]:
@@ -18,10 +26,34 @@ def make_loggers(cfg: DictConfig, directory: Path) -> list[Logger]:
     loggers = [build(node, save_dir=str(directory), **labels(node)) for node in cfg.logger.values()]
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+            begin_wandb(logger, cfg)
         elif isinstance(logger, CSVLogger) and cfg.get("resume"):
             keep_metrics(logger)
     return loggers
+
+
+def begin_wandb(logger: WandbLogger, cfg: DictConfig) -> None:
+    """Begin the run, with the whole configuration. Raises: ConfigError where W&B refuses."""
+    try:
+        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+    except (wandb.errors.Error, ValidationError) as error:  # of its service, or of its settings
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"logger=wandb: refused by W&B ({reason}); {OFFLINE}") from error
+
+
+def expect_wandb(cfg: DictConfig) -> None:
+    """Refuse before the work what W&B would tell after it: that it has no key, or cannot write its own files.
+
+    Raises: ConfigError.
+    """
+    modes = [node.get("mode") for node in cfg.logger.values() if get_class(node._target_) is WandbLogger]
+    if not {*modes} - {"disabled"}:
+        return
+    for directory, variable in ((env.get_data_dir(), env.DATA_DIR), (env.get_cache_dir(), env.CACHE_DIR)):
+        expect_writable(directory, f"logger=wandb writes there; set {variable} to a directory that can be written")
+    asks_itself = os.environ.get(env.MODE, "online") != "online"  # `login` would, though the logger's mode wins
+    if {*modes} & ONLINE and not asks_itself and not wandb.login(verify=False, prompt=False):
+        raise ConfigError(f"logger.wandb.mode={modes[0]}: no API key is there: run `wandb login`; {OFFLINE}")
 
 
 def labels(logger: DictConfig) -> dict[str, str]:

@@ -29,12 +29,12 @@ from svdx.corpora.corpus import Corpus
 from svdx.corpora.digest import digest
 from svdx.corpora.track import Track
 from svdx.data.melstore import statistics
-from svdx.errors import ConfigError
+from svdx.errors import CACHE, ConfigError, expect_writable
 from svdx.explain.controls import make_controls
 from svdx.explain.explainer import Explainer
 from svdx.exports import export, making
 from svdx.listener import CLASSIFIER
-from svdx.loggers import make_loggers
+from svdx.loggers import expect_wandb, make_loggers
 from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
 from svdx.models.weights import fingerprint, is_classifier, is_inverter_of, load_classifier, load_inverter, said_of
@@ -59,6 +59,7 @@ class Pipeline:
         self.used: dict[str, str | int] = {}  # where the networks came from, for the summary
         check_devices(cfg.trainer)
         check(cfg)
+        expect_wandb(cfg)
         if cfg.threads:
             torch.set_num_threads(cfg.threads)
         self.frontend = build(cfg.frontend)
@@ -181,6 +182,7 @@ class Pipeline:
     def train_classifier(self, directory: Path) -> Path:
         """Train, export and test a classifier; returns the exported file."""
         section = self.cfg.classifier
+        expect_writable(self.models, CACHE)
         self._seed()
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
         data.setup("test")  # what is wrong with the test split is said before the training
@@ -196,6 +198,7 @@ class Pipeline:
     def train_inverter(self, directory: Path) -> Path:
         """Train and export an inverter of the classifier; returns the exported file."""
         section = self.cfg.inverter
+        expect_writable(self.models, CACHE)
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
         data.setup("fit")  # what is wrong with its excerpts is said before a classifier is trained
         classifier = self.classifier

@@ -31,7 +31,7 @@ PLAIN = {  # keys that no constructor takes, or takes otherwise
     "maximise": str | None,
     "resume": bool,
     "overwrite": bool,
-    "start": float | Literal["all"],
+    "start": float | Literal["all"] | None,
     "hop": float | None,
     "compare.shown": float,
 }

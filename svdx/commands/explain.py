@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from svdx.audio import promised_length
 from svdx.canvas import slider_steps
 from svdx.cli import command
 from svdx.corpora.beside import audio_files, is_several, track_at
@@ -14,9 +15,10 @@ from svdx.corpora.track import Track
 from svdx.document import Each, Request, document_collection
 from svdx.document.parts import LEAST
 from svdx.document.unit import document_unit
-from svdx.errors import CorpusError
+from svdx.errors import ConfigError, CorpusError
 from svdx.explain.maximisation import check_unit, extremes
-from svdx.listener import Listener, expect_excerpt, hop_frames
+from svdx.frontend import FrontEnd
+from svdx.listener import Listener, expect_excerpt, hop_frames, last_start
 from svdx.pipeline import Pipeline
 from svdx.provenance import write_summary
 from svdx.results import appearing, is_there, occupied
@@ -27,17 +29,20 @@ AMONG_MANY = ("audio", "engine", "trainer", "threads")  # which tracks, and by w
 log = logging.getLogger(__name__)
 
 
-def first_singing(corpus: Corpus) -> tuple[Track, float]:
-    """An example from a corpus: the first test track in which somebody sings, and the second when that begins."""
+def first_singing(corpus: Corpus, frontend: FrontEnd) -> tuple[Track, float]:
+    """An example from a corpus: the first test track in which somebody sings, and the second of an excerpt there: when
+    that begins, or earlier where the track would end within the excerpt."""
     for track in corpus.split("test"):
+        last = last_start(promised_length(track.audio, frontend.sample_rate), frontend)
         for segment in track.segments:
-            if segment.vocal:
-                return track, segment.start
+            if segment.vocal and last >= 0:
+                return track, min(segment.start, last)
     raise CorpusError(f"{corpus.root}: nobody sings in the test split; give audio=FILE")
 
 
 def explain_unit(cfg: DictConfig) -> None:
     """The excerpts that move a unit of the classifier most."""
+    expect_sense(cfg)
     name = str(cfg.maximise)
     check_unit(name)
     pipeline = Pipeline(cfg)
@@ -54,18 +59,31 @@ def explain_unit(cfg: DictConfig) -> None:
     log.info(f"open {pipeline.directory / 'maximised.png'}")
 
 
+def expect_sense(cfg: DictConfig) -> None:
+    """Raises ConfigError for keys that would be ignored, or that hold nothing."""
+    if cfg.audio is not None and not str(cfg.audio).strip():
+        raise ConfigError("audio= is empty: give an audio file, a directory or a pattern")
+    if cfg.hop is not None and cfg.start != "all":
+        raise ConfigError(f"hop={cfg.hop}: of a whole track only; add start=all, or leave hop= out")
+    if cfg.maximise is not None and not (cfg.audio is None and cfg.start is None):
+        raise ConfigError(f"maximise={cfg.maximise} looks at no audio: leave audio= and start= out")
+
+
 def explain(cfg: DictConfig) -> None:
     """An excerpt, a track, or each of several."""
+    expect_sense(cfg)
     several = cfg.audio is not None and is_several(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
     is_there(cfg, pipeline.directory, aside_from=AMONG_MANY if several else ())
     trainer = build(cfg.trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     engine = build(cfg.engine, trainer=trainer)
+    track, start = None, 0.0 if cfg.start is None else cfg.start
     if cfg.audio is None:
-        track, start = first_singing(pipeline.corpus)
-    else:
-        track, start = None if several else track_at(Path(str(cfg.audio))), cfg.start
+        track, first = first_singing(pipeline.corpus, pipeline.frontend)
+        start = first if cfg.start is None else cfg.start
+    elif not several:
+        track = track_at(Path(str(cfg.audio)))
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
     own = LEAST if cfg.explainer.threshold is None else cfg.explainer.threshold  # or whichever will be chosen
     slider_steps([*cfg.thresholds, own])
@@ -79,6 +97,8 @@ def explain(cfg: DictConfig) -> None:
         if found is None:  # this process helped another, which goes on
             return
         write_summary(pipeline.directory, cfg, {"tracks": found.done, "failed": found.failed, **pipeline.provenance()})
+        for reason in found.failed.values():
+            log.warning(f"left out: {reason}")
         log.info(f"{len(found.done)} of {len(files)} tracks explained, {found.before} of them before")
         log.info(f"open {pipeline.directory / 'index.html'}")
         return

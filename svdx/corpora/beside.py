@@ -7,7 +7,7 @@ import logging
 from functools import lru_cache
 from pathlib import Path
 
-from svdx.corpora.files import by_stem, entries_of, is_audio, stem
+from svdx.corpora.files import AUDIO, by_stem, entries_of, is_audio, shown, stem
 from svdx.corpora.labels import read_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
@@ -75,14 +75,36 @@ def is_several(audio: str) -> bool:
 
 
 def audio_files(audio: str) -> list[Path]:
-    """The audio files directly in a directory, or those that a pattern matches (** for any depth), in a fixed order.
+    """The audio files directly in a directory, or those that a pattern matches (** for any depth), in a fixed order;
+    links that lead nowhere among them, so that they are reported.
 
-    Raises: AudioError where there is none.
+    Raises: AudioError where there is none, or where the directory may not be read.
     """
-    matches = glob.glob(audio, recursive=True)  # noqa: PTH207 (Path's own refuses absolute patterns)
-    found = entries_of(Path(audio)) if Path(audio).is_dir() else sorted(map(Path, matches))
-    files = [path for path in found if is_audio(path) and path.is_file()]
+    place = Path(audio) if Path(audio).is_dir() else _fixed_part(audio)
+    if place.is_dir():
+        _expect_readable(place)
+    found = entries_of(place) if place == Path(audio) else sorted(map(Path, glob.glob(audio, recursive=True)))  # noqa: PTH207 (Path's own refuses absolute patterns)
+    files = [path for path in found if is_audio(path) and (path.is_file() or path.is_symlink())]
     if not files:
-        deeper = f"; audio='{Path(audio) / '**' / '*.wav'}' looks further down" if Path(audio).is_dir() else ""
-        raise AudioError(f"{audio}: no audio file is there{deeper}")
+        others = sorted({path.suffix or path.name for path in found if path.is_file()})
+        there = f"; there are {shown(', '.join(others))}, and svdx reads {' '.join(AUDIO)}" if others else ""
+        deeper = f"; audio='{place / '**' / '*.wav'}' looks further down" if place == Path(audio) else ""
+        raise AudioError(f"{audio}: no audio file is there{there}{deeper}")
     return files
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The directory of a pattern down to which nothing in it is a wildcard.
+
+    >>> _fixed_part("songs/1999/*/a?.wav").as_posix()
+    'songs/1999'
+    """
+    parents = Path(pattern).parents
+    return next((parent for parent in parents if not glob.has_magic(str(parent))), Path())
+
+
+def _expect_readable(folder: Path) -> None:
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise AudioError(f"{folder}: cannot be read ({error.strerror}); ask for the right to list it") from error
