@@ -32,6 +32,7 @@ EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*your dataloader is not resumable.*",
+    "Glyph .* missing from font",  # of matplotlib, about the letters of a name in a figure's title
 )
 
 
@@ -55,12 +56,12 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
             failed = 0
         except KeyboardInterrupt:
             _stop(cfg, "interrupted", INTERRUPTED)
+        except SIGTERMException:  # Lightning's, where no update was in hand; it would end with exit code 0
+            _stop(cfg, "stopped by SIGTERM", TerminatedError.exit_code)
         except SystemExit as end:
             if not isinstance(end.__context__, KeyboardInterrupt):  # which Lightning turns into exit code 1
                 raise
             _stop(cfg, "interrupted", INTERRUPTED)
-        except SIGTERMException:  # Lightning's, where no update was in hand; it would end with exit code 0
-            _stop(cfg, "stopped by SIGTERM", TerminatedError.exit_code)
         except TerminatedError as end:
             _stop(cfg, str(end), end.exit_code)
         except (SvdxError, InstantiationException, OmegaConfBaseException) as error:

@@ -6,13 +6,11 @@ import os
 import numpy as np
 import pytest
 import soundfile
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from matplotlib.figure import Figure
-from omegaconf import OmegaConf
 
 from svdx import plots
 from svdx.audio import read
-from svdx.cli import as_typed, command
+from svdx.cli import command
 from svdx.document.collection import names
 from svdx.errors import AudioError, printable
 from svdx.report import index_page, render
@@ -34,21 +32,6 @@ NAMES = {
     "escapes": "\x1b[31mred\x07",
 }
 named = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-
-
-@named
-def test_a_path_is_typed_as_it_is(tmp_path, name):
-    (tmp_path / name).touch()
-    words = as_typed([f"audio={tmp_path / name}", "start=2", f"audio='{tmp_path / name}'"])
-    assert words[1:] == ["start=2", f"audio='{tmp_path / name}'"]
-    (override,) = OverridesParser.create().parse_overrides(words[:1])
-    cfg = OmegaConf.create({"audio": override.value(), "other": 1})
-    assert cfg.audio == str(tmp_path / name)
-
-
-def test_what_is_no_path_stays_as_hydra_reads_it():
-    words = ["thresholds=[0.1,0.2]", "audio=*.wav", "-m", "seed=1,2", "audio=" + "x" * 5000, "audio=\x00"]
-    assert as_typed(words) == words
 
 
 @named

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import LONGEST, Shell
+from omegaconf import OmegaConf
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from safetensors.torch import load_file
 
@@ -95,15 +96,17 @@ def checkpoint(directory, step):
     Checkpoints().save_checkpoint({"step": step, "weights": torch.full((1000,), float(step))}, directory / LAST)
 
 
-def test_lightnings_own_end_on_sigterm_is_no_success(capsys):
+def test_lightnings_own_end_on_sigterm_is_no_success(capsys, tmp_path):
     @command
     def main(cfg):
         raise SIGTERMException
 
+    (tmp_path / "config.yaml").touch()
     with pytest.raises(SystemExit) as end:
-        main(None)
+        main(OmegaConf.create({"paths": {"run": str(tmp_path)}, "resume": False}))
     assert end.value.code == 128 + signal.SIGTERM
-    assert capsys.readouterr().err.startswith("svdx: stopped by SIGTERM; a training goes on")
+    said = f"svdx: stopped by SIGTERM; to go on: the same command with hydra.run.dir={tmp_path} resume=true\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_checkpoint_before_is_kept_and_taken_where_the_last_is_torn(tmp_path, caplog):
