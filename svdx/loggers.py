@@ -17,7 +17,8 @@ from svdx.errors import ConfigError, expect_writable
 from svdx.multirun import in_multirun, jobs, shared
 from svdx.settings import build
 
-ONLINE = {"online", "run", "shared"}  # W&B's modes that need an account
+ONLINE_MODES = {"online", "run", "shared"}  # of W&B; these need an account
+OFFLINE_MODES = {"offline", "dryrun", "disabled"}
 OFFLINE = "logger.wandb.mode=offline needs no account"
 
 
@@ -51,8 +52,8 @@ def expect_wandb(cfg: DictConfig) -> None:
         return
     for directory, variable in ((env.get_data_dir(), env.DATA_DIR), (env.get_cache_dir(), env.CACHE_DIR)):
         expect_writable(directory, f"logger=wandb writes there; set {variable} to a directory that can be written")
-    asks_itself = os.environ.get(env.MODE, "online") != "online"  # `login` would, though the logger's mode wins
-    if {*modes} & ONLINE and not asks_itself and not wandb.login(verify=False, prompt=False):
+    looks = os.environ.get(env.MODE) not in OFFLINE_MODES  # in those `login` looks for no key
+    if {*modes} & ONLINE_MODES and looks and not wandb.login(verify=False, prompt=False):
         raise ConfigError(f"logger.wandb.mode={modes[0]}: no API key is there: run `wandb login`; {OFFLINE}")
 
 

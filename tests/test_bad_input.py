@@ -75,6 +75,8 @@ def place(tmp_path_factory, tiny_corpus):
     soundfile.write(place / "noise.flac", noise, 22050)
     (place / "cut.flac").write_bytes((place / "noise.flac").read_bytes()[:20000])
     (place / "text.mp3").write_text("these are words\n" * 50)
+    (place / "papers").mkdir()
+    (place / "papers" / "a.pdf").touch()
     (place / "corpus").symlink_to(tiny_corpus.root)
     (place / "closed").write_text("no directory can be made in a file")
     small = UpConv(8, frames=100)
@@ -251,6 +253,21 @@ EARLY = {  # mistakes that are told before a corpus is made and networks are tra
     "too many thresholds for the page": (
         f"explain.py audio={{song.wav}} explainer.threshold=0.605 thresholds=[{','.join(BETWEEN)}]",
         "thresholds: 244 of them, explainer.threshold counted, lie between the hundredths of the page's slider",
+    ),
+    "no audio": ("explain.py audio=", "audio= is empty: give an audio file"),
+    "a hop of an excerpt": ("explain.py audio={song.wav} start=1 hop=0.5", "hop=0.5: of a whole track only"),
+    "a hop without a start": ("explain.py audio={song.wav} hop=0.5", "hop=0.5: of a whole track only"),
+    "audio for a unit": ("explain.py maximise=fc9 audio={song.wav}", "maximise=fc9 looks at no audio"),
+    "a start for a unit": ("explain.py maximise=fc9 start=1", "maximise=fc9 looks at no audio"),
+    "a directory of other files": ("explain.py audio={papers}", "{papers}: no audio file is there; there are '.pdf'"),
+    "a pattern of other files": ("explain.py audio={papers}/*", "{papers}/*: no audio file is there; there are '.pdf'"),
+    "a closed cache": (
+        f"train.py {FOLDER} model=svdnet store.directory={{mels}} paths.cache={{closed}}/cache",
+        "{closed}/cache/models/folder-",
+    ),
+    "a closed cache for the inverter": (
+        f"train.py {FOLDER} {NETWORKS.split()[0]} store.directory={{mels}} paths.cache={{closed}}/cache",
+        "cannot be written (Not a directory): set SVDX_CACHE",
     ),
     "an unknown keep": ("explain.py audio={song.wav} explainer.keep=most", "explainer.keep=most"),
     "an unknown fill": ("evaluate.py explainer.fill=most", "explainer.fill=most"),

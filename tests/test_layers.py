@@ -41,7 +41,9 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "checkpoints": {"containers"},
     "provenance": {"whole"},
     "results": {"provenance", "whole"},
-    "cli": {"multirun"},
+    "arguments": set(),
+    "shell": {"arguments"},
+    "cli": {"multirun", "provenance", "shell"},
     "annotations": set(),
     "settings": {"annotations", "explain"},
     "loggers": {"multirun", "settings"},
@@ -49,14 +51,16 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "schedules": {"models"},
     "overrides": {"multirun", "settings"},
 }
-MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
+MAY_IMPORT["pipeline"] = set(MAY_IMPORT) - {"arguments", "cli", "document", "shell", "sweep"}
 MAY_IMPORT |= {
     "comparison": {"audio", "evaluation", "explain", "frontend"},
     "plots_comparison": {"comparison", "frontend"},
 }
 MAY_IMPORT["detecting"] = {"data", "evaluation", "pipeline"}
-MAY_IMPORT["comparing"] = set(MAY_IMPORT) - {"cli", "sweep", "document"}
+MAY_IMPORT["comparing"] = set(MAY_IMPORT) - {"arguments", "cli", "document", "shell", "sweep"}
+MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"arguments", "shell"}
 CONFIGURED = (
+    "arguments",
     "cli",
     "comparing",
     "loggers",
@@ -66,9 +70,11 @@ CONFIGURED = (
     "rehearsal",
     "schedules",
     "settings",
+    "shell",
     "sweep",
+    *(f"commands/{path.stem}" for path in ENTRY_POINTS),
 )
-HYDRA = {*(f"svdx/{name}.py" for name in CONFIGURED), *(path.name for path in ENTRY_POINTS)}
+HYDRA = {f"svdx/{name}.py" for name in CONFIGURED}
 
 
 def imports(path, nodes=ast.walk):

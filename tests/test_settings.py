@@ -116,7 +116,7 @@ def test_another_kind_and_another_range_are_refused_by_the_key_that_was_set(over
 @pytest.mark.parametrize(
     "override, expected",
     {
-        "start=soon": "a number or all",
+        "start=soon": "a number or all or null",
         "start=-0.001": "0 or more",
         "maximisation.l2=-1": "0 or more",
         "maximisation.steps=2.5": "a whole number",

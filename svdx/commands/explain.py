@@ -97,8 +97,6 @@ def explain(cfg: DictConfig) -> None:
         if found is None:  # this process helped another, which goes on
             return
         write_summary(pipeline.directory, cfg, {"tracks": found.done, "failed": found.failed, **pipeline.provenance()})
-        for reason in found.failed.values():
-            log.warning(f"left out: {reason}")
         log.info(f"{len(found.done)} of {len(files)} tracks explained, {found.before} of them before")
         log.info(f"open {pipeline.directory / 'index.html'}")
         return
