@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import distributed
 
-LONGEST = 60  # seconds
+LONGEST = 300  # seconds
 
 
 def on_two(function, place):

@@ -18,7 +18,7 @@ from svdx.errors import ConfigError
 CLASSIFIER = ("limit_train_batches=3", "max_epochs=4", "check_val_every_n_epoch=2")
 TRAIN = (
     *("data=folder", *(f"++classifier.fit.{word}" for word in CLASSIFIER), "classifier.excerpts.batch_size=2"),
-    *("inverter.width=8", "inverter.fit.max_epochs=4", "++inverter.fit.check_val_every_n_epoch=9"),
+    *("inverter.width=8", "inverter.fit.max_epochs=8", "++inverter.fit.check_val_every_n_epoch=9"),
     *("inverter.excerpts.hop=4", "inverter.excerpts.batch_size=8"),
 )
 
@@ -79,7 +79,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(left_alone, tmp_pat
 
 def test_told_to_stop_it_saves_the_update_in_hand_and_goes_on_to_the_same_weights(left_alone, tmp_path):
     def inside_an_epoch(shell):
-        until(lambda: "inverter epoch 1/4" in shell.said("run").stdout)
+        until(lambda: "inverter epoch 1/8" in shell.said("run").stdout)
         time.sleep(0.05)
 
     words, expected, _ = left_alone
@@ -89,7 +89,7 @@ def test_told_to_stop_it_saves_the_update_in_hand_and_goes_on_to_the_same_weight
     (line,) = stopped.stderr.splitlines()[-1:]
     assert line.startswith("svdx: stopped by SIGTERM after ") and "resume=true" in line
     assert "Traceback" not in stopped.stderr
-    assert "epoch 1/4" not in resumed.stdout and "epoch 4/4" in resumed.stdout
+    assert "epoch 1/8" not in resumed.stdout and "epoch 8/8" in resumed.stdout
 
 
 def checkpoint(directory, step):

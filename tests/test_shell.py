@@ -87,7 +87,13 @@ def test_ctrl_c_before_the_work_is_one_line(monkeypatch, capfd):
 @pytest.mark.parametrize("several", [False, True], ids=["a run", "a sweep"])
 def test_after_ctrl_c_in_a_training_the_line_says_how_to_go_on(shell, tiny_corpus, several):
     name = f"interrupted-{several}"
-    words = [*TRAIN, f"data.root={tiny_corpus.root}", "model=svdnet", *["-m", "seed=0,1"] * several]
+    words = [
+        *TRAIN,
+        f"data.root={tiny_corpus.root}",
+        "model=svdnet",
+        "++classifier.fit.max_epochs=12",
+        *["-m", "seed=0,1"] * several,
+    ]
     training = shell.place / name / ("0" if several else "")
     process = shell.start(name, "train.py", *words)
     until(lambda: (training / "checkpoints/last.ckpt").is_file() or not process.is_alive())
@@ -99,7 +105,7 @@ def test_after_ctrl_c_in_a_training_the_line_says_how_to_go_on(shell, tiny_corpu
     assert process.exitcode == 130 and line == f"svdx: interrupted; to go on: the same command with {told}\n"
     assert not (training / "summary.json").exists() and not (shell.place / name / "1").exists()
     shell(name, "train.py", *words, "resume=true")
-    assert epochs(training) == 4
+    assert epochs(training) == 12
     assert (shell.place / name / "1/summary.json").is_file() or not several
 
 
