@@ -302,3 +302,14 @@ def test_a_comparison_is_under_three_fills_and_at_the_areas_of_the_contract():
     assert len(cfg.compare.equal_area.fills) == 3 and cfg.compare.equal_area.fills[0] == cfg.explainer.fill
     assert cfg.compare.equal_area.areas == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7]
     assert cfg.compare.shown == SHOWN and (cfg.excerpts.sampling, cfg.excerpts.batch_size) == ("tracks", 32)
+
+
+@pytest.mark.parametrize("kind", ["run", "sweep"])
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_runs_that_begin_in_the_same_second_have_directories_of_their_own(entry, kind):
+    def directory():
+        cfg = compose(entry, [f"hydra.job.name={entry}"], return_hydra_config=True)
+        return OmegaConf.select(cfg, f"hydra.{kind}.dir")
+
+    assert directory() != directory()
+    assert directory().startswith(f"runs/{entry}/")

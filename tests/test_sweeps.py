@@ -1,7 +1,8 @@
 """Multiruns as a person types them: gathered, skipped, failed, side by side."""
 
 import pytest
-from command_line import lines, of
+from command_line import LONGEST, epochs, lines, of
+from test_resuming import TRAIN, until
 
 from svdx.evaluation.curve import read_curve
 
@@ -82,3 +83,20 @@ def test_several_processes_in_a_multirun_are_refused(shell, untrained):
     two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
     _, done = shell("ddp", "evaluate.py", "-m", *untrained, "explainer.threshold=0.2", *two, status=1)
     assert "several devices in a multirun" in done.stderr
+
+
+def test_a_sweep_of_trainings_that_was_killed_goes_on_by_one_command(shell, tiny_corpus):
+    words = (*TRAIN, f"data.root={tiny_corpus.root}", "model=svdnet", "++classifier.fit.max_epochs=12")
+    sweep = shell.place / "trainings"
+    process = shell.start("trainings", "train.py", *words, "-m", "seed=0,1,2")
+    until(lambda: (sweep / "1/checkpoints/last.ckpt").is_file() or not process.is_alive())
+    process.kill()
+    process.join(LONGEST)
+    summary = (sweep / "0/summary.json").read_bytes()
+    assert not (sweep / "1/summary.json").exists() and not (sweep / "2").exists()
+    _, done = shell("trainings", "train.py", *words, "-m", "seed=0,1,2", "resume=true")
+    assert f"{sweep}/0: the training has ended" in done.stdout
+    assert f"going on from {sweep}/1/checkpoints/" in done.stdout
+    assert (sweep / "0/summary.json").read_bytes() == summary
+    assert [epochs(sweep / job) for job in "012"] == [12, 12, 12]
+    assert (sweep / "1/summary.json").is_file() and (sweep / "2/summary.json").is_file()
