@@ -9,16 +9,17 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from svdx.errors import SvdxError, TerminatedError, printable
+from svdx.errors import ConfigError, SvdxError, TerminatedError, expect_writable, printable
 from svdx.multirun import in_multirun
 from svdx.provenance import CONFIG
 from svdx.shell import INTERRUPTED
@@ -34,6 +35,23 @@ EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*your dataloader is not resumable.*",
     "Glyph .* missing from font",  # of matplotlib, about the letters of a name in a figure's title
 )
+
+
+class ResultsDirectory(Callback):
+    """Refuses in one line a directory of results that cannot be written, at which Hydra would end in a traceback."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._expect("run", config)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._expect("sweep", config)
+
+    def _expect(self, kind: str, config: DictConfig) -> None:
+        try:
+            expect_writable(config.hydra[kind].dir, f"give another hydra.{kind}.dir")
+        except ConfigError as error:
+            print(f"svdx: {_line(error)}", file=sys.stderr)
+            sys.exit(error.exit_code)
 
 
 def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:

@@ -214,6 +214,11 @@ def test_explain_shows_the_first_singing_of_the_corpus_with_its_voice(shell, tra
     assert 'class="voice"' in (directory / "report.html").read_text()
 
 
+def test_a_start_without_audio_is_that_of_the_example(shell, trained):
+    directory, _ = shell("example from 2 s", "explain.py", *CORPUS, "start=2", "sounds=false")
+    assert ", from 2 s</h1>" in (directory / "report.html").read_text()
+
+
 def test_explain_a_whole_track_and_a_directory(shell, trained, tmp_path):
     (tmp_path / "broken.wav").write_text("no sound")
     for song in shell.cache.rglob("audio/test_*.flac"):

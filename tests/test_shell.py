@@ -115,3 +115,16 @@ def test_ctrl_c_in_a_command_that_trains_nothing_names_its_directory(tmp_path, c
     assert end.value.code == 130
     said = f"svdx: interrupted; to go on: the same command with 'hydra.run.dir={tmp_path}/a run'\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    "words", [["hydra.run.dir={}/x"], ["-m", "seed=0,1", "hydra.sweep.dir={}/x"]], ids=["run", "sweep"]
+)
+def test_a_directory_of_results_that_cannot_be_written_is_one_line(words, tmp_path, monkeypatch, capfd):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["train.py", *(word.format(tmp_path / "file") for word in words)])
+    with pytest.raises(SystemExit) as end:
+        run(str(ROOT / "train.py"))
+    kind = words[-1].partition("=")[0]
+    said = f"svdx: {tmp_path}/file/x: cannot be written (Not a directory): give another {kind}\n"
+    assert end.value.code == 1 and capfd.readouterr().err == said
