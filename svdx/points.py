@@ -6,8 +6,9 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from svdx.errors import ConfigError
-from svdx.explain.thresholds import Area, Choice
-from svdx.settings import cut_of
+from svdx.explain.thresholds import Area, Choice, position
+from svdx.settings import build
+from svdx.slider import AREAS, LEAST, THRESHOLDS
 
 
 def curve_points(cfg: DictConfig) -> list[float | Choice]:
@@ -22,6 +23,25 @@ def curve_points(cfg: DictConfig) -> list[float | Choice]:
         key, example = ("thresholds", "[0.0,0.1]") if cfg.areas is None else ("areas", "[0.05,0.1]")
         raise ConfigError(f"{key}=[]: expected numbers, as {example}")
     return listed
+
+
+def page_points(cfg: DictConfig) -> list[float] | list[Area]:
+    """The rows of a page's table, all that are listed.
+
+    Raises: ConfigError where they, with what the explainer's cut comes to, are too many for the page's slider.
+    """
+    listed, cut = listed_points(cfg), cut_of(cfg.explainer)
+    own = get_class(cfg.explainer._target_).default_threshold if cut is None else cut
+    scale, kind = (AREAS, Area) if listed and isinstance(listed[0], Area) else (THRESHOLDS, float | int)
+    scale.steps([*map(position, listed), position(own) if isinstance(own, kind) else LEAST])
+    return listed
+
+
+def cut_of(explainer: DictConfig) -> float | Choice | None:
+    """Where an explainer's node says that its scores are cut; None: it leaves that to the explainer."""
+    if explainer.get("choice"):
+        return build(explainer.choice)
+    return explainer.threshold if explainer.get("area") is None else Area(explainer.area)
 
 
 def listed_points(cfg: DictConfig) -> list[float] | list[Area]:

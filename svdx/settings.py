@@ -16,7 +16,6 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from svdx.annotations import annotations, describe, fits
 from svdx.errors import ConfigError, expect_file
 from svdx.explain.masks import LARGEST_THRESHOLD
-from svdx.explain.thresholds import Area, Choice
 
 PLAIN = {  # keys that no constructor takes, or takes otherwise
     "seed": int,
@@ -116,15 +115,6 @@ def build_explainer(node: DictConfig, **live: Any) -> Any:
     if "threshold" in said:
         own.pop("area", None)
     return build(own, **said)
-
-
-def cut_of(explainer: DictConfig) -> float | Choice | None:
-    """Where an explainer's node says that its scores are cut; None: it leaves that to the explainer."""
-    if explainer.get("choice"):
-        return build(explainer.choice)
-    if explainer.get("area") is not None:
-        return Area(explainer.area)
-    return explainer.get("threshold")
 
 
 def parts_needed(explainer: DictConfig) -> list[str]:

@@ -225,7 +225,7 @@ def test_an_excerpts_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, 
     mask, threshold, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
     assert np.array_equal(mask, arrays["mask"][0])
-    assert row["area"] == facts["area kept"] == percent(arrays["mask"][0])
+    assert row["beside"] == facts["area kept"] == percent(arrays["mask"][0])
     assert threshold == pytest.approx(float(arrays["threshold"][0]), abs=1e-4)
     page = (tmp_path / "report.html").read_text()
     assert f"<td>{kind.name}</td>" in page and choice.words(float(arrays["threshold"][0])) in facts["mask"]
@@ -237,7 +237,7 @@ def test_a_tracks_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, cla
     facts = document_track(listener, noise_track(tmp_path, 3), None, [0.0, 0.5], tmp_path, sounds=False)
     mask, _, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
-    assert np.array_equal(mask, arrays["mask"]) and row["area"] == facts["area kept"]
+    assert np.array_equal(mask, arrays["mask"]) and row["beside"] == facts["area kept"]
     assert facts["explainer"] == kind.name
 
 

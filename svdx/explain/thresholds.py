@@ -164,6 +164,11 @@ class ReconstructionError(Choice):
         return f"threshold=reconstruction_error, explainer.error={self.error:g}, here {self.shown(threshold):g}"
 
 
+def position(cut: float | Area) -> float:
+    """Where a cut stands among others of its kind: its threshold, or its area."""
+    return cut.area if isinstance(cut, Area) else cut
+
+
 def least_kept(salience: Tensor, salient: Tensor) -> Tensor:
     """The least salience of the salient bins, [B]; LARGEST_THRESHOLD where there are none."""
     return torch.where(salient, salience, LARGEST_THRESHOLD).amin((1, 2))
