@@ -55,7 +55,7 @@ def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
 def test_an_older_curve_survives_rows_that_cannot_be_written(tmp_path, bad):
     path = tmp_path / "curve.csv"
     write_curve([row(0.1)], path)
-    with pytest.raises((ValueError, AttributeError)):
+    with pytest.raises((ValueError, AttributeError, TypeError)):
         write_curve([row(0.2), bad], path)
     assert [point["threshold"] for point in read_curve(path)] == [0.1]
 
