@@ -151,7 +151,7 @@ def curve_figure(rows: Sequence[dict]) -> Figure:
         axes.set(xlabel=WORDS[across])
         if across == AREA:
             axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # 0 has a place
-            axes.set(xticks=AREA_TICKS, xticklabels=map(str, AREA_TICKS), xlim=(0, 100))
+            axes.set(xticks=AREA_TICKS, xticklabels=map(str, AREA_TICKS), xlim=(-0.05, 110))
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="x-small")

@@ -97,7 +97,7 @@ class Areas(Scale):
     own = np.concatenate([np.arange(101) / 1000, np.arange(11, 101) / 100])
     gaps = "positions"
     unit, place = " %", "{} of the area"
-    note = " Threshold: the least salience in the area, which is of the best bins."
+    note = " Area: the best bins, of equally good ones the earliest. Threshold: their least salience."
 
     def levels(self, salience: np.ndarray, steps: np.ndarray) -> np.ndarray:
         n_bins = salience.size

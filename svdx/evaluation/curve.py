@@ -86,7 +86,9 @@ def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
     keys = [key for key in TEXT if len({row.get(key) for row in rows}) > 1] or ["explainer"]
     curves: dict[str, list[dict]] = {}
     for row in sorted(rows, key=_place):
-        curves.setdefault(", ".join(str(row[key]) for key in keys), []).append(row)
+        parts = [str(row[key]) for key in keys]
+        told = [part for part in parts if part != f"explainer={row['explainer']}"]  # of a sweep over explainers
+        curves.setdefault(", ".join(told), []).append(row)
     first = {name: rows.index(points[0]) for name, points in curves.items()}
     return dict(sorted(curves.items(), key=lambda item: first[item[0]]))
 
