@@ -1,4 +1,4 @@
-"""Explanation loss against relative area over the thresholds: curve.csv and curve.png."""
+"""Explanation loss against relative area, over thresholds or over areas: curve.csv and curve.png."""
 
 from svdx.shell import run
 

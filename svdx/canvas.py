@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 import soundfile
-
-from svdx.errors import ConfigError
 
 if TYPE_CHECKING:  # a front end brings torch along, which a page does without
     from svdx.frontend import FrontEnd
@@ -19,32 +16,6 @@ if TYPE_CHECKING:  # a front end brings torch along, which a page does without
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
 WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
-STEPS = (np.arange(111) / 100).astype(np.float32)  # positions of the threshold slider, 0 to 1.1
-MOST_BETWEEN = 256 - len(STEPS)  # further positions: a byte numbers all of them
-
-
-def slider_steps(thresholds: Sequence[float]) -> np.ndarray:
-    """Positions of the slider: every hundredth from 0 to 1.1 and the given thresholds, ascending, [S] float32.
-
-    thresholds: the curve's and the explainer's own. Raises: ConfigError if there are too many.
-    """
-    steps = np.union1d(STEPS, np.asarray(thresholds, np.float32))
-    between = len(steps) - len(STEPS)
-    if between > MOST_BETWEEN:
-        said = f"{between} of them, explainer.threshold counted, lie between the hundredths of the page's slider"
-        raise ConfigError(f"thresholds: {said}; it takes {MOST_BETWEEN} such at most")
-    return steps
-
-
-def levels(salience: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """How many steps a bin's salience reaches, less one: `salience >= steps[k]` is `level >= k`, in one byte.
-
-    salience: any shape, in [0, 1]; steps: of `slider_steps` → the same shape, uint8
-
-    >>> levels(np.array([0.0, 0.499, 0.5, 1.0]), np.array([0, 0.5, 1, 1.1], np.float32))
-    array([0, 0, 1, 2], dtype=uint8)
-    """
-    return (np.searchsorted(steps, salience.astype(np.float32), side="right") - 1).astype(np.uint8)
 
 
 def shades(logmel: np.ndarray) -> np.ndarray:

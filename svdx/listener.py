@@ -164,7 +164,7 @@ def load(directory: str | Path, inverter: str = INVERTER, **options) -> Listener
     """A listener from a directory of trained models, cache/models/…, as train.py leaves it.
 
     inverter: file name of the one to use; those of other layers than FC8 are called inverter-mp6.safetensors
-    options: of `FeatureInversion`: threshold, keep, fill. Raises: WeightsError.
+    options: of `FeatureInversion`: threshold or area, keep, fill. Raises: WeightsError.
 
     >>> listener = load("cache/models/…", threshold=0.6)  # doctest: +SKIP
     >>> listener.explain("song.mp3", start=10).area  # doctest: +SKIP

@@ -14,7 +14,8 @@ from svdx.settings import leaves, shown
 
 TYPED = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
 IGNORED = re.compile(
-    r"[+~]*((explainer|thresholds?|controls|detection|agreement)\b(?!@)|compare\.methods\.\w+\.(keep|threshold)=)"
+    r"[+~]*((explainer|thresholds?|areas|points|controls|detection|agreement)\b(?!@)"
+    r"|compare\.methods\.\w+\.(keep|threshold)=)"
 )
 GROUP = "explainer@compare.methods."  # of Hydra's choices
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svdx.errors import printable
-from svdx.evaluation.curve import explained, group
+from svdx.evaluation.curve import explained, group, is_over_areas
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.explainer import Explanation
 from svdx.explain.maximisation import Extreme
@@ -17,6 +17,10 @@ from svdx.explain.tracks import TrackExplanation
 from svdx.frontend import FrontEnd
 
 LOSS, BALANCED, AREA = "explanation_loss_percent", "balanced_loss_percent", "relative_area_percent"
+WORDS = {"threshold": "threshold", AREA: "relative area (%)"}  # of axes
+TITLES = {"threshold": "threshold of the region: its least salience", AREA: "size of the region"}
+LIMITS = {"threshold": (-0.03, 1.13), AREA: (-3, 103)}
+AREA_TICKS = (0, 1, 2, 5, 10, 20, 50, 100)  # per cent
 PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
 
@@ -123,7 +127,8 @@ def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FRE
 
 
 def curve_figure(rows: Sequence[dict]) -> Figure:
-    """The paper's Figure 5: explanation loss and relative area over the threshold, from the rows of one curve.csv.
+    """The paper's Figure 5: explanation loss and relative area over the threshold, from the rows of one curve.csv. Of a
+    curve over areas, loss and threshold over the area.
 
     One curve is drawn with its interval, its classes, its controls and what the authors published for the same corpus
     and masking; of several (a gathered sweep) each is a line.
@@ -131,23 +136,33 @@ def curve_figure(rows: Sequence[dict]) -> Figure:
     curves = group(rows)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.set(ylabel="explanation loss (%)", title="labels flipped when only the region is kept")
-    right.set(ylabel="relative area (%)", title="size of the region")
+    across, beside = axes_of(rows)
+    left.set(ylabel="explanation loss (%)", ylim=(-3, 103), title="labels flipped when only the region is kept")
+    right.set(ylabel=WORDS[beside], ylim=LIMITS[beside], title=TITLES[beside])
     main = explained(curves)
     if len(main) == 1:
-        _draw_one(left, right, curves)
+        _draw_one(left, right, curves, across, beside)
     else:
-        _draw_several(left, right, main)
+        _draw_several(left, right, main, across, beside)
     for axes in (left, right):
-        axes.set(xlabel="threshold", ylim=(-3, 103))
+        axes.set(xlabel=WORDS[across])
+        if across == AREA:
+            axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # 0 has a place
+            axes.set(xticks=AREA_TICKS, xticklabels=map(str, AREA_TICKS), xlim=(-0.05, 110))
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="x-small")
-    figure.suptitle(_what_is_shown(next(iter(main.values()))[0], rows))
+    figure.suptitle(_what_is_shown(main, rows))
     return figure
 
 
-def _what_is_shown(main: dict, rows: Sequence[dict]) -> str:
+def axes_of(rows: Sequence[dict]) -> tuple[str, str]:
+    """Over which column the rows of one curve.csv are drawn, and which one is shown beside the loss."""
+    return (AREA, "threshold") if is_over_areas(rows) else ("threshold", AREA)
+
+
+def _what_is_shown(curves: dict[str, list[dict]], rows: Sequence[dict]) -> str:
+    main = next(iter(curves.values()))[0]
     shared = [key for key in ("data", "split", "keep", "fill", "n") if len({row[key] for row in rows}) == 1]
     words = {
         "data": "on {data}",
@@ -156,34 +171,35 @@ def _what_is_shown(main: dict, rows: Sequence[dict]) -> str:
         "fill": "fill={fill}",
         "n": "n = {n}",
     }
-    return ", ".join([main["explainer"], *(words[key].format(**main) for key in shared)])
+    explainers = dict.fromkeys(row["explainer"] for points in curves.values() for row in points)
+    return ", ".join([*explainers, *(words[key].format(**main) for key in shared)])
 
 
-def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
+def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
     (main,) = explained(curves).values()
-    threshold, low, high = (column(main, name) for name in ("threshold", "ci_low", "ci_high"))
-    (line,) = left.plot(threshold, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
-    left.fill_between(threshold, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
+    place, low, high = (column(main, name) for name in (across, "ci_low", "ci_high"))
+    (line,) = left.plot(place, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
+    left.fill_between(place, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
     for name, style in (("vocal", "--"), ("nonvocal", ":")):
         with np.errstate(invalid="ignore"):
             per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")
         label = f"predicted {name.replace('non', 'non-')} (n = {main[0][f'n_{name}']})"
-        left.plot(threshold, per_class, style, color=line.get_color(), label=label)
-    left.plot(threshold, column(main, BALANCED), "-", lw=1, color="black", label="balanced: mean of the two")
-    right.plot(threshold, column(main, AREA), "o-", label=main[0]["explainer"])
+        left.plot(place, per_class, style, color=line.get_color(), label=label)
+    left.plot(place, column(main, BALANCED), "-", lw=1, color="black", label="balanced: mean of the two")
+    right.plot(place, column(main, beside), "o-", label=main[0]["explainer"])
     for points in curves.values():
         if points is not main:
             label = f"{points[0]['explainer'].replace('_', ' ')}, same area"
-            left.plot(column(points, "threshold"), column(points, LOSS), ".-", lw=1, label=label)
+            left.plot(column(points, across), column(points, LOSS), ".-", lw=1, label=label)
     for name, points in published(*(main[0][key] for key in ("data", "keep", "fill"))).items():
-        for axes, what in ((left, LOSS), (right, AREA)):
-            axes.plot(column(points, "threshold"), column(points, what), "x--", lw=1, color=PUBLISHED[name], label=name)
+        for axes, what in ((left, LOSS), (right, beside)):
+            axes.plot(column(points, across), column(points, what), "x--", lw=1, color=PUBLISHED[name], label=name)
 
 
-def _draw_several(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
+def _draw_several(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
     for name, points in curves.items():
-        for axes, what in ((left, LOSS), (right, AREA)):
-            axes.plot(column(points, "threshold"), column(points, what), "o-", ms=3, label=name)
+        for axes, what in ((left, LOSS), (right, beside)):
+            axes.plot(column(points, across), column(points, what), "o-", ms=3, label=name)
 
 
 def column(points: Sequence[dict], name: str) -> np.ndarray:

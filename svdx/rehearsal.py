@@ -31,8 +31,7 @@ def rehearse(cfg: DictConfig, store: Any) -> None:
     for section in (cfg.classifier, cfg.inverter):
         build(section.system.network)
         build(cfg.trainer, logger=False, enable_checkpointing=False, **section.fit)
-    number = {} if cfg.explainer.get("choice") else {"threshold": cfg.explainer.threshold or 0.0}
-    explainer = _stand_in(cfg.explainer, cfg.layer, **number)
+    explainer = _stand_in(cfg.explainer, cfg.layer)
     if cfg.get("start") == "all":
         explainer.choice.check_tracks()
     make_controls(cfg.get("controls", ()), nn.Identity(), cfg.seed)
@@ -51,7 +50,7 @@ def _rehearse_methods(methods: DictConfig, layer: str) -> None:
             raise ConfigError(f"compare.methods.{name}: {error}") from error
 
 
-def _stand_in(node: DictConfig, layer: str, **options: Any) -> Any:
+def _stand_in(node: DictConfig, layer: str) -> Any:
     part = nn.Identity()
     part.layer = layer  # as an inverter's
-    return build_explainer(node, classifier=part, **dict.fromkeys(parts_needed(node), part), **options)
+    return build_explainer(node, classifier=part, **dict.fromkeys(parts_needed(node), part))

@@ -13,19 +13,19 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from svdx.canvas import colours, faded, frequency_marks, levels, packed, second_marks, shades, slider_steps, sound_uri
+from svdx.canvas import colours, faded, frequency_marks, packed, second_marks, shades, sound_uri
 from svdx.errors import printable
+from svdx.slider import THRESHOLDS, Scale
 
 if TYPE_CHECKING:  # a front end brings torch along, which a page does without
     from svdx.frontend import FrontEnd
 
 COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
 FADE = 0.005  # seconds at either end of a played sound: what is cut out of a track would click
-ROWS = ("threshold", "area kept", "label", "as sound")
 SOUND = "turned into sound (before this page packs it); there the rest is silent, not filled, so that they can differ."
 NOTE = (
     "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part, "
-    f"{SOUND} Choose a threshold to see and hear it."
+    f"{SOUND} Choose {{}} {{}} to see and hear it."
 )
 TRACK_NOTE = (
     "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
@@ -43,15 +43,17 @@ class Picture:
     """What the canvas shows.
 
     logmel: [frames, bands], natural logarithm; salience: [frames, bands] in [0, 1]
-    threshold, keep: the explainer's; frontend: for the axes; voice: bins of the true voice, bool, where it is known
+    start: position of the slider at which the page opens; keep: the explainer's; frontend: for the axes
+    voice: bins of the true voice, bool, where it is known; scale: what the slider goes over
     """
 
     logmel: np.ndarray
     salience: np.ndarray
-    threshold: float
+    start: float
     keep: str
     frontend: FrontEnd
     voice: np.ndarray | None = None
+    scale: Scale = THRESHOLDS
 
     @property
     def seconds(self) -> float:
@@ -73,14 +75,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold.
+    """One position of the slider.
 
-    area: share of kept bins, as text; label: what became of it when the rest is filled in
-    as_sound: and when the kept part is heard as sound, if it is; sound: the kept part, mono [n], if it is played
+    beside: what stands next to it, as text: at a threshold the area that is kept, at an area the threshold
+    label: what became of it when the rest is filled in; as_sound: and when the kept part is heard as sound, if it is
+    sound: the kept part, mono [n], if it is played
     """
 
-    threshold: float
-    area: str
+    position: float
+    beside: str
     label: Label
     as_sound: Label | None = None
     sound: np.ndarray | None = None
@@ -138,13 +141,14 @@ def explanation_page(
     whole: np.ndarray,
     timeline: Timeline | None = None,
 ) -> str:
-    """The page: picture with slider and players, what is to be said, and a row for each threshold of the curve.
+    """The page: picture with slider and players, what is to be said, and a row for each point of the curve.
 
-    facts: what to say → its value, as text; curve: by ascending threshold, the picture's own among them and with a
+    facts: what to say → its value, as text; curve: by ascending position, the picture's own among them and with a
     sound; whole: mono at the front end's rate, [n], full scale = 1; timeline: of a whole track
     """
-    steps = slider_steps([point.threshold for point in curve])
-    data = {**_canvas(picture, steps), "curve": [_row(point, steps) for point in curve]}
+    scale = picture.scale
+    steps = scale.steps([point.position for point in curve])
+    data = {**_canvas(picture, steps), "curve": [_row(point, scale, steps) for point in curve]}
     uri, sounds = _sounds(whole, curve, steps, picture.frontend.sample_rate)
     own = next(sound for sound in sounds if sound["step"] == data["start"])
     return render(
@@ -160,8 +164,9 @@ def explanation_page(
         fine_marks=second_marks(picture.seconds, 80) if timeline else [],
         timeline=None if timeline is None else _timeline(timeline, picture.seconds),
         players=(("whole", "Whole", uri), ("kept", "Kept", own["kept"]), ("removed", "Removed", own["removed"])),
-        curve_columns=ROWS,
-        curve_note=NOTE if timeline is None else TRACK_NOTE,
+        scale=scale.name,
+        curve_columns=scale.heads(picture.keep),
+        curve_note=f"{TRACK_NOTE if timeline else NOTE.format(scale.article, scale.name)}{scale.note}",
     )
 
 
@@ -183,10 +188,11 @@ def _canvas(picture: Picture, steps: np.ndarray) -> dict:
         "bands": bands,
         "seconds": picture.seconds,
         "complement": picture.keep == "complement",
-        "steps": [float(f"{step:g}") for step in steps],
-        "start": _step(steps, picture.threshold),
+        "steps": [picture.scale.number(step) for step in steps],
+        **{name: getattr(picture.scale, name) for name in ("unit", "place", "grows")},
+        "start": _step(steps, picture.start),
         "shades": packed(shades(picture.logmel)),
-        "levels": packed(levels(picture.salience, steps)),
+        "levels": packed(picture.scale.levels(picture.salience, steps)),
         "voice": None if picture.voice is None else packed(np.packbits(picture.voice)),
         "colours": packed(colours()),
     }
@@ -209,12 +215,12 @@ def _timeline(timeline: Timeline, seconds: float) -> dict:
     }
 
 
-def _row(point: Point, steps: np.ndarray) -> dict:
+def _row(point: Point, scale: Scale, steps: np.ndarray) -> dict:
     """A point as a row of the table, and for the sentence below the slider."""
     return {
-        "step": _step(steps, point.threshold),
-        "threshold": f"{point.threshold:g}",
-        "area": point.area,
+        "step": _step(steps, point.position),
+        "position": scale.text(point.position),
+        "beside": point.beside,
         "label": _said(point.label),
         "as_sound": None if point.as_sound is None else _said(point.as_sound),
     }
@@ -229,19 +235,19 @@ def _together(text: str) -> str:
     return text.replace(" = ", "\u00a0=\u00a0")
 
 
-def _step(steps: np.ndarray, threshold: float) -> int:
-    return int(np.abs(steps - np.float32(threshold)).argmin())
+def _step(steps: np.ndarray, position: float) -> int:
+    return int(np.abs(steps - steps.dtype.type(position)).argmin())
 
 
 def _sounds(whole: np.ndarray, curve: Sequence[Point], steps: np.ndarray, rate: int) -> tuple[str, list[dict]]:
     """The whole and, for each point that has a sound, its parts; all faded alike, and softer by one factor if one would
     clip."""
-    parts = {point.threshold: (point.sound, whole - point.sound) for point in curve if point.sound is not None}
+    parts = {point.position: (point.sound, whole - point.sound) for point in curve if point.sound is not None}
     loudest = max(1.0, *(float(np.abs(sound).max()) for sound in (whole, *chain(*parts.values()))))
     gain = faded(len(whole), round(FADE * rate)) / loudest
     return sound_uri(gain * whole, rate), [
-        {"step": _step(steps, threshold), "kept": sound_uri(gain * kept, rate), "removed": sound_uri(gain * rest, rate)}
-        for threshold, (kept, rest) in parts.items()
+        {"step": _step(steps, position), "kept": sound_uri(gain * kept, rate), "removed": sound_uri(gain * rest, rate)}
+        for position, (kept, rest) in parts.items()
     ]
 
 

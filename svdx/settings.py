@@ -20,7 +20,10 @@ from svdx.explain.masks import LARGEST_THRESHOLD
 PLAIN = {  # keys that no constructor takes, or takes otherwise
     "seed": int,
     "threads": int | None,
-    "thresholds": list[float],
+    "thresholds": list[float] | None,
+    "areas": list[float] | None,
+    "points.thresholds": list[float],
+    "points.areas": list[float],
     "explainer.threshold": float | None,
     "classifier.threshold": float | None,
     "inverter.name": str,
@@ -44,8 +47,11 @@ RANGES = {
     "start": (0, math.inf),
     "classifier.threshold": (0, 1),
     "explainer.threshold": (0, LARGEST_THRESHOLD),
-    "explainer.choice.area": (0, 1),
+    "explainer.area": (0, 1),
     "thresholds": (0, LARGEST_THRESHOLD),
+    "areas": (0, 1),
+    "points.thresholds": (0, LARGEST_THRESHOLD),
+    "points.areas": (0, 1),
     "data.seed": (0, 2**32 - 1),
     "excerpts.seed": (0, math.inf),
     "excerpts.n": (1, math.inf),
@@ -105,8 +111,10 @@ def build_explainer(node: DictConfig, **live: Any) -> Any:
     choice = taken.pop("choice", {})
     named = {"_target_", *inspect.signature(get_object(node._target_)).parameters}
     own = {key: value for key, value in taken.items() if key in named or key not in choice}
-    chosen = {"threshold": build(node.choice)} if choice else {}
-    return build(own, **{**chosen, **live})
+    said = {**({"threshold": build(node.choice)} if choice else {}), **live}
+    if "threshold" in said:
+        own.pop("area", None)
+    return build(own, **said)
 
 
 def parts_needed(explainer: DictConfig) -> list[str]:

@@ -31,12 +31,12 @@ from svdx.callbacks import (
     log_evaluation,
     shown_threshold,
 )
-from svdx.callbacks.panels import spread
+from svdx.callbacks.panels import charts, spread
 from svdx.cli import command
 from svdx.data.datamodule import ExcerptsData
 from svdx.evaluation.curve import read_curve, write_curve
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import FeatureInversion
+from svdx.explain import Area, FeatureInversion, Otsu
 from svdx.explain.controls import make_controls
 from svdx.listener import Listener, excerpt_span
 from svdx.loggers import labels
@@ -137,6 +137,22 @@ def test_what_is_shown_is_spread_from_the_first_to_the_last():
 def test_the_shown_threshold_is_the_papers_or_the_nearest():
     assert shown_threshold([0.0, 0.6, 1.1]) == 0.6
     assert shown_threshold([0.1, 0.4]) == 0.4
+
+
+def test_of_areas_that_of_the_explainers_is_shown_or_the_nearest():
+    assert shown_threshold([Area(0.01), Area(0.1), Area(0.7)]) == Area(0.1)
+    assert shown_threshold([Area(0.05), Area(0.5)]) == Area(0.05)
+    assert shown_threshold([Area(0.7)]) == Area(0.7) and shown_threshold([Otsu()]) == Otsu()
+
+
+def test_charts_of_a_curve_over_areas_lie_over_the_area(evaluated):
+    _, _, rows, _ = evaluated
+    assert list(charts("curve", rows)) == ["curve/explanation_loss", "curve/relative_area"]
+    over_areas = charts("curve", [row | {"asked_area_percent": row["relative_area_percent"]} for row in rows])
+    assert list(over_areas) == ["curve/explanation_loss", "curve/threshold"]
+    shown = {(x, y) for x, _, y in over_areas["curve/threshold"].table.data}
+    assert shown == {(row["relative_area_percent"], row["threshold"]) for row in rows[: len(rows) // 2]}
+    assert over_areas["curve/threshold"].spec.string_fields["xname"] == "relative area (%)"
 
 
 def test_every_validation_shows_the_same_excerpts_beside_the_run_and_on_wandb(trained):

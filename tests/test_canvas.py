@@ -9,13 +9,14 @@ import torch
 from svdx import canvas
 from svdx.errors import ConfigError
 from svdx.explain.masks import threshold_mask
+from svdx.slider import THRESHOLDS
 
 CURVE = [i / 10 for i in range(12)]
 
 
 def test_the_slider_has_every_hundredth_and_what_is_given():
-    assert len(canvas.slider_steps(CURVE)) == 111
-    steps = canvas.slider_steps([0.333])
+    assert len(THRESHOLDS.steps(CURVE)) == 111
+    steps = THRESHOLDS.steps([0.333])
     assert len(steps) == 112 and np.float32(0.333) in steps
     assert (np.diff(steps) > 0).all()
 
@@ -23,8 +24,8 @@ def test_the_slider_has_every_hundredth_and_what_is_given():
 def test_levels_are_the_masks_of_every_step_even_where_the_salience_equals_a_threshold():
     edges = torch.tensor(CURVE[:11]).repeat(3, 1).T.flatten()
     salience = torch.cat([torch.rand(500), edges, torch.nextafter(edges, torch.tensor(0.0)).clamp_min(0)])[None, None]
-    steps = canvas.slider_steps([*CURVE, 0.377])
-    levels = canvas.levels(salience.numpy(), steps)
+    steps = THRESHOLDS.steps([*CURVE, 0.377])
+    levels = THRESHOLDS.levels(salience.numpy(), steps)
     assert levels.dtype == np.uint8 and levels.shape == salience.shape
     for number, step in enumerate(steps):
         assert np.array_equal(levels >= number, threshold_mask(salience, float(f"{step:g}")).numpy()), step
@@ -32,9 +33,9 @@ def test_levels_are_the_masks_of_every_step_even_where_the_salience_equals_a_thr
 
 def test_the_sliders_positions_fit_a_byte():
     between = [i / 100 + 0.005 for i in range(110)] + [i / 100 + 0.002 for i in range(36)]
-    assert len(canvas.slider_steps([*between[:145], *between[:3], *CURVE])) == 256
+    assert len(THRESHOLDS.steps([*between[:145], *between[:3], *CURVE])) == 256
     with pytest.raises(ConfigError, match=r"^thresholds: 146 of them, .* it takes 145 such at most$"):
-        canvas.slider_steps([*between, 0.6])
+        THRESHOLDS.steps([*between, 0.6])
 
 
 def test_shades_run_from_the_first_to_the_99th_percentile():

@@ -142,14 +142,15 @@ def test_the_defaults_are_those_of_the_contract(entry):
     assert list(cfg.logger) == ["csv"]
     assert (cfg.trainer.gpus, cfg.seed) == (0, 0)
     assert (cfg.explainer.keep, cfg.explainer.fill) == ("salient", "mean")
-    assert cfg.explainer.threshold == (None if entry == "evaluate" else 0.6)
+    assert cfg.explainer.threshold is None and cfg.explainer.area is None  # the explainer's own cut
     assert (cfg.classifier.weights, cfg.classifier.standardisation, cfg.classifier.threshold) == (None, "own", None)
     assert cfg.inverter.weights is None
     assert (cfg.excerpts.sampling, cfg.excerpts.n, cfg.excerpts.seed) == ("random", 3000, 0)
 
 
 def test_the_curves_points_and_what_train_trains():
-    assert composed("evaluate").thresholds == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
+    assert composed("evaluate").points.thresholds == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
+    assert composed("evaluate").points.areas == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7]
     assert composed("train").model == "inverter"
     assert composed("train", "model=svdnet").model == "svdnet"
     assert composed("train").resume is False

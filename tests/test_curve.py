@@ -6,7 +6,17 @@ import math
 import pytest
 
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import COLUMNS, RUN, curve_lines, group, read_curve, write_curve
+from svdx.evaluation.curve import (
+    ASKED,
+    COLUMNS,
+    RUN,
+    asked_area,
+    curve_lines,
+    group,
+    is_over_areas,
+    read_curve,
+    write_curve,
+)
 
 CONTRACT = (
     "explainer,data,split,keep,fill,threshold,n,flips,explanation_loss_percent,relative_area_percent,"
@@ -55,7 +65,7 @@ def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
 def test_an_older_curve_survives_rows_that_cannot_be_written(tmp_path, bad):
     path = tmp_path / "curve.csv"
     write_curve([row(0.1)], path)
-    with pytest.raises((ValueError, AttributeError)):
+    with pytest.raises((ValueError, AttributeError, TypeError)):
         write_curve([row(0.2), bad], path)
     assert [point["threshold"] for point in read_curve(path)] == [0.1]
 
@@ -103,6 +113,34 @@ def test_rows_are_grouped_by_what_tells_curves_apart_in_order_of_threshold():
     assert group(rows) == {"inversion": [rows[2], rows[0]], "random": [rows[1]]}
     by_fill = [row(0.1, fill="zero"), row(0.1)]
     assert list(group(by_fill)) == ["zero", "mean"]
+
+
+def test_areas_that_were_asked_for_are_a_further_column_where_there_are_any(tmp_path):
+    over_areas = [row(0.8, explainer="energy", **{ASKED: 5.0}), row(0.4, explainer="energy", **{ASKED: 20.0})]
+    write_curve(over_areas, tmp_path / "curve.csv")
+    assert (tmp_path / "curve.csv").read_text().splitlines()[0] == f"{CONTRACT},{ASKED}"
+    assert read_curve(tmp_path / "curve.csv") == over_areas
+    write_curve([row(0.1), *over_areas], tmp_path / "curve.csv")
+    found = read_curve(tmp_path / "curve.csv")
+    assert [asked_area(each) for each in found] == [None, 5, 20]
+    assert is_over_areas(found) and not is_over_areas([row(0.1)])
+
+
+def test_a_curve_over_areas_is_in_their_order_also_where_thresholds_are_equal():
+    areas = [row(1.0, **{ASKED: area}) for area in (2.0, 1.0)] + [row(0.4, **{ASKED: 30.0})]
+    assert [point[ASKED] for point in group(areas)["inversion"]] == [1, 2, 30]
+    others = [each | {"explainer": "energy", "explanation_loss_percent": each[ASKED]} for each in areas]
+    lines = curve_lines([*areas, *others], empty=50)
+    assert lines[0].startswith("inversion, best 2 % of the area (mean threshold 1): explanation loss 33.3 % [")
+    assert [line.partition("same area: ")[2] for line in lines] == [
+        f"energy {area:.1f} % (balanced 25.0 %)" for area in (2, 1, 30)
+    ]
+
+
+def test_a_sweep_over_explainers_does_not_say_each_twice():
+    rows = [row(0.1, **{RUN: "explainer=inversion"}), row(0.1, explainer="energy", **{RUN: "explainer=energy"})]
+    control = row(0.1, explainer="energy", **{RUN: "explainer=inversion"})
+    assert list(group([*rows, control])) == ["inversion", "energy", "energy, explainer=inversion"]
 
 
 def test_a_gathered_sweep_says_which_run_a_row_is_of(tmp_path):

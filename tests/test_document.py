@@ -187,11 +187,11 @@ def test_what_is_removed_is_the_complements_sound(listener, song):
 def test_points_of_the_curve(listener, song):
     track, span, explanation = excerpt_of(song, listener)
     everything, own, nothing = excerpt_points(listener, track, span, explanation, [0.0, 1.1])
-    assert [point.threshold for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
+    assert [point.position for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
     probability = float(explanation.probability[0])
     assert everything.label == everything.as_sound == Label(f"kept (p = {probability:.3f})", False)
     assert own.label.text.endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
-    assert (everything.area, nothing.area) == ("100.0 %", "0.0 %") and not nothing.sound.any()
+    assert (everything.beside, nothing.beside) == ("100.0 %", "0.0 %") and not nothing.sound.any()
     np.testing.assert_allclose(everything.sound, track.cut(span).mono(RATE), atol=1e-5)
 
 

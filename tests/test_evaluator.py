@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from svdx.errors import ConfigError
 from svdx.evaluation import evaluator as module
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import Explainer, FeatureInversion
+from svdx.explain import Area, Explainer, FeatureInversion
 from svdx.explain.controls import Control, Loudest, make_controls
 from svdx.models import SVDNet, UpConv
 from svdx.models.layers import features_of
@@ -106,6 +106,27 @@ def evaluate(explainer, thresholds=THRESHOLDS, batch_size=2, n=5, **options):
 @pytest.fixture(scope="module")
 def rows():
     return evaluate(Itself(OneBin()))[0]
+
+
+def test_a_curve_over_areas_by_hand():
+    """Of three excerpts that sing the bin that is heard is the best of four in one, the first of two equally good ones,
+    and among the best three in all."""
+    areas = [Area(0), Area(0.25), Area(0.75), Area(1)]
+    found = evaluate(Itself(OneBin()), areas, controls=[Reversed(OneBin())])[0]
+    explained, controls = found[:4], found[4:]
+    assert [row["asked_area_percent"] for row in explained] == [0, 25, 75, 100]
+    assert [row["relative_area_percent"] for row in explained] == pytest.approx([0, 25, 75, 100])
+    assert [row["flips"] for row in explained] == [3, 2, 0, 0]
+    third = (0.45 + 0.1 + 0.2 + 0.625 + 0.1) / 5  # salience of each excerpt's third bin
+    assert [row["threshold"] for row in explained] == pytest.approx([1.1, 1, third, 0])
+    assert [row["asked_area_percent"] for row in controls] == [0, 25, 75, 100]
+    assert [row["relative_area_percent"] for row in controls] == pytest.approx([0, 25, 75, 100])
+
+
+def test_the_area_that_was_asked_for_stands_in_agreement_and_nowhere_in_a_curve_over_thresholds(rows):
+    evaluator, _ = run(Itself(OneBin()), [Area(0.5)], agreement=True)
+    assert [row["asked_area_percent"] for row in evaluator.agreement_rows()] == [50]
+    assert not any("asked_area_percent" in row for row in rows)
 
 
 def test_the_curve_by_hand(rows):

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from svdx.errors import ConfigError
-from svdx.explain import Explainer, FeatureInversion
+from svdx.explain import Area, Explainer, FeatureInversion
+from svdx.explain.gated import GatedInversion
 from svdx.models import SVDNet, UpConv
 
 
@@ -86,6 +87,20 @@ def test_at_another_threshold_only_the_mask_and_what_follows_from_it_change():
     for name, array in there.arrays().items():
         assert np.array_equal(array, heard.arrays()[name]), name
     assert heard.mask.int().tolist() == [[[0, 0], [0, 1]], [[0, 1], [1, 1]], [[0, 1], [1, 1]]]
+
+
+def test_every_explainer_has_a_cut_of_its_own():
+    assert Itself(Mean()).threshold == GatedInversion(Mean(), UpConv(8)).threshold == Area(0.1)
+    assert FeatureInversion(Mean(), UpConv(8)).threshold == 0.6
+    for threshold in (0.25, Area(0.5)):
+        assert Itself(Mean(), threshold).threshold == FeatureInversion(Mean(), None, threshold=threshold).threshold
+
+
+def test_an_area_may_stand_for_a_threshold_but_not_beside_one():
+    assert Itself(Mean(), area=0.25)(EXCERPTS).area.tolist() == [0.25] * 3
+    assert FeatureInversion(Mean(), UpConv(8), area=0.25).threshold == Area(0.25)
+    with pytest.raises(ConfigError, match=r"^explainer.threshold=0.5 and explainer.area=0.25: give one of them$"):
+        Itself(Mean(), threshold=0.5, area=0.25)
 
 
 def test_complement_keeps_what_salient_masks():

@@ -28,12 +28,13 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "evaluation": {"explain", "whole"},
     "plots": {"explain", "evaluation", "frontend"},
     "canvas": {"frontend"},
-    "report": {"canvas", "frontend"},
+    "slider": set(),
+    "report": {"canvas", "frontend", "slider"},
     "exports": {"frontend", "listener", "models", "whole"},
     "listener": {"audio", "explain", "frontend", "models", "sound"},
     "engines": set(),
     "document": {"audio", "contents", "corpora", "engines", "explain", "frontend", "listener", "models", "plots"}
-    | {"report", "whole"},
+    | {"report", "slider", "whole"},
     "callbacks": {"audio", "explain", "evaluation", "frontend", "plots", "report", "sound"},
     "multirun": set(),
     "sweep": {"evaluation", "multirun", "plots", "provenance", "results", "whole"},
@@ -47,6 +48,7 @@ MAY_IMPORT = {  # room → rooms; its own siblings and `errors` go without sayin
     "annotations": set(),
     "settings": {"annotations", "explain"},
     "loggers": {"multirun", "settings"},
+    "points": {"explain", "settings", "slider"},
     "rehearsal": {"settings", "explain", "multirun"},
     "schedules": {"models"},
     "overrides": {"multirun", "settings"},
@@ -67,6 +69,7 @@ CONFIGURED = (
     "multirun",
     "overrides",
     "pipeline",
+    "points",
     "rehearsal",
     "schedules",
     "settings",
@@ -157,7 +160,7 @@ def test_torchaudio_is_easy_to_leave():
     assert not any(name.startswith("torchaudio") for name in at_the_top)
 
 
-@pytest.mark.parametrize("name", ["plots", "plots_comparison", "canvas", "report"])
+@pytest.mark.parametrize("name", ["plots", "plots_comparison", "canvas", "slider", "report"])
 def test_rendering_imports_of_torch_a_type_at_most(name):
     path = ROOT / f"svdx/{name}.py"
     assert {used for used in imports(path) if used.startswith("torch")} <= {"torch.Tensor"}

@@ -107,7 +107,7 @@ def test_its_configuration_makes_it(name):
         cfg = compose("evaluate", ["paths.run=run", f"explainer={name}"])
     check(cfg)
     rehearse(cfg, build(cfg.store, frontend=build(cfg.frontend)))
-    made = build(cfg.explainer, classifier=nn.Identity(), threshold=0.6, **parts(name))
+    made = build(cfg.explainer, classifier=nn.Identity(), **parts(name))
     usual = vars(type(made)(nn.Identity(), **parts(name)))
     for key, value in vars(made).items():
         assert isinstance(value, nn.Module) or value == usual[key], key

@@ -9,11 +9,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from svdx.canvas import colours, shades
 from svdx.corpora.track import Segment, Track
 from svdx.document import document_excerpt, document_track
-from svdx.explain import FeatureInversion
+from svdx.explain import Area, FeatureInversion
+from svdx.explain.gated import GatedInversion
 from svdx.listener import Listener
 from svdx.models import UpConv
 from svdx.report import Label, Picture, Point, Timeline, explanation_page, percent
@@ -21,6 +23,7 @@ from svdx.report import Label, Picture, Point, Timeline, explanation_page, perce
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOW = "the page's tests need a browser and its driver: apt-get install chromium; pip install playwright"
 RATE, CURVE = 22050, [i / 10 for i in range(12)]
+AREAS = [Area(area) for area in (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)]
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=HOW)
 
@@ -154,6 +157,86 @@ def test_keys_move_the_slider(page):
     page.keyboard.press("ArrowRight")
     assert seen(page, "threshold-value") == "0.36"
     assert page.locator("#threshold").get_attribute("aria-valuetext") == f"0.36, area kept: {seen(page, 'area')}"
+
+
+@pytest.fixture(scope="module", params=["salient", "complement"])
+def of_areas(request, tmp_path_factory, written, frontend, _classifier):
+    """The directory of the same excerpt's page by an explainer that is cut at an area, and `keep`."""
+    keep, directory = request.param, tmp_path_factory.mktemp("areas")
+    listener = Listener(frontend, GatedInversion(_classifier, UpConv(8).eval(), keep=keep))
+    document_excerpt(listener, song(written), 1.0, AREAS, directory)
+    return directory, keep
+
+
+@pytest.fixture
+def over_areas(browser, of_areas):
+    directory, keep = of_areas
+    with np.load(directory / "explanation.npz") as file, opened(browser, directory) as page:
+        page.keep, page.arrays = keep, dict(file)
+        yield page
+
+
+def kept_at(page, area):
+    """The bins that a page's explanation keeps at an area."""
+    salient = Area(area)(None, None, torch.tensor(page.arrays["salience"])).salient[0].numpy()
+    return salient if page.keep == "salient" else ~salient
+
+
+def test_the_mask_follows_a_slider_over_areas(over_areas):
+    for percentage in (0, 0.1, 3.4, 10, 11, 15, 50, 99, 100):
+        set_slider(over_areas, percentage)
+        mask = kept_at(over_areas, percentage / 100)
+        assert np.array_equal(is_grey(drawn(over_areas)), ~mask)
+        assert seen(over_areas, "area") == percent(mask)
+        assert seen(over_areas, "threshold-value") == f"{percentage:g} %"
+
+
+def test_it_opens_at_the_best_tenth_and_says_so(over_areas):
+    assert seen(over_areas, "threshold-value") == "10 %"
+    assert np.array_equal(~is_grey(drawn(over_areas)), over_areas.arrays["mask"][0])
+    assert np.array_equal(over_areas.arrays["mask"][0], kept_at(over_areas, 0.1))
+    ours = "Area" if over_areas.keep == "salient" else "Area removed"
+    assert over_areas.locator("label[for=threshold]").inner_text() == f"{ours} 10 %"
+    assert seen(over_areas, "sound-note") == "Kept and removed: at 10 % of the area."
+
+
+def test_the_row_of_the_nearest_area_is_marked_and_its_label_and_sound_are_taken(over_areas):
+    for percentage, nearest in ((0, "1 %"), (3.4, "2 %"), (3.6, "5 %"), (18, "20 %"), (100, "70 %")):
+        set_slider(over_areas, percentage)
+        (row,) = over_areas.locator("#curve tr[aria-current=true]").all()
+        cells = row.locator("th, td").all_inner_texts()
+        assert cells[0] == nearest
+        assert seen(over_areas, "status") == f"At {nearest} the label is {cells[2]}; as sound: {cells[3]}."
+        assert seen(over_areas, "sound-note") == f"Kept and removed: at {nearest} of the area."
+
+
+def test_keys_move_a_slider_over_areas_finely_where_they_are_small(over_areas):
+    slider = over_areas.locator("#threshold")
+    slider.focus()
+    for key, text in (("ArrowRight", "11 %"), ("ArrowLeft", "10 %"), ("ArrowLeft", "9.9 %")):
+        over_areas.keyboard.press(key)
+        assert seen(over_areas, "threshold-value") == text
+        assert slider.get_attribute("aria-valuetext") == f"{text}, area kept: {seen(over_areas, 'area')}"
+    over_areas.locator("#curve button", has_text="30 %").click()
+    assert seen(over_areas, "threshold-value") == "30 %"
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_page_over_areas_fits_a_phone(over_areas, width):
+    over_areas.set_viewport_size({"width": width, "height": 844})
+    assert over_areas.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_whole_tracks_slider_goes_over_areas_of_the_track(browser, written, frontend, _classifier, tmp_path):
+    listener = Listener(frontend, GatedInversion(_classifier, UpConv(8).eval()))
+    document_track(listener, song(written), 0.5, AREAS, tmp_path)
+    mask = np.load(tmp_path / "explanation.npz")["mask"]
+    assert mask.sum() == round(0.1 * mask.size)
+    with opened(browser, tmp_path) as page:
+        assert np.array_equal(~is_grey(drawn(page)), mask) and seen(page, "threshold-value") == "10 %"
+        set_slider(page, 2.5)
+        assert round((~is_grey(drawn(page))).mean(), 3) == 0.025
+        assert seen(page, "sound-note").endswith("at 10 % of the area.")
 
 
 def time_of(page, player):

@@ -135,6 +135,28 @@ def test_the_curve_figure_says_what_is_drawn():
     assert any("vocal (n = 4)" in text for text in legend) and any("non-vocal (n = 6)" in text for text in legend)
 
 
+def test_a_curve_over_areas_is_drawn_over_the_area_and_says_so():
+    rows = [row | {"explainer": "gated_inversion", "asked_area_percent": row["relative_area_percent"]} for row in ROWS]
+    figure = curve_figure(rows)
+    left, right = figure.axes
+    areas = [0.0, 42.0, 100.0]
+    assert {tuple(points) for points, _ in lines(left)} == {tuple(areas)}
+    assert lines(left)[0] == (areas, [60, 30, 10]) and lines(right) == [(areas, [1.1, 0.5, 0.0])]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["relative area (%)"] * 2
+    assert right.get_ylabel() == "threshold" and right.get_ylim()[1] < 2
+    assert [text.get_text() for text in left.get_xticklabels()] == ["0", "1", "2", "5", "10", "20", "50", "100"]
+
+
+def test_curves_over_thresholds_and_over_areas_are_compared_over_the_area():
+    other = [row | {"explainer": "gated_inversion", "asked_area_percent": row["relative_area_percent"]} for row in ROWS]
+    figure = curve_figure([*ROWS, *other])
+    left, right = figure.axes
+    assert labels(left) == labels(right) == ["inversion", "gated_inversion"]
+    assert lines(left) == [([100, 42, 0], [10, 30, 60]), ([0, 42, 100], [60, 30, 10])]
+    assert left.get_xlabel() == "relative area (%)"
+    assert figure.get_suptitle().startswith("inversion, gated_inversion, on synthetic")
+
+
 def labels(axes):
     return [text.get_text() for text in axes.get_legend().get_texts()]
 

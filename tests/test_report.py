@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from svdx.canvas import slider_steps, sound_uri
+from svdx.canvas import sound_uri
 from svdx.report import FADE, Label, Picture, Point, Timeline, explanation_page, faded, percent
+from svdx.slider import THRESHOLDS
 
 EVIL = "<script>alert('x')</script>&\"quoted\".mp3"
 RATE, FRAMES = 22050, 12
@@ -143,7 +144,7 @@ def test_the_levels_are_the_masks(make, keep):
     found = data(make(keep))
     assert found["complement"] == (keep == "complement")
     levels = np.frombuffer(base64.b64decode(found["levels"]), np.uint8).reshape(found["frames"], found["bands"])
-    for number, step in enumerate(slider_steps(list(KEPT))):
+    for number, step in enumerate(THRESHOLDS.steps(list(KEPT))):
         assert np.array_equal(levels >= number, make.salience >= step)
 
 

@@ -29,9 +29,14 @@ KINDS = {  # override → what is expected
     "threads=2.5": "a whole number or null",
     "controls=null": "[a word, …]",
     "controls=random": "[a word, …]",
-    "thresholds=0.5": "[a number, …]",
-    "thresholds=[true]": "[a number, …]",
-    "thresholds=[0.1,nan]": "[a number, …]",
+    "thresholds=0.5": "[a number, …] or null",
+    "thresholds=[true]": "[a number, …] or null",
+    "thresholds=[0.1,nan]": "[a number, …] or null",
+    "areas=0.1": "[a number, …] or null",
+    "areas=[most]": "[a number, …] or null",
+    "points.areas=null": "[a number, …]",
+    "explainer.area=most": "a number or null",
+    "explainer.area=true": "a number or null",
     "explainer.threshold=high": "a number or null",
     "explainer.threshold=true": "a number or null",
     "explainer.threshold=nan": "a number or null",
@@ -68,6 +73,8 @@ RANGES = {
     "excerpts.seed=-1": "0 or more",
     "thresholds=[0.1,1.2]": "0 to 1.1",
     "explainer.threshold=-0.1": "0 to 1.1",
+    "areas=[0.1,1.2]": "0 to 1",
+    "explainer.area=10": "0 to 1",
     "classifier.threshold=2": "0 to 1",
     "store.workers=-1": "1 or more",
     "inverter.fit.max_epochs=0": "1 or more",
@@ -176,6 +183,7 @@ CHOICES = {  # overrides → what is said
     (AREA, "explainer.area=1.5"): "explainer.area=1.5: expected 0 to 1",
     (AREA, "explainer.area=x"): "explainer.area=x: expected a number",
     (AREA, "explainer.threshold=0.5"): "explainer.threshold=0.5: a number is for threshold=fixed",
+    ("explainer.threshold=0.5", "explainer.area=0.2"): "explainer.threshold=0.5 and explainer.area=0.2: give one",
     ("threshold=reconstruction_error", "explainer.error=2"): "explainer.error=2: expected 0 to 1",
     ("threshold=reconstruction_error", "explainer.step=0"): "explainer.step=0: expected more than 0",
 }
@@ -208,6 +216,7 @@ def test_every_choice_of_threshold_becomes_the_explainers(entry, explainer):
         parts = dict.fromkeys(parts_needed(cfg.explainer))
         found = build_explainer(cfg.explainer, classifier=nn.Identity(), **parts)
         assert found.threshold == expected and found.name == explainer
+        assert build_explainer(cfg.explainer, classifier=nn.Identity(), threshold=0.3, **parts).threshold == 0.3
 
 
 def test_files_that_are_not_there_are_named():

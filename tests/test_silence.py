@@ -10,9 +10,9 @@ from svdx.corpora import Folder
 from svdx.corpora.beside import track_at
 from svdx.data.datamodule import ExcerptsData
 from svdx.data.melstore import MelStore
-from svdx.document import document_excerpt
+from svdx.document import document_excerpt, document_track
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import FeatureInversion
+from svdx.explain import Area, FeatureInversion
 from svdx.explain.controls import make_controls
 from svdx.listener import Listener
 from svdx.models import UpConv
@@ -58,6 +58,16 @@ def test_a_picture_of_one_colour_has_a_page_that_keeps_nothing(root, frontend, c
     assert facts["area kept"] == "0.0 %"
     kept, _ = soundfile.read(root / "out/explanation.wav")
     assert not kept.any()
+
+
+def test_of_a_picture_of_one_colour_no_tenth_is_best(root, frontend, classifier):
+    listener = Listener(frontend, FeatureInversion(classifier, flat(), area=0.1))
+    for start, document in ((0, document_excerpt), (None, document_track)):
+        areas = [Area(0.1), Area(0.5), Area(1.0)]
+        facts = document(listener, track_at(root / "audio/a.wav"), start, areas, root / "out")
+        with np.load(root / "out/explanation.npz") as arrays:
+            assert not arrays["mask"].any()
+        assert facts["area kept"] == "0.0 %" and "best 10 % of the area, here no bin" in facts["mask"]
 
 
 def test_flat_pictures_count_as_empty_explanations(root, frontend, classifier):

@@ -4,7 +4,7 @@ import pytest
 from command_line import LONGEST, epochs, lines, of
 from test_resuming import TRAIN, until
 
-from svdx.evaluation.curve import read_curve
+from svdx.evaluation.curve import asked_area, group, read_curve
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +77,23 @@ def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_it
     _, done = shell("by_hand", "evaluate.py", f"gather={directory}")
     assert "no result of job 1" in done.stdout
     assert [row["fill"] for row in read_curve(directory / "curve.csv")] == ["zero"]
+
+
+def test_a_sweep_over_explainers_is_gathered_over_the_area(shell, untrained):
+    words = (*untrained, "controls=[random]", "explainer=inversion,gated_inversion", "excerpts.n=4")
+    directory, done = shell("explainers", "evaluate.py", "-m", *words)
+    curves = group(read_curve(directory / "curve.csv"))
+    names = ["inversion", "random, explainer=inversion", "gated_inversion", "random, explainer=gated_inversion"]
+    assert list(curves) == names
+    assert [row["threshold"] for row in curves["inversion"]] == [i / 10 for i in range(12)]
+    assert {asked_area(row) for row in curves["inversion"]} == {None}
+    areas = [1, 2, 5, 10, 15, 20, 30, 40, 50, 70]
+    for name in names[2:]:
+        assert [asked_area(row) for row in curves[name]] == areas
+        assert [row["relative_area_percent"] for row in curves[name]] == pytest.approx(areas, abs=1e-4)
+    assert lines(directory / "0")[0] + ",asked_area_percent,run" == lines(directory)[0]
+    assert "best 10 % of the area" in done.stdout
+    shell("drawn", "evaluate.py", f"plot={directory / 'curve.csv'}")
 
 
 def test_several_processes_in_a_multirun_are_refused(shell, untrained):

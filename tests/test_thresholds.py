@@ -17,6 +17,7 @@ from svdx.errors import ConfigError
 from svdx.evaluation.curve import group, read_curve
 from svdx.explain import Area, Explainer, FeatureInversion, Fixed, Otsu, ReconstructionError
 from svdx.explain.controls import RandomBlocks
+from svdx.explain.gated import GatedInversion
 from svdx.explain.masks import normalise, threshold_mask
 from svdx.explain.tracks import explain_track
 from svdx.listener import Listener
@@ -70,9 +71,15 @@ def test_of_equally_salient_bins_an_area_has_the_first():
     excerpt = torch.tensor([[[0.0, 1.0, 2.0, 1.0, 1.0, 0.0, 0.0, 0.0]]])
     heard = Itself(nn.Flatten(0), threshold=Area(3 / 8)).cut(excerpt, normalise(excerpt), Area(3 / 8))
     assert heard[0].int().tolist() == [[[0, 1, 1, 1, 0, 0, 0, 0]]] and heard[1].tolist() == [0.5]
-    nothing_salient = torch.zeros(1, 2, 4)
-    mask, threshold = Itself(nn.Flatten(0)).cut(nothing_salient, nothing_salient, Area(0.25))
-    assert mask.int().tolist() == [[[1, 1, 0, 0], [0, 0, 0, 0]]] and threshold.tolist() == [0]
+
+
+def test_no_bin_of_a_constant_picture_is_best_unless_all_are_asked_for():
+    flat, sloping = torch.zeros(1, 2, 4), torch.arange(8.0).view(1, 2, 4)
+    both = normalise(torch.cat([flat, sloping]))
+    salient, threshold = Area(0.25)(None, None, both)
+    assert salient.flatten(1).sum(1).tolist() == [0, 2] and threshold.tolist() == pytest.approx([1.1, 6 / 7])
+    assert Area(1.0)(None, None, both).salient.all()
+    assert Area(0.25).words(1.1) == "best 25 % of the area, here no bin"
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice.name)
@@ -203,7 +210,8 @@ def opening(directory):
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text)[1])
     levels = np.frombuffer(base64.b64decode(data["levels"]), np.uint8).reshape(data["frames"], data["bands"])
     (row,) = [row for row in data["curve"] if row["step"] == data["start"]]
-    return (levels >= data["start"]) != data["complement"], data["steps"][data["start"]], row
+    salient = levels <= data["start"] if data["grows"] else levels >= data["start"]
+    return salient != data["complement"], data["steps"][data["start"]], row
 
 
 @pytest.mark.parametrize("keep", ["salient", "complement"])
@@ -225,7 +233,7 @@ def test_an_excerpts_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, 
     mask, threshold, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
     assert np.array_equal(mask, arrays["mask"][0])
-    assert row["area"] == facts["area kept"] == percent(arrays["mask"][0])
+    assert row["beside"] == facts["area kept"] == percent(arrays["mask"][0])
     assert threshold == pytest.approx(float(arrays["threshold"][0]), abs=1e-4)
     page = (tmp_path / "report.html").read_text()
     assert f"<td>{kind.name}</td>" in page and choice.words(float(arrays["threshold"][0])) in facts["mask"]
@@ -237,8 +245,66 @@ def test_a_tracks_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, cla
     facts = document_track(listener, noise_track(tmp_path, 3), None, [0.0, 0.5], tmp_path, sounds=False)
     mask, _, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
-    assert np.array_equal(mask, arrays["mask"]) and row["area"] == facts["area kept"]
+    assert np.array_equal(mask, arrays["mask"]) and row["beside"] == facts["area kept"]
     assert facts["explainer"] == kind.name
+
+
+AREAS = [Area(area) for area in (0.01, 0.1, 0.5)]
+
+
+def gated(frontend, classifier, **options):
+    return Listener(frontend, GatedInversion(classifier, UpConv(8).eval(), **options))
+
+
+def heads(directory):
+    return re.findall(r'<th scope="col">(.*?)</th>', (directory / "report.html").read_text())
+
+
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+@pytest.mark.parametrize("document", [document_excerpt, document_track])
+def test_a_page_of_another_explainer_has_its_best_tenth_and_goes_over_areas(
+    tmp_path, frontend, classifier, document, keep
+):
+    listener = gated(frontend, classifier, keep=keep)
+    facts = document(listener, noise_track(tmp_path, 3), 1.0, AREAS, tmp_path, sounds=False)
+    mask, position, row = opening(tmp_path)
+    arrays = np.load(tmp_path / "explanation.npz")
+    found = arrays["mask"].reshape(mask.shape)
+    kept = round(0.1 * mask.size)
+    assert np.array_equal(mask, found) and found.sum() == (kept if keep == "salient" else mask.size - kept)
+    assert (position, row["position"]) == (10, "10 %") and float(row["beside"]) == pytest.approx(
+        float(arrays["threshold"].squeeze()), rel=1e-3
+    )
+    assert facts["mask"].startswith("best 10 % of the area, here salience ") and f"keep={keep}" in facts["mask"]
+    assert facts["area kept"] == ("10.0 %" if keep == "salient" else "90.0 %")
+    ours = "area" if keep == "salient" else "area removed"
+    assert heads(tmp_path) == [ours, "threshold", "label", "as sound"]
+    page = (tmp_path / "report.html").read_text()
+    assert "best 10 % of the area" in page and "At each area" in page
+
+
+@pytest.mark.parametrize("cut", [{"threshold": Otsu()}, {"threshold": 0.35}, {"area": 0.0}])
+@pytest.mark.parametrize("keep", ["salient", "complement"])
+def test_a_page_over_areas_opens_at_any_cut(tmp_path, frontend, classifier, cut, keep):
+    listener = gated(frontend, classifier, keep=keep, **cut)
+    facts = document_excerpt(listener, noise_track(tmp_path, 3), 1.0, AREAS, tmp_path, sounds=False)
+    mask, position, row = opening(tmp_path)
+    found = np.load(tmp_path / "explanation.npz")["mask"][0]
+    assert np.array_equal(mask, found) and facts["area kept"] == percent(found)
+    assert position == pytest.approx(100 * (found if keep == "salient" else ~found).mean(), rel=1e-3)
+    assert row["beside"] == "—" if cut == {"area": 0.0} else float(row["beside"]) > 0
+
+
+def test_a_page_without_rows_goes_over_what_the_explainer_is_cut_at(tmp_path, frontend, classifier):
+    for listener, name in (
+        (gated(frontend, classifier), "area"),
+        (gated(frontend, classifier, threshold=Otsu()), "area"),
+        (gated(frontend, classifier, threshold=0.3), "threshold"),
+        (listener_of(frontend, classifier, FeatureInversion, None), "threshold"),
+        (listener_of(frontend, classifier, FeatureInversion, Area(0.2)), "threshold"),
+    ):
+        document_excerpt(listener, noise_track(tmp_path, 3), 1.0, [], tmp_path, sounds=False)
+        assert heads(tmp_path)[0] == name
 
 
 def test_what_was_chosen_is_part_of_the_question(tmp_path, frontend, classifier):
@@ -253,6 +319,9 @@ def test_what_was_chosen_is_part_of_the_question(tmp_path, frontend, classifier)
         {"choice": "area", "area": 0.2},
         {"choice": "otsu"},
     ]
+    areas = Request(listener_of(frontend, classifier, RandomBlocks, None), 1.0, None, [Area(0.2)]).question(track)
+    assert json.loads(json.dumps(areas))["thresholds"] == [{"choice": "area", "area": 0.2}]
+    assert areas["explainer"]["threshold"] == {"choice": "area", "area": 0.1}
 
 
 @pytest.mark.slow
@@ -262,6 +331,7 @@ def test_areas_are_evaluated_one_after_the_other_and_gathered_into_one_curve(she
     rows = read_curve(directory / "curve.csv")
     curves = group(rows)
     assert list(curves) == ["inversion", "random"] and "run" not in rows[0]
+    assert [row["asked_area_percent"] for row in curves["inversion"]] == [5, 20]
     areas = [row["relative_area_percent"] for row in curves["inversion"]]
     assert sorted(areas) == pytest.approx([5, 20], abs=1e-4)
     large, small = sorted(curves["inversion"], key=lambda row: -row["relative_area_percent"])

@@ -14,18 +14,20 @@ from torch.utils.data import Dataset
 
 from svdx.audio import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
+from svdx.evaluation.curve import asked_area
 from svdx.explain.explainer import Explainer
-from svdx.explain.thresholds import Choice
+from svdx.explain.thresholds import Area, Choice, position
 from svdx.frontend import FrontEnd
 from svdx.sound import masked_sound
 
 
 def shown_threshold(thresholds: Sequence[float] | Sequence[Choice]) -> float | Choice:
     """Which of a curve's thresholds pictures, sounds and summaries are of: the only one, or the nearest to 0.6, the
-    paper's choice."""
+    paper's choice; of areas the nearest to the other explainers' own."""
     if len(thresholds) == 1:
         return thresholds[0]
-    return min(thresholds, key=lambda threshold: abs(threshold - SHOWN))
+    own = Explainer.default_threshold if isinstance(thresholds[0], Area) else SHOWN
+    return min(thresholds, key=lambda threshold: abs(position(threshold) - position(own)))
 
 
 def explain_examples(
@@ -81,8 +83,9 @@ def log_evaluation(
     rows, agreement: of curve.csv and agreement.csv (none: not measured); scores: of summary.json; picture: curve.png
     """
     explained = [row for row in rows if row["explainer"] == rows[0]["explainer"]]
-    threshold = shown_threshold([row["threshold"] for row in explained])
-    point = next(row for row in explained if row["threshold"] == threshold)
+    areas = [asked_area(row) for row in explained]
+    cuts = [row["threshold"] if area is None else Area(area / 100) for row, area in zip(explained, areas, strict=True)]
+    point = explained[cuts.index(shown_threshold(cuts))]
     for logger in wandb_only(loggers):
         shown = {**charts("curve", rows), "curve/rows": table(rows), "curve/figure": wandb.Image(str(picture))}
         if agreement:

@@ -13,10 +13,11 @@ from wandb.plot import CustomChart
 
 from svdx.evaluation.curve import explained, group
 from svdx.explain.explainer import Explanation
+from svdx.explain.inversion import FeatureInversion
 from svdx.frontend import FrontEnd
-from svdx.plots import AREA, LOSS, explanation_figure
+from svdx.plots import LOSS, WORDS, axes_of, explanation_figure
 
-SHOWN = 0.6  # threshold of the pictures and sounds, the paper's choice
+SHOWN = FeatureInversion.default_threshold  # of the pictures and sounds, the paper's choice
 
 
 def spread(total: int, n: int) -> np.ndarray:
@@ -47,21 +48,21 @@ def images(pictures: dict[Path, str]) -> list[wandb.Image]:
 
 
 def charts(section: str, rows: Sequence[dict]) -> dict[str, CustomChart]:
-    """Loss and area over the threshold as line charts, from rows of curve.csv.
+    """Loss and area over the threshold as line charts, from rows of curve.csv; or loss and threshold over the area.
 
     W&B keeps a chart's points as a table of its name with `_table` behind it: no other may have that name. The area
     of a control is that of the explanation.
     """
-    curves = group(rows)
+    curves, (across, beside) = group(rows), axes_of(rows)
     return {
-        f"{section}/explanation_loss": _lines(curves, LOSS, "explanation loss (%)"),
-        f"{section}/relative_area": _lines(explained(curves), AREA, "relative area (%)"),
+        f"{section}/explanation_loss": _lines(curves, across, LOSS, "explanation loss (%)"),
+        f"{section}/{beside.removesuffix('_percent')}": _lines(explained(curves), across, beside, WORDS[beside]),
     }
 
 
-def _lines(curves: dict[str, list[dict]], column: str, title: str) -> CustomChart:
-    across, up = ([[row[name] for row in points] for points in curves.values()] for name in ("threshold", column))
-    return wandb.plot.line_series(across, up, keys=list(curves), title=title, xname="threshold")
+def _lines(curves: dict[str, list[dict]], across: str, column: str, title: str) -> CustomChart:
+    x, y = ([[row[name] for row in points] for points in curves.values()] for name in (across, column))
+    return wandb.plot.line_series(x, y, keys=list(curves), title=title, xname=WORDS[across])
 
 
 def table(rows: Sequence[dict]) -> wandb.Table:

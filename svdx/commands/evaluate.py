@@ -1,4 +1,4 @@
-"""Explanation loss against relative area over the thresholds: curve.csv and curve.png."""
+"""Explanation loss against relative area, over thresholds or over areas: curve.csv and curve.png."""
 
 import logging
 from pathlib import Path
@@ -9,13 +9,12 @@ from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
 from svdx.cli import command
 from svdx.comparing import compare
 from svdx.detecting import detection
-from svdx.errors import ConfigError
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain.thresholds import Choice
 from svdx.multirun import overrides
 from svdx.pipeline import Pipeline
 from svdx.plots import curve_figure
+from svdx.points import curve_points
 from svdx.provenance import write_summary
 from svdx.results import appearing, is_there, occupied
 from svdx.settings import build
@@ -24,23 +23,12 @@ from svdx.sweep import gather
 log = logging.getLogger(__name__)
 
 
-def points(cfg: DictConfig) -> list[float] | list[Choice]:
-    """The thresholds of the curve: what chooses them alone, or explainer.threshold alone, else all of `thresholds`."""
-    if cfg.explainer.get("choice"):
-        return [build(cfg.explainer.choice)]
-    if cfg.explainer.threshold is not None:
-        return [cfg.explainer.threshold]
-    if not cfg.thresholds:
-        raise ConfigError("thresholds=[]: expected numbers, as [0.0,0.1]")
-    return list(cfg.thresholds)
-
-
 def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
     pipeline = Pipeline(cfg)
     directory = pipeline.directory
     is_there(cfg, directory)  # another result is refused before anything is trained
-    thresholds = points(cfg)
+    thresholds = curve_points(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     tracks = list(data.test_set.tracks)

@@ -7,19 +7,18 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from svdx.audio import promised_length
-from svdx.canvas import slider_steps
 from svdx.cli import command
 from svdx.corpora.beside import audio_files, is_several, track_at
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track
 from svdx.document import Each, Request, document_collection
-from svdx.document.parts import LEAST
 from svdx.document.unit import document_unit
 from svdx.errors import ConfigError, CorpusError
 from svdx.explain.maximisation import check_unit, extremes
 from svdx.frontend import FrontEnd
 from svdx.listener import Listener, expect_excerpt, hop_frames, last_start
 from svdx.pipeline import Pipeline
+from svdx.points import page_points
 from svdx.provenance import write_summary
 from svdx.results import appearing, is_there, occupied
 from svdx.settings import build
@@ -85,12 +84,11 @@ def explain(cfg: DictConfig) -> None:
     elif not several:
         track = track_at(Path(str(cfg.audio)))
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
-    own = LEAST if cfg.explainer.threshold is None else cfg.explainer.threshold  # or whichever will be chosen
-    slider_steps([*cfg.thresholds, own])
+    thresholds = page_points(cfg)
     if track:
         expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
     listener = Listener(pipeline.frontend, pipeline.explainer())
-    request = Request(listener, start, cfg.hop, list(cfg.thresholds), cfg.sounds)
+    request = Request(listener, start, cfg.hop, thresholds, cfg.sounds)
     if several:
         job = Each(request, pipeline.directory, cfg.threads or 1)
         found = document_collection(Path(str(cfg.audio)).name, files, job, engine)

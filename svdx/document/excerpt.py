@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,17 @@ from torch import Tensor
 from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.document.parts import (
+    Points,
+    at_each,
+    beside,
     centre,
     is_sung,
     log_mels_of_stems,
     mask_in_words,
     picture_of,
     region_facts,
-    threshold_shown,
+    scale_of,
+    start_of,
     write_sounds,
 )
 from svdx.explain import Explanation
@@ -27,12 +30,13 @@ from svdx.report import Label, Point, explanation_page, heard, kept_or_flipped, 
 
 
 def document_excerpt(
-    listener: Listener, track: Track, start: float, thresholds: Sequence[float], directory: Path, sounds: bool = True
+    listener: Listener, track: Track, start: float, thresholds: Points, directory: Path, sounds: bool = True
 ) -> dict[str, str]:
     """Explain the excerpt that begins at `start` seconds, write all of it into `directory`, return it in words.
 
     Written: explanation.png, explanation.npz, excerpt.wav (the whole), explanation.wav (the kept part), removed.wav,
-    report.html. thresholds: for which the page says whether the label is kept; sounds: write the WAV files.
+    report.html. thresholds: numbers, or areas, for which the page says whether the label is kept; sounds: write the WAV
+    files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
@@ -40,10 +44,11 @@ def document_excerpt(
     stems = log_mels_of_stems(listener, track, samples, excerpt)
     explanation = listener.listen(samples)
     mask, chosen = explanation.mask[0].numpy(), float(explanation.threshold[0])
-    shown = threshold_shown(listener.explainer, chosen, mask)
+    scale = scale_of(listener.explainer, thresholds)
+    arrays = (explanation.excerpts[0], explanation.salience[0], explanation.mask[0])
+    picture = picture_of(listener, *arrays, chosen, scale, stems)
     points = excerpt_points(listener, sound, span, explanation, thresholds)
-    own = next(point for point in points if point.threshold == shown)
-    picture = picture_of(listener, explanation.excerpts[0], explanation.salience[0], explanation.mask[0], shown, stems)
+    own = next(point for point in points if point.position == picture.start)
     facts = {
         "file": track.audio.name,
         **explanation_facts(explanation),
@@ -96,17 +101,16 @@ def verdict(facts: dict[str, str]) -> str:
 
 
 def excerpt_points(
-    listener: Listener, sound: Sound, span: slice, explanation: Explanation, thresholds: Sequence[float]
+    listener: Listener, sound: Sound, span: slice, explanation: Explanation, thresholds: Points
 ) -> list[Point]:
-    """What stays of the excerpt at a span of a sound at each threshold and at the explainer's own, ascending."""
-    points = []
-    own = threshold_shown(listener.explainer, float(explanation.threshold[0]), explanation.mask[0].numpy())
-    for threshold in sorted({*thresholds, own}):
-        masked = explanation if threshold == own else listener.at(explanation, threshold)
+    """What stays of the excerpt at a span of a sound at each threshold, or area, and at the explainer's own."""
+    points, scale = [], scale_of(listener.explainer, thresholds)
+    start = start_of(listener.explainer, scale, float(explanation.threshold[0]), explanation.mask[0].numpy())
+    for position, masked in at_each(listener, explanation, thresholds, start):
         kept = listener.kept_sound(sound, masked, span).mono(listener.frontend.sample_rate)
         label = kept_or_flipped(bool(masked.flipped[0]), float(masked.masked_probability[0]))
         again = as_sound(listener, kept, explanation)
-        points.append(Point(threshold, percent(masked.mask[0]), label, again, kept.numpy()))
+        points.append(Point(position, beside(scale, masked), label, again, kept.numpy()))
     return points
 
 

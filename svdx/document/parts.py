@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +14,56 @@ from torch.nn import functional as F
 from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
-from svdx.explain.explainer import Explainer
+from svdx.explain.explainer import Explainer, chosen
 from svdx.explain.region import region, voice_bins, voice_share
+from svdx.explain.thresholds import DIGITS, Area, Fixed, position
 from svdx.frontend import FrontEnd
-from svdx.listener import Listener
-from svdx.report import Picture
+from svdx.listener import Either, Listener
+from svdx.report import Picture, percent
+from svdx.slider import AREAS, LEAST, THRESHOLDS, Scale
 
-LEAST = 1e-6  # threshold above 0, which keeps everything
+Points = Sequence[float] | Sequence[Area]
 
 log = logging.getLogger(__name__)
 
 
 def mask_in_words(explainer: Explainer, threshold: float) -> str:
-    """How a mask is made and used, in the words of the command line. threshold: of the explanation"""
+    """How a mask is made and used. threshold: of the explanation"""
     return f"{explainer.choice.words(threshold)}, keep={explainer.keep}, fill={explainer.fill}"
 
 
-def threshold_shown(explainer: Explainer, threshold: float, mask: np.ndarray) -> float:
-    """At which threshold the page opens, for a mask found at `threshold`; 0 only if everything is salient."""
-    salient = mask if explainer.keep == "salient" else ~mask
-    return explainer.choice.shown(threshold) or (0.0 if salient.all() else LEAST)
+def scale_of(explainer: Explainer, points: Points) -> Scale:
+    """What a page's slider goes over: what its points are; without any, what the explainer is cut at."""
+    if points:
+        return AREAS if isinstance(points[0], Area) else THRESHOLDS
+    is_fixed = isinstance(explainer.choice, Fixed) or isinstance(chosen(explainer.default_threshold), Fixed)
+    return THRESHOLDS if is_fixed else AREAS
+
+
+def start_of(explainer: Explainer, scale: Scale, threshold: float, mask: np.ndarray) -> float:
+    """The position at which a page opens, for a mask found at `threshold`.
+
+    A threshold is 0 only if everything is salient; an area is the one that was asked for, or else that of the mask.
+    """
+    salient, choice = mask if explainer.keep == "salient" else ~mask, explainer.choice
+    if scale is AREAS:
+        return choice.area if isinstance(choice, Area) else float(salient.mean())
+    return choice.shown(threshold) or (0.0 if salient.all() else LEAST)
+
+
+def at_each(listener: Listener, explanation: Either, points: Points, start: float) -> Iterator[tuple[float, Either]]:
+    """The explanation at each of a page's positions, ascending: at its points, and as it is where the page opens."""
+    cuts = {position(point): point for point in points}
+    for place in sorted({*cuts, start}):
+        yield place, explanation if place == start else listener.at(explanation, cuts[place])
+
+
+def beside(scale: Scale, masked: Either) -> str:
+    """What stands beside a position: at a threshold the area that is kept, at an area the threshold."""
+    if scale is THRESHOLDS:
+        return percent(masked.mask)
+    threshold = float(masked.threshold)
+    return "—" if threshold > 1 else f"{threshold:.{DIGITS}g}"
 
 
 def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np.ndarray] | None) -> dict[str, str]:
@@ -72,24 +103,27 @@ def picture_of(
     salience: Tensor,
     mask: Tensor,
     threshold: float,
+    scale: Scale,
     stems: tuple[np.ndarray, np.ndarray] | None,
 ) -> Picture:
     """What the canvas shows of a standardised log-mel with its salience and mask, all [frames, bands].
 
-    threshold: where the page opens, see `threshold_shown`; there the picture's mask is this one, also where a choice
+    threshold: at which the mask was found. Where the page opens the picture's mask is this one, also where a choice
     keeps only some of equally salient bins.
     """
     explainer = listener.explainer
+    start = start_of(explainer, scale, threshold, mask.numpy())
     salient = (mask if explainer.keep == "salient" else ~mask).numpy()
-    at, salience = np.float32(threshold), salience.numpy()
+    at, salience = np.float32(threshold if scale is AREAS else start), salience.numpy()
     below = np.nextafter(at, np.float32(-1))
     return Picture(
         listener.raw(standardised).numpy(),
         np.where(salient, np.maximum(salience, at), np.minimum(salience, below)),
-        threshold,
+        start,
         explainer.keep,
         listener.frontend,
         voice_bins(*stems) if stems is not None else None,
+        scale,
     )
 
 

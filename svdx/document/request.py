@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from svdx.contents import digest
 from svdx.corpora.track import Track
 from svdx.document.excerpt import document_excerpt
+from svdx.document.parts import Points
 from svdx.document.track import document_track
 from svdx.errors import AudioError
 from svdx.explain.thresholds import Choice
@@ -29,13 +29,13 @@ class Request:
 
     start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: see
         `svdx.listener.hop_frames`)
-    thresholds: for which the page says whether labels are kept; sounds: write the WAV files
+    thresholds: numbers, or areas, for which the page says whether labels are kept; sounds: write the WAV files
     """
 
     listener: Listener
     start: float | str
     hop: float | None
-    thresholds: Sequence[float]
+    thresholds: Points
     sounds: bool = True
 
     def __call__(self, track: Track, directory: Path) -> dict[str, str]:
@@ -64,7 +64,7 @@ class Request:
             "svdx": version("svdx"),
             "start": self.start,
             "hop": self.hop,
-            "thresholds": list(self.thresholds),
+            "thresholds": [plain(threshold) for threshold in self.thresholds],
             "sounds": self.sounds,
             "explainer": {"name": self.listener.explainer.name, **explainer},
             "frontend": self.listener.frontend.settings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +12,17 @@ from torch import Tensor
 from svdx.audio import Sound, read
 from svdx.corpora.track import Track
 from svdx.document.parts import (
+    Points,
+    at_each,
+    beside,
     centre,
     is_sung,
     log_mels_of_stems,
     mask_in_words,
     picture_of,
     region_facts,
-    threshold_shown,
+    scale_of,
+    start_of,
     write_sounds,
 )
 from svdx.explain import TrackExplanation
@@ -35,15 +38,15 @@ def document_track(
     listener: Listener,
     track: Track,
     hop: float | None,
-    thresholds: Sequence[float],
+    thresholds: Points,
     directory: Path,
     sounds: bool = True,
 ) -> dict[str, str]:
     """Explain a whole track by an excerpt every `hop` seconds, write it into `directory`, return it in words.
 
     Written: explanation.png, explanation.npz, track.wav (the whole), explanation.wav (the kept part), removed.wav,
-    report.html. hop: None for `svdx.listener.HOP`; thresholds: for which the page says how many labels are kept;
-    sounds: write the WAV files.
+    report.html. hop: None for `svdx.listener.HOP`; thresholds: numbers, or areas, for which the page says how many
+    labels are kept; sounds: write the WAV files.
     """
     whole = read(track.audio)
     samples = whole.mono(listener.frontend.sample_rate)
@@ -53,8 +56,9 @@ def document_track(
     kept = listener.kept_sound(whole, explanation)
     points = track_points(listener, explanation, thresholds, kept)
     own = next(point for point in points if point.sound is not None)
-    shown = threshold_shown(listener.explainer, explanation.threshold, explanation.mask.numpy())
-    picture = picture_of(listener, explanation.track, explanation.salience, explanation.mask, shown, stems)
+    scale = scale_of(listener.explainer, thresholds)
+    arrays = (explanation.track, explanation.salience, explanation.mask)
+    picture = picture_of(listener, *arrays, explanation.threshold, scale, stems)
     facts = {
         **track_facts(explanation, track, listener.frontend),
         "explainer": listener.explainer.name,
@@ -117,16 +121,14 @@ def verdict(facts: dict[str, str]) -> str:
     )
 
 
-def track_points(
-    listener: Listener, explanation: TrackExplanation, thresholds: Sequence[float], kept: Sound
-) -> list[Point]:
-    """What stays of a track at each threshold and at the explainer's own, for which alone there is a sound: `kept`."""
-    own = threshold_shown(listener.explainer, explanation.threshold, explanation.mask.numpy())
-    points = []
-    for threshold in sorted({*thresholds, own}):
-        masked = explanation if threshold == own else listener.at(explanation, threshold)
-        point = Point(threshold, percent(masked.mask), kept_in(masked.flipped))
-        if threshold == own:
+def track_points(listener: Listener, explanation: TrackExplanation, thresholds: Points, kept: Sound) -> list[Point]:
+    """What stays of a track at each threshold, or area, and at the explainer's own, for which alone there is a sound:
+    `kept`."""
+    points, scale = [], scale_of(listener.explainer, thresholds)
+    start = start_of(listener.explainer, scale, explanation.threshold, explanation.mask.numpy())
+    for position, masked in at_each(listener, explanation, thresholds, start):
+        point = Point(position, beside(scale, masked), kept_in(masked.flipped))
+        if position == start:
             played = kept.mono(listener.frontend.sample_rate)
             again = listener.hear_track(played, explanation.starts) > explanation.decision
             point = replace(point, as_sound=kept_in(again != explanation.vocal), sound=played.numpy())

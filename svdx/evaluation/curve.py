@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from svdx.explain.controls import CONTROLS
 from svdx.whole import whole
 
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
+ASKED = "asked_area_percent"  # column of a curve over areas: how many of the bins were to be salient
 TEXT = ("explainer", "data", "split", "keep", "fill", RUN)
 COUNTS = ("n", "flips", "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal")
 COLUMNS = (
@@ -33,8 +35,8 @@ COLUMNS = (
 
 
 def write_curve(rows: Sequence[dict], path: str | Path) -> None:
-    """Write rows with the columns `COLUMNS`, and RUN where they have it; whole or not at all."""
-    write_table(rows, path, (*COLUMNS, RUN) if RUN in rows[0] else COLUMNS)
+    """Write rows with the columns `COLUMNS`, and ASKED and RUN where some have them; whole or not at all."""
+    write_table(rows, path, (*COLUMNS, *(name for name in (ASKED, RUN) if any(name in row for row in rows))))
 
 
 def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] | None = None) -> None:
@@ -62,17 +64,38 @@ def read_curve(path: str | Path) -> list[dict]:
 def _parse(column: str, value: str) -> str | int | float:
     if column in TEXT:
         return value
+    if column == ASKED and not value:
+        return math.nan
     return int(value) if column in COUNTS else float(value)
 
 
+def asked_area(row: dict) -> float | None:
+    """At which area a row's excerpts were cut, in per cent; None where that was at a threshold."""
+    area = row.get(ASKED, math.nan)
+    return None if math.isnan(area) else area
+
+
+def is_over_areas(rows: Sequence[dict]) -> bool:
+    """Are some of the rows of a curve over areas? Then all are compared over the area, for thresholds of two explainers
+    have nothing to do with each other."""
+    return any(asked_area(row) is not None for row in rows)
+
+
 def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
-    """Rows by curve, in order of threshold, under a name of what tells the curves apart."""
+    """Rows by curve, in order of threshold, or of the area asked for, under a name of what tells the curves apart."""
     keys = [key for key in TEXT if len({row.get(key) for row in rows}) > 1] or ["explainer"]
     curves: dict[str, list[dict]] = {}
-    for row in sorted(rows, key=lambda row: row["threshold"]):
-        curves.setdefault(", ".join(str(row[key]) for key in keys), []).append(row)
+    for row in sorted(rows, key=_place):
+        parts = [str(row[key]) for key in keys]
+        told = [part for part in parts if part != f"explainer={row['explainer']}"]  # of a sweep over explainers
+        curves.setdefault(", ".join(told), []).append(row)
     first = {name: rows.index(points[0]) for name, points in curves.items()}
     return dict(sorted(curves.items(), key=lambda item: first[item[0]]))
+
+
+def _place(row: dict) -> float:
+    area = asked_area(row)
+    return row["threshold"] if area is None else area
 
 
 def explained(curves: dict[str, list[dict]]) -> dict[str, list[dict]]:
@@ -88,7 +111,7 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
     Controls stand behind the explanation whose area they have. empty: explanation loss of the empty mask, in per cent
     """
     words = (
-        "{explainer}, threshold {threshold:g}: explanation loss {explanation_loss_percent:.1f} % "
+        "{explainer}, {cut}: explanation loss {explanation_loss_percent:.1f} % "
         "[{ci_low:.1f}, {ci_high:.1f}], empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, "
         "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} % "
         "[{balanced_ci_low:.1f}, {balanced_ci_high:.1f}]), "
@@ -98,7 +121,13 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
     lines = []
     for row in rows:
         if row["explainer"] == rows[0]["explainer"]:
-            siblings = [r for r in rows if r["explainer"] != row["explainer"] and r["threshold"] == row["threshold"]]
+            siblings = [r for r in rows if r["explainer"] != row["explainer"] and _place(r) == _place(row)]
             beside = "; same area: " + ", ".join(control.format(**r) for r in siblings) if siblings else ""
-            lines.append(words.format(**row, empty=empty) + beside)
+            lines.append(words.format(**row, cut=_cut(row), empty=empty) + beside)
     return lines
+
+
+def _cut(row: dict) -> str:
+    """Where a row's excerpts were cut, in words."""
+    area, threshold = asked_area(row), f"{row['threshold']:g}"
+    return f"threshold {threshold}" if area is None else f"best {area:g} % of the area (mean threshold {threshold})"

@@ -11,15 +11,16 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy
 
 from svdx.evaluation.agreement import Agreement
+from svdx.evaluation.curve import ASKED
 from svdx.evaluation.hearing import Hearing, hear_nothing, own_nothing
 from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea
 from svdx.explain.explainer import Explainer
 from svdx.explain.inversion import FeatureInversion
 from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area, same_area
-from svdx.explain.thresholds import Choice
+from svdx.explain.thresholds import Area, Choice
 
 STEPS = 20  # of the deletion and insertion curves
-DIGITS = 6  # of a mean threshold
+DIGITS = 6  # of a mean threshold, and of an area in per cent
 MOST_COMPARED = 1000  # excerpts of which all pairs are compared for the reconstruction error, and
 MOST_KEPT = 2**27  # numbers of their features, half a GB: 237 excerpts' maps of conv1
 
@@ -29,7 +30,8 @@ class Evaluator(pl.LightningModule):
     (see `Hearing`).
 
     explainer: what is evaluated, with its keep and fill
-    thresholds: the points of the curve; the one that a `Choice` makes is written with the mean of its thresholds
+    thresholds: the points of the curve; the one that a `Choice` makes is written with the mean of its thresholds, and
+        that of an `Area` also with the area
     controls: explainers to compare with at the same area
     agreement: also measure how the classifier's confidence follows the explanations (six times the work)
     """
@@ -140,6 +142,8 @@ class Evaluator(pl.LightningModule):
         found = [round(float(mean.compute()), DIGITS) for mean in self.found]
         pairs = zip(self.thresholds, found, strict=True)
         self.written = [mean if isinstance(threshold, Choice) else float(threshold) for threshold, mean in pairs]
+        areas = [cut.area if isinstance(cut, Area) else None for cut in self.thresholds]
+        self.asked = [{} if area is None else {ASKED: round(100 * area, DIGITS)} for area in areas]
         if self.agreement is not None:
             self.agreements = self.agreement.compute()
 
@@ -147,16 +151,17 @@ class Evaluator(pl.LightningModule):
         """The curves, a row an explainer or control and a threshold, in the columns of curve.csv."""
         head = {"data": data, "split": split, "keep": self.explainer.keep, "fill": self.explainer.fill}
         return [
-            {"explainer": name, **head, "threshold": threshold, **point}
+            {"explainer": name, **head, "threshold": threshold, **point, **asked}
             for name, points in self.points.items()
-            for threshold, point in zip(self.written, points, strict=True)
+            for threshold, asked, point in zip(self.written, self.asked, points, strict=True)
         ]
 
     def agreement_rows(self) -> list[dict]:
         """A row a threshold: what `svdx.evaluation.agreement` defines, with the areas under the two curves."""
         if self.agreement is None:
             return []
-        return [{"threshold": t, **row} for t, row in zip(self.written, self.agreements, strict=True)]
+        found = zip(self.written, self.agreements, self.asked, strict=True)
+        return [{"threshold": threshold, **row, **asked} for threshold, row, asked in found]
 
 
 class Curve(nn.Module):

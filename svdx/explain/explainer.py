@@ -21,7 +21,7 @@ from svdx.explain.masks import (
     relative_area,
     threshold_mask,
 )
-from svdx.explain.thresholds import Choice, Fixed
+from svdx.explain.thresholds import Area, Choice, Fixed
 
 Here = TypeVar("Here", bound="Labels")
 
@@ -93,20 +93,28 @@ class Explainer(ABC):
 
     classifier: any module with `features(x)` and `forward(x)` → probability [B]; its buffers `mean` and `std`
         (per band) are used where the fill asks for them, and `threshold` is its decision threshold (0.5 without)
-    threshold: of the salience, in [0, 1.1], or what chooses it, see `thresholds`; keep: salient or complement
+    threshold: of the salience, in [0, 1.1], or what chooses it, see `thresholds`; None: the class' own,
+        `default_threshold`; area: instead of a threshold, the share of the bins that is salient, in [0, 1]
+    keep: salient or complement
     fill, floor: see `masks.fill_value`
     """
 
     name: str
+    default_threshold: float | Choice = Area(0.1)  # scores of two methods are not spread alike, areas are
 
     def __init__(
         self,
         classifier: nn.Module,
-        threshold: float | Choice = 0.6,
+        threshold: float | Choice | None = None,
         keep: str = "salient",
         fill: str = "mean",
         floor: float = 1e-7,
+        area: float | None = None,
     ) -> None:
+        if area is not None and threshold is not None:
+            raise ConfigError(f"explainer.threshold={threshold} and explainer.area={area}: give one of them")
+        own = self.default_threshold if area is None else Area(area)
+        threshold = own if threshold is None else threshold
         chosen(threshold)  # refuses what is none
         check_choice("keep", keep, KEEPS)
         check_choice("fill", fill, FILLS)

@@ -20,6 +20,7 @@ class FeatureInversion(Explainer):
 
     name = "inversion"
     score = "inverted features"
+    default_threshold = 0.6  # the paper's
 
     def __init__(self, classifier: nn.Module, inverter: nn.Module, **options) -> None:
         super().__init__(classifier, **options)

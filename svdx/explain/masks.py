@@ -95,7 +95,8 @@ def ranks(score: Tensor) -> Tensor:
 def same_area(score: Tensor, masks: Tensor) -> Tensor:
     """Masks that keep just as many bins of each excerpt as `masks` [T, B, frames, bands] bool do, by another score
     [B, frames, bands]."""
-    return torch.stack([largest_mask(score, mask.flatten(1).sum(1)) for mask in masks])
+    rank, n_kept = ranks(score), masks.flatten(2).sum(2)
+    return rank < n_kept[:, :, None, None]
 
 
 def relative_area(mask: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Choice(ABC):
         return float(f"{threshold:.{DIGITS}g}")
 
     def words(self, threshold: float) -> str:
-        """The choice and what it came to, in the words of the command line."""
+        """The choice and what it came to, in words."""
         return f"threshold={self.name}, here {self.shown(threshold):g}"
 
 
@@ -79,7 +79,10 @@ class Fixed(Choice):
 
 @dataclass(frozen=True)
 class Area(Choice):
-    """Exactly round(area × bins) bins of every excerpt, those of greatest salience; of equal ones the first."""
+    """Exactly round(area × bins) bins of every excerpt, those of greatest salience; of equal ones the first.
+
+    In a constant picture no bin is better than another: none is salient, unless all are asked for.
+    """
 
     area: float
     name = "area"
@@ -89,12 +92,15 @@ class Area(Choice):
             raise ConfigError(f"explainer.area={self.area}: expected 0 to 1")
 
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
-        n_kept = round(self.area * salience[0].numel())
-        salient = largest_mask(salience, torch.full((len(salience),), n_kept, device=salience.device))
+        n_bins = salience[0].numel()
+        n_kept = round(self.area * n_bins)
+        is_ranked = salience.amax((1, 2)) > salience.amin((1, 2))
+        salient = largest_mask(salience, torch.where(is_ranked | (n_kept == n_bins), n_kept, 0))
         return Cut(salient, least_kept(salience, salient))
 
     def words(self, threshold: float) -> str:
-        return f"threshold=area, explainer.area={self.area:g}, here {self.shown(threshold):g}"
+        found = "no bin" if threshold > 1 else f"salience {self.shown(threshold):g} or more"
+        return f"best {100 * self.area:.6g} % of the area, here {found}"
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,11 @@ class ReconstructionError(Choice):
 
     def words(self, threshold: float) -> str:
         return f"threshold=reconstruction_error, explainer.error={self.error:g}, here {self.shown(threshold):g}"
+
+
+def position(cut: float | Area) -> float:
+    """Where a cut stands among others of its kind: its threshold, or its area."""
+    return cut.area if isinstance(cut, Area) else cut
 
 
 def least_kept(salience: Tensor, salient: Tensor) -> Tensor:

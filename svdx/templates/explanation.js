@@ -1,16 +1,18 @@
 "use strict";
-// A mask keeps the bins whose level reaches the slider's step; bins lie frame by frame, the lowest band first.
+// A bin is salient up to the step of its level, or from it on where the slider goes over areas. Bins lie frame by frame,
+// the lowest band first.
 const data = JSON.parse(document.getElementById("data").textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const shades = bytes(data.shades), levels = bytes(data.levels), colours = bytes(data.colours);
 const byId = (id) => document.getElementById(id);
 const slider = byId("threshold"), canvas = byId("picture"), position = byId("position");
-const isKept = (bin, step) => levels[bin] >= step !== data.complement;
+const isKept = (bin, step) => (data.grows ? levels[bin] <= step : levels[bin] >= step) !== data.complement;
+const text = (step) => `${data.steps[step]}${data.unit}`;
 
 // Sounds: one player at a time; the play-head follows the one that was heard last.
 const players = [...document.querySelectorAll("audio")];
 let player = players[0], chosen = data.start, drawing = 0, shown = 0; // shown: second at which the head stands
-// The sounds of the threshold that the page opens at are in its players, and nowhere else.
+// The sounds of the position that the page opens at are in its players, and nowhere else.
 data.sounds.push({ step: data.start, kept: byId("kept").src, removed: byId("removed").src });
 
 // The number of kept bins, rounded as Python does it: a half goes up.
@@ -90,22 +92,22 @@ const nearest = (steps, step) => steps.reduce((best, other) =>
   Math.abs(data.steps[other] - data.steps[step]) < Math.abs(data.steps[best] - data.steps[step]) ? other : best);
 
 function move() {
-  const step = Number(slider.value), threshold = String(data.steps[step]), share = area(step);
-  byId("threshold-value").textContent = threshold;
+  const step = Number(slider.value), share = area(step);
+  byId("threshold-value").textContent = text(step);
   byId("area").textContent = share;
-  slider.setAttribute("aria-valuetext", `${threshold}, area kept: ${share}`);
+  slider.setAttribute("aria-valuetext", `${text(step)}, area kept: ${share}`);
   draw(step);
   const near = nearest(data.curve.map((each) => each.step), step), row = data.curve.find((each) => each.step === near);
   for (const each of document.querySelectorAll("#curve [data-step]")) {
     each.setAttribute("aria-current", Number(each.dataset.step) === near);
   }
   const sound = row.as_sound ? `; as sound: ${row.as_sound.text}` : "";
-  byId("status").textContent = `At ${row.threshold} the label is ${row.label.text}${sound}.`;
+  byId("status").textContent = `At ${row.position} the label is ${row.label.text}${sound}.`;
   choose(nearest(data.sounds.map((sound) => sound.step), step));
 }
 
 function choose(step) {
-  byId("sound-note").textContent = `Kept and removed: at threshold ${data.steps[step]}.`;
+  byId("sound-note").textContent = `Kept and removed: at ${data.place.replace("{}", text(step))}.`;
   if (step === chosen) return;
   chosen = step;
   const sound = data.sounds.find((each) => each.step === step);
