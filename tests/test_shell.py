@@ -53,7 +53,7 @@ def test_a_terminal_of_few_letters_gets_escapes_and_the_log_file_letters(untrain
 
 @pytest.mark.slow
 def test_the_backend_of_a_notebook_need_not_be_there(untrained, song, tmp_path):
-    explained(untrained, song, tmp_path, MPLBACKEND="module://of.some.notebook")
+    explained(untrained, song, tmp_path, MPLBACKEND="module://matplotlib_inline.backend_inline")
 
 
 def test_what_is_written_for_a_reader_that_has_gone_is_dropped(monkeypatch):
