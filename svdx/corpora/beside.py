@@ -7,8 +7,9 @@ import logging
 from functools import lru_cache
 from pathlib import Path
 
-from svdx.corpora.files import by_stem, entries_of, is_audio, stem
+from svdx.corpora.files import by_stem, entries_of, is_audio, is_stem_file, is_visible, stem
 from svdx.corpora.labels import read_lab
+from svdx.corpora.stems import VOICE, labels_beside
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 
@@ -21,9 +22,12 @@ def track_at(audio: Path) -> Track:
     """The track of an audio file; no segments and no vocals where none are found, or none that can be read.
 
     Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
-    `*.lab` and `vocals.*` beside a file called `mixture` (the layout of `Stems`).
+    `*.lab` and `vocals.*` beside a file called `mixture`, the voice within a `.stem.mp4` (the layouts of `Stems`).
     """
     name, place = name_of(audio), audio.absolute().parent
+    if is_stem_file(audio):
+        labels = labels_beside(audio)
+        return Track(name, audio, _read(labels[0]) if len(labels) == 1 else (), audio, VOICE)
     if stem(audio) == MIXTURE:
         beside = entries_of(place)
         labels = [path for path in beside if path.suffix == ".lab"]
@@ -81,7 +85,12 @@ def audio_files(audio: str) -> list[Path]:
     """
     matches = glob.glob(audio, recursive=True)  # noqa: PTH207 (Path's own refuses absolute patterns)
     found = entries_of(Path(audio)) if Path(audio).is_dir() else sorted(map(Path, matches))
-    files = [path for path in found if is_audio(path) and path.is_file()]
+    typed = Path(audio).parts  # what was typed is meant
+    files = [
+        path
+        for path in found
+        if is_audio(path) and path.is_file() and all(part in typed or is_visible(part) for part in path.parts)
+    ]
     if not files:
         deeper = f"; audio='{Path(audio) / '**' / '*.wav'}' looks further down" if Path(audio).is_dir() else ""
         raise AudioError(f"{audio}: no audio file is there{deeper}")
