@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
+import av
 import numpy as np
 import soundfile
 import torch
@@ -19,12 +20,41 @@ LAB = "0.000 1.5 nosing\n1.5 2.25 sing\n4 5.125 sing\n"
 LISTS = {"train": "one.ogg\ntwo é.mp3\n", "valid": "three.wav\n", "test": "four.flac\n"}
 
 
+CODED = {  # by the suffix they are tried under, for what a file holds decides: containers and their coders
+    "wav": (
+        ("w64", "pcm_s16le"),
+        ("caf", "pcm_s24be"),
+        ("aiff", "pcm_s16be"),
+        ("wav", "adpcm_ms"),
+        ("mov", "pcm_s16le"),
+    ),
+    "ogg": (("ogg", "libopus"), ("ogg", "flac"), ("webm", "libopus")),
+    "mp3": (("ipod", "aac"), ("mp4", "alac"), ("adts", "aac"), ("asf", "wmav2"), ("ac3", "ac3")),
+    "flac": (("matroska", "flac"), ("tta", "tta"), ("wv", "wavpack")),
+}
+
+
+def tone(rate: int = RATE) -> np.ndarray:
+    """A third of a second in two channels, [n, 2]."""
+    return 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate // 3) / rate)[:, None] * [1, 0.5]
+
+
 def sound(suffix: str) -> bytes:
-    """A third of a second of a tone in two channels."""
-    time = np.arange(RATE // 3) / RATE
-    tone = 0.3 * np.sin(2 * np.pi * 440 * time)[:, None] * [1, 0.5]
+    """A tone as soundfile writes it."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, tone, RATE, format=suffix.upper())
+    soundfile.write(buffer, tone(), RATE, format=suffix.upper())
+    return buffer.getvalue()
+
+
+def coded(container: str, coder: str) -> bytes:
+    """A tone as FFmpeg writes it."""
+    buffer, rate = io.BytesIO(), 48000
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(coder, rate=rate, layout="stereo", bit_rate=128_000)
+        frame = av.AudioFrame.from_ndarray(tone(rate).astype(np.float32).reshape(1, -1), "flt", "stereo")
+        frame.sample_rate, frame.pts = rate, 0
+        for piece in (frame, None):
+            file.mux(stream.encode(piece))
     return buffer.getvalue()
 
 
@@ -71,7 +101,7 @@ def seeds() -> dict[str, list[bytes]]:
     """Files that are right, by their suffix; `.list` and `.csv` stand for lists and tables of text."""
     made = networks().values()
     return {
-        **{suffix: [sound(suffix)] for suffix in ("wav", "ogg", "mp3", "flac")},
+        **{suffix: [sound(suffix), *(coded(*how) for how in more)] for suffix, more in CODED.items()},
         "lab": [LAB.encode(), LAB.encode("utf-16"), LAB.replace("\n", "\r\n").encode("utf-8-sig")],
         "txt": [b"0.0\te\r\n0.5\tb\r\n2.0\tm:lead\r\n3.5\ts\r\n"],
         "list": [LISTS["train"].encode(), LISTS["train"].encode("latin-1")],

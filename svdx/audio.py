@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from svdx.downmix import weights
 from svdx.errors import AudioError
-from svdx.soundfiles import expect_bounded, opened
+from svdx.levels import Levels
+from svdx.soundfiles import opened
 
-BLOCK = 1 << 16  # frames decoded at a time: a header's promise is never allocated before it is kept
 RESAMPLED = 1 << 17  # samples that are made at a time, so that they stay in the processor's cache
 TABLE = 1 << 20  # entries of a table of resampling filters
 FILTER = 8  # samples of the lower rate, beyond which the resampling filter, six zero crossings to a side, hears nothing
-PADDING = 2304  # samples by which an mp3 may be shorter than its header says: two of its frames
-STREAMED = 0x7FFFF000  # bytes
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What an audio file holds. samples: [channels, n], float32, full scale = 1; rate: in Hz."""
+    """What an audio file holds. samples: [channels, n], float32, full scale = 1; rate: in Hz; weights: of each channel
+    in the mix to one, see `svdx.downmix`; none: their mean."""
 
     samples: Tensor
     rate: int
+    weights: tuple[float, ...] = ()
 
     def mono(self, sample_rate: int, span: slice | None = None) -> Tensor:
-        """The mean of the channels at another rate, [n], or a span of it, without the work for the rest."""
+        """The mix of the channels at another rate, [n], or a span of it, without the work for the rest."""
         if span is None:
-            return resample(mixed(self.samples.mT), self.rate, sample_rate)
-        return mixed(resampled_span(self.samples, self.rate, sample_rate, span).mT)
+            return resample(mixed(self.samples, self.weights), self.rate, sample_rate)
+        return mixed(resampled_span(self.samples, self.rate, sample_rate, span), self.weights)
 
     def length(self, sample_rate: int) -> int:
         """How many samples `mono(sample_rate)` has."""
@@ -46,63 +47,49 @@ class Sound:
 
     def cut(self, span: slice) -> Sound:
         """Some of the samples."""
-        return Sound(self.samples[:, span], self.rate)
+        return replace(self, samples=self.samples[:, span])
 
 
-def mixed(frames: Tensor) -> Tensor:
-    """The mean of the channels, frames [n, channels] → [n]."""
-    if frames.shape[1] == 1:
-        return frames[:, 0]
-    return frames @ frames.new_full((frames.shape[1],), 1 / frames.shape[1])
+def mixed(samples: Tensor, weights: Sequence[float] = ()) -> Tensor:
+    """The channels weighted and summed, [channels, n] → [n]; their mean without weights."""
+    if len(samples) == 1:
+        return samples[0]
+    return samples.new_tensor(weights or [1 / len(samples)] * len(samples)) @ samples
 
 
-def decode(path: str | Path, sample_rate: int) -> Tensor:
-    """An audio file's `mono(sample_rate)`, samples [n]. Raises: AudioError as `read` does."""
-    return read(path, mono=True).mono(sample_rate)
+def decode(path: str | Path, sample_rate: int, number: int | None = None) -> Tensor:
+    """An audio file's `mono(sample_rate)`, samples [n]. number: see `read`. Raises: AudioError as `read` does."""
+    return read(path, mono=True, number=number).mono(sample_rate)
 
 
-def read(path: str | Path, mono: bool = False) -> Sound:
-    """Read an audio file. mono: its channels mixed to one, in less time and memory.
+def read(path: str | Path, mono: bool = False, number: int | None = None) -> Sound:
+    """Read an audio file. mono: its channels mixed to one, in less time and memory; number: which of several sounds in
+    it, from 0; None: the default one.
 
-    Raises: AudioError if the file is missing, not audio, truncated, empty, silent or not finite.
+    Raises: AudioError if the file is missing, not audio, truncated, empty, silent, not finite or of another scale, or
+    if its channels cancel each other.
     """
-    with opened(path) as file:
-        promised, rate, cut_short = file.frames, file.samplerate, _is_cut_short(file.extra_info)
-        blocks, finite, heard, n = [], True, False, 0
-        # Not `file.blocks`: that fills what a truncated mp3 lacks with whatever was in memory.
-        while len(block := torch.from_numpy(file.read(BLOCK, dtype="float32", always_2d=True))):
-            n += len(block)
-            expect_bounded(path, n * file.channels)
-            mix = mixed(block)
-            finite, heard = finite and bool(mix.isfinite().all()), heard or bool(mix.any())
-            blocks.append(mix[None] if mono else block.mT)
-    if not n:
-        raise AudioError(f"{path}: holds no samples")
-    if cut_short or n < promised - PADDING:
-        raise AudioError(f"{path}: truncated: its header promises more than the {n} samples that are there")
-    if not finite:
-        raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
-    if not heard:
-        raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
-    return Sound(torch.cat(blocks, dim=1), rate)
+    with opened(path, number) as file:
+        shares = weights(file.positions)
+        levels, blocks = Levels(shares), []
+        for block in file.blocks():
+            levels.add(block)
+            samples = torch.from_numpy(block)
+            blocks.append(mixed(samples, shares)[None] if mono else samples)
+        if not levels.n:
+            raise AudioError(f"{path}: holds no samples")
+        file.expect_whole(levels.n)
+        levels.expect_sound(path)
+        return Sound(torch.cat(blocks, dim=1), file.rate, () if mono else shares)
 
 
 def promised_length(path: str | Path, sample_rate: int) -> int:
-    """How many samples `decode` should give by the file's header; that of an mp3 may be mistaken.
+    """How many samples `decode` should give, without decoding; by a header that may be mistaken, or to a packet exact.
 
     Raises: AudioError if the file is missing or not audio.
     """
     with opened(path) as file:
-        return resampled_length(file.frames, file.samplerate, sample_rate)
-
-
-def _is_cut_short(header: str) -> bool:
-    """Does a wav, aiff or au header speak of more than is there? libsndfile corrects its count and says so in its log.
-
-    header: that log. Sizes near 2^31 and above stand in streamed files, whose writer did not know the length.
-    """
-    size = re.search(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", header, re.MULTILINE)
-    return size is not None and int(size[2]) < 0.99 * int(size[1]) < STREAMED
+        return resampled_length(file.length(), file.rate, sample_rate)
 
 
 def resampled_length(n: int, source_rate: int, sample_rate: int) -> int:

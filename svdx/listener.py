@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import TypeVar
@@ -152,7 +153,7 @@ class Listener:
     def kept_sound(self, track: Sound, explanation: Explanation | TrackExplanation, span: slice | None = None) -> Sound:
         """What the explanation's mask keeps of a track, or of the excerpt at a span of its samples, at its own rate."""
         mask = explanation.mask[0] if isinstance(explanation, Explanation) else explanation.mask
-        return Sound(masked_sound(track.samples, mask.float(), self.frontend, track.rate, span), track.rate)
+        return replace(track, samples=masked_sound(track.samples, mask.float(), self.frontend, track.rate, span))
 
     @torch.no_grad()
     def hear(self, samples: Tensor) -> float:

@@ -18,7 +18,7 @@ from svdx.errors import ConfigError
 from svdx.whole import whole
 
 CONFIG, SUMMARY = "config.yaml", "summary.json"  # the latter is written last
-PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile")
+PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile", "av")
 OPTIONAL = ("captum", "scikit-learn", "scipy", "ray")  # said where they are installed
 
 

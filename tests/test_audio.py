@@ -47,7 +47,7 @@ def test_reading_keeps_rate_channels_and_length(tmp_path):
 
 
 def test_files_longer_than_a_block_are_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("svdx.audio.BLOCK", 300)
+    monkeypatch.setattr("svdx.soundfiles.BLOCK", 300)
     sound = np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
     assert np.array_equal(decode(tmp_path / "a.wav", RATE).numpy(), sound)
@@ -87,7 +87,8 @@ def test_formats(tmp_path, extension):
     path = tmp_path / f"tone.{extension}"
     soundfile.write(path, tone(440, rate=44100), 44100)
     samples = decode(path, RATE)
-    assert len(samples) == RATE == promised_length(path, RATE)
+    assert len(samples) == pytest.approx(RATE, abs=64)  # a frame at most
+    assert promised_length(path, RATE) == pytest.approx(RATE, abs=1152)
     assert strength(samples, 440) == pytest.approx(0.5, rel=0.02)
 
 
@@ -107,9 +108,9 @@ def test_what_is_not_an_audio_file_is_refused(tmp_path):
         assert "not readable as audio" in refusal(tmp_path / name)
 
 
-def test_a_text_with_an_mp3s_name_is_refused_before_the_decoder_complains(tmp_path, capfd):
+def test_a_text_with_an_mp3s_name_is_refused_and_the_decoder_says_nothing(tmp_path, capfd):
     (tmp_path / "page.mp3").write_text("<html>no such song</html>\n" * 50)
-    assert "no MPEG frame" in refusal(tmp_path / "page.mp3")
+    assert "not readable as audio" in refusal(tmp_path / "page.mp3")
     assert capfd.readouterr().err == ""
 
 

@@ -72,6 +72,8 @@ def place(tmp_path_factory, tiny_corpus):
     soundfile.write(place / "song.wav", noise, 22050)
     soundfile.write(place / "short.wav", noise[:22050], 22050)
     soundfile.write(place / "silent.wav", 0 * noise, 22050)
+    soundfile.write(place / "opposite.wav", np.stack([noise, -noise], axis=1), 22050)
+    soundfile.write(place / "scale.wav", 32767 * noise, 22050, subtype="FLOAT")
     soundfile.write(place / "noise.flac", noise, 22050)
     (place / "cut.flac").write_bytes((place / "noise.flac").read_bytes()[:20000])
     (place / "text.mp3").write_text("these are words\n" * 50)
@@ -159,6 +161,8 @@ CASES = {
     "a text file as audio": (f"{EXPLAIN} audio={{text.mp3}}", "{text.mp3}: not readable as audio"),
     "a truncated audio file": (f"{EXPLAIN} audio={{cut.flac}}", "{cut.flac}: "),
     "silence": (f"{EXPLAIN} audio={{silent.wav}}", "{silent.wav}: silent"),
+    "opposite channels": (f"{EXPLAIN} audio={{opposite.wav}}", "{opposite.wav}: its channels cancel each other"),
+    "float samples of 16 bits": (f"{EXPLAIN} audio={{scale.wav}}", "{scale.wav}: its samples reach 1"),
     "a song too short": (f"{EXPLAIN} audio={{short.wav}}", "{short.wav}: 1.00 s, an excerpt needs 1.68 s"),
     "a start beyond the end": (
         f"{EXPLAIN} audio={{song.wav}} start=99",

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from svdx.audio import read
 from svdx.commands.explain import first_singing
 from svdx.corpora.beside import audio_files
 from svdx.corpora.track import Segment, Track
+from svdx.document.request import identity
 from svdx.errors import AudioError, CorpusError
 
 
@@ -20,13 +22,23 @@ def test_a_link_that_leads_nowhere_is_among_the_files_so_that_it_is_reported(tmp
     assert audio_files(str(tmp_path)) == audio_files(f"{tmp_path}/*") == expected
 
 
+@pytest.mark.parametrize("ask", [read, identity])
+def test_a_link_that_leads_nowhere_is_said_to_be_one(tmp_path, ask):
+    path = tmp_path / "lost.wav"
+    path.symlink_to("nowhere.wav")
+    with pytest.raises(AudioError, match=r"lost\.wav: a link to nowhere\.wav, which is not there$"):
+        ask(path)
+    with pytest.raises(AudioError, match=r"none\.wav: no such audio file$"):
+        ask(tmp_path / "none.wav")
+
+
 @pytest.mark.parametrize("pattern", ["", "/*.wav", "/**/*.wav"])
 def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch, pattern):
     def forbidden(path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "iterdir", forbidden)
-    with pytest.raises(AudioError, match=rf"{tmp_path}: cannot be read \(Permission denied\)"):
+    with pytest.raises(CorpusError, match=rf"{tmp_path}: cannot be read \(Permission denied\)"):
         audio_files(str(tmp_path) + pattern)
 
 

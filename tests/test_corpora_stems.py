@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import soundfile
+from recordings import encoded
 
+from svdx.audio import read
 from svdx.corpora import Segment, Stems
 from svdx.corpora.stems import MUSDB18_VALID, vocal_segments
 from svdx.errors import CorpusError
@@ -145,3 +147,57 @@ def test_a_voice_is_as_long_as_its_samples_whatever_its_header_says(tmp_path):
     (tmp_path / "vocals.mp3").write_bytes(data)
     (segment,) = vocal_segments(tmp_path / "vocals.mp3")
     assert segment.start == 0 and segment.end < 1.2
+
+
+def stem_file(path, *levels, rate=44100):
+    """Five sounds in one file: mix, drums, bass, the rest, voice. levels: of the voice, each half a second."""
+    time = np.arange(len(levels) * rate // 2) / rate
+    voice = np.sin(2 * np.pi * 700 * time) * np.repeat(levels, rate // 2)
+    others = [0.1 * np.sin(2 * np.pi * frequency * time) for frequency in (110, 220, 330)]
+    sounds = [np.stack([sound, sound]).astype(np.float32) for sound in (voice + sum(others), *others, voice)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(sounds, "aac", "mp4"))
+
+
+def test_musdb18s_files_of_five_sounds(tmp_path):
+    stem_file(tmp_path / "train/One - Song.stem.mp4", 0, 0.5, 0.5, 0)
+    stem_file(tmp_path / "test/Dr. No.stem.mp4", 0.5, 0)
+    (tmp_path / "test/Dr. No.lab").write_text("0 0.1 sing\n")
+    add(tmp_path, "test/in a directory")
+    (track,) = Stems(tmp_path, n_valid=0).split("train")
+    (segment,) = track.segments
+    assert (track.name, track.audio, track.voice_number) == ("One - Song", track.vocals, 4)
+    assert (segment.start, segment.end) == pytest.approx((0.5, 1.5), abs=0.1)
+    others = Stems(tmp_path, n_valid=0).split("test")
+    assert [(other.name, other.segments[0].end) for other in others] == [("Dr. No", 0.1), ("in a directory", 0.5)]
+    mix, voice = read(track.audio), read(track.vocals, number=track.voice_number)
+    middle = slice(30_000, 60_000)
+    assert float(mix.samples[0, middle].std()) > 1.05 * float(voice.samples[0, middle].std())
+    assert float(voice.samples[0, :15_000].abs().max()) < 0.01 < float(mix.samples[0, :15_000].abs().max())
+
+
+def test_a_file_of_one_sound_is_no_stem_file(tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/song.stem.mp4").write_bytes(encoded(sound(0.5).T.astype(np.float32), "aac", "mp4", rate=8000))
+    assert "holds 1 sounds; number 4, counted from 0, is not among them" in refusal(Stems(tmp_path), "test")
+
+
+def test_a_track_as_directory_and_as_file_is_refused(tmp_path):
+    add(tmp_path, "test/song")
+    (tmp_path / "test/song.stem.mp4").touch()
+    assert "are both 'song': leave one of them there" in refusal(Stems(tmp_path), "test")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test/song.stem.mp4").rename(tmp_path / "train/song.stem.mp4")
+    assert "is in" in refusal(Stems(tmp_path), "train")
+
+
+def test_what_systems_leave_in_a_directory_is_no_track(tmp_path):
+    add(tmp_path, "test/song")
+    for name in ("@eaDir", "__MACOSX", "lost+found", "#recycle", "$RECYCLE.BIN", ".Trash-1000"):
+        (tmp_path / "test" / name).mkdir()
+    (tmp_path / "test/@eaDir/song").mkdir()
+    (tmp_path / "test/song/@eaDir").mkdir()
+    (tmp_path / "test/song/@eaDir/mixture.wav").mkdir()
+    for name in (".DS_Store", "Thumbs.db", "readme.txt", "._song", "song/Thumbs.db", "song/._mixture.wav"):
+        (tmp_path / "test" / name).write_bytes(b"\0\5\x16\7")
+    assert [track.name for track in Stems(tmp_path).split("test")] == ["song"]

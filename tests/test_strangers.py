@@ -19,6 +19,7 @@ from svdx.checkpoints import Checkpoints, newest_sound
 from svdx.corpora.files import LARGEST, read_lines
 from svdx.corpora.labels import read_lab
 from svdx.corpora.stems import vocal_segments
+from svdx.decoding import SourceBytes
 from svdx.errors import AudioError, CorpusError, WeightsError
 from svdx.models import load_classifier
 from svdx.models.standardisation import load_standardisation
@@ -50,11 +51,12 @@ def au(channels, rate=RATE):
 
 
 HEADERS = {
-    "channels.wav": (wav(channels=1000), "has 1000 channels, 32 are read at most; mix it down"),
+    "channels.wav": (wav(channels=100), "has 100 channels, 32 are read at most; mix it down"),
+    "thousand.wav": (wav(channels=1000), "no possible number of channels"),
     "billion.au": (au(10**9), "not readable as audio"),
     "rate.wav": (wav(rate=2**31 - 1), "its sample rate is 2147483647 Hz; 1000 to 768000 are read"),
     "slow.wav": (wav(rate=1), "its sample rate is 1 Hz"),
-    "bare.raw": (b"\1\2" * 5000, "raw samples, without a header"),
+    "bare.raw": (b"\1\2" * 5000, "not readable as audio"),
 }
 
 
@@ -71,6 +73,17 @@ def test_impossible_headers_are_refused_before_memory_is_taken(tmp_path, name, r
     assert reason in str(error.value) and str(error.value).startswith(str(tmp_path / name))
     with pytest.raises(CorpusError, match="copy it again"):
         vocal_segments(tmp_path / name)
+
+
+def test_a_decoder_that_asks_for_too_much_gets_little(tmp_path):
+    (tmp_path / "a.flac").write_bytes(b"fLaC" * 10)
+    with (tmp_path / "a.flac").open("rb") as file:
+        source = SourceBytes(file, 4)
+        tracemalloc.start()
+        assert source.read(2**31 - 1) == b"fLaC" * 9
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+        tracemalloc.stop()
+        assert [source.seek(place) < 0 for place in (0, -5, 2**63 - 1)] == [False, True, True]
 
 
 @pytest.mark.parametrize("n", [2**31, 2**36 - 1])

@@ -54,7 +54,7 @@ class Stems:
             return None
         mix = decode(track.audio, rate)
         try:
-            voice = decode(track.vocals, rate)
+            voice = decode(track.vocals, rate, track.voice_number)
         except AudioError as error:
             log.warning(f"not localised: {error}")
             return None

@@ -7,8 +7,9 @@ import logging
 from functools import lru_cache
 from pathlib import Path
 
-from svdx.corpora.files import AUDIO, by_stem, entries_of, is_audio, shown, stem
+from svdx.corpora.files import AUDIO, by_stem, entries_of, is_audio, is_stem_file, is_visible, shown, stem
 from svdx.corpora.labels import read_lab
+from svdx.corpora.stems import VOICE, labels_beside
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 
@@ -21,9 +22,12 @@ def track_at(audio: Path) -> Track:
     """The track of an audio file; no segments and no vocals where none are found, or none that can be read.
 
     Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
-    `*.lab` and `vocals.*` beside a file called `mixture` (the layout of `Stems`).
+    `*.lab` and `vocals.*` beside a file called `mixture`, the voice within a `.stem.mp4` (the layouts of `Stems`).
     """
     name, place = name_of(audio), audio.absolute().parent
+    if is_stem_file(audio):
+        labels = labels_beside(audio)
+        return Track(name, audio, _read(labels[0]) if len(labels) == 1 else (), audio, VOICE)
     if stem(audio) == MIXTURE:
         beside = entries_of(place)
         labels = [path for path in beside if path.suffix == ".lab"]
@@ -78,12 +82,11 @@ def audio_files(audio: str) -> list[Path]:
     """The audio files directly in a directory, or those that a pattern matches (** for any depth), in a fixed order;
     links that lead nowhere among them, so that they are reported.
 
-    Raises: AudioError where there is none, or where the directory may not be read.
+    Raises: AudioError where there is none, CorpusError where the directory may not be read.
     """
     place = Path(audio) if Path(audio).is_dir() else _fixed_part(audio)
-    if place.is_dir():
-        _expect_readable(place)
-    found = entries_of(place) if place == Path(audio) else sorted(map(Path, glob.glob(audio, recursive=True)))  # noqa: PTH207 (Path's own refuses absolute patterns)
+    listed = entries_of(place)
+    found = listed if place == Path(audio) else _matches(audio)
     files = [path for path in found if is_audio(path) and (path.is_file() or path.is_symlink())]
     if not files:
         others = sorted({path.suffix or path.name for path in found if path.is_file()})
@@ -91,6 +94,13 @@ def audio_files(audio: str) -> list[Path]:
         deeper = f"; audio='{place / '**' / '*.wav'}' looks further down" if place == Path(audio) else ""
         raise AudioError(f"{audio}: no audio file is there{there}{deeper}")
     return files
+
+
+def _matches(pattern: str) -> list[Path]:
+    """What a pattern matches, without dotfiles and droppings that it does not name."""
+    named = Path(pattern).parts
+    found = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 (Path's own refuses absolute patterns)
+    return [path for path in found if all(part in named or is_visible(part) for part in path.parts)]
 
 
 def _fixed_part(pattern: str) -> Path:
@@ -101,10 +111,3 @@ def _fixed_part(pattern: str) -> Path:
     """
     parents = Path(pattern).parents
     return next((parent for parent in parents if not glob.has_magic(str(parent))), Path())
-
-
-def _expect_readable(folder: Path) -> None:
-    try:
-        next(folder.iterdir(), None)
-    except OSError as error:
-        raise AudioError(f"{folder}: cannot be read ({error.strerror}); ask for the right to list it") from error

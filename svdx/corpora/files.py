@@ -11,9 +11,15 @@ from pathlib import Path
 
 from svdx.errors import CorpusError
 
-AUDIO = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
-
-
+AUDIO = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".wma", ".webm", ".mka", ".aif", ".aiff",
+    ".aifc", ".au", ".caf", ".w64", ".rf64", ".mp2", ".m4b", ".ac3", ".amr", ".ape", ".spx", ".tta", ".wv",
+)  # fmt: skip
+STEM_FILE = ".stem.mp4"  # Native Instruments' format, and MUSDB18's: several sounds, the mix first
+DROPPINGS = {  # what systems leave in directories, in lower case; besides them, dotfiles
+    "__macosx", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "system volume information",
+    "lost+found", "thumbs.db", "desktop.ini",
+}  # fmt: skip
 LARGEST = 2**24  # bytes of a list or label file: a line a second for a week
 WIDEST = 60  # characters of a line that an error shows
 
@@ -63,24 +69,29 @@ def shown(text: str) -> str:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Every file below a directory in a fixed order, through links too; not dotfiles, nor macOS's `__MACOSX`."""
+    """Every file below a directory in a fixed order, through links too; no dotfiles, and no `DROPPINGS`."""
     seen = set()  # links can lead in circles
     for folder, folders, names in os.walk(root, followlinks=True):
         if os.path.realpath(folder) in seen:
             folders.clear()
             continue
         seen.add(os.path.realpath(folder))
-        folders[:] = sorted(filter(_visible, folders))
-        yield from (Path(folder, name) for name in sorted(names) if _visible(name))
+        folders[:] = sorted(filter(is_visible, folders))
+        yield from (Path(folder, name) for name in sorted(names) if is_visible(name))
 
 
 def entries_of(folder: Path) -> list[Path]:
-    """What lies in one directory, in a fixed order, without dotfiles; nothing where it does not exist."""
-    return sorted(path for path in folder.iterdir() if _visible(path.name)) if folder.is_dir() else []
+    """What lies in one directory, in a fixed order, without dotfiles and `DROPPINGS`; nothing where it does not
+    exist. Raises: CorpusError where it may not be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if is_visible(path.name)) if folder.is_dir() else []
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be read ({error.strerror}); it needs the right to be listed") from error
 
 
-def _visible(name: str) -> bool:
-    return not name.startswith(".") and name != "__MACOSX"
+def is_visible(name: str) -> bool:
+    """Whether a name is neither a dotfile's nor one of `DROPPINGS`."""
+    return not name.startswith(".") and name.lower() not in DROPPINGS
 
 
 def is_audio(path: Path) -> bool:
@@ -88,9 +99,14 @@ def is_audio(path: Path) -> bool:
     return path.suffix.lower() in AUDIO
 
 
+def is_stem_file(path: Path) -> bool:
+    """Whether the extension is that of several sounds in one file."""
+    return path.name.lower().endswith(STEM_FILE)
+
+
 def stem(path: Path) -> str:
     """A file's name without extension, composed: macOS stores 'é' as two characters and a typed list as one."""
-    return _composed(path.stem)
+    return _composed(path.name[: -len(STEM_FILE)] if is_stem_file(path) else path.stem)
 
 
 def by_stem(paths: Iterable[Path]) -> dict[str, list[Path]]:
@@ -107,7 +123,8 @@ def track_name(text: str) -> str:
     >>> track_name("01 - Dr. No.ogg"), track_name("01 - Dr. No")
     ('01 - Dr. No', '01 - Dr. No')
     """
-    return _composed(text[: -len(Path(text).suffix)] if is_audio(Path(text)) else text)
+    ending = STEM_FILE if is_stem_file(Path(text)) else Path(text).suffix
+    return _composed(text[: -len(ending)] if is_audio(Path(text)) else text)
 
 
 def find_audio(line: Line, audio: Mapping[str, list[Path]], place: str) -> Path:

@@ -16,7 +16,7 @@ class Folder(Corpus):
     """Music laid out by hand.
 
     ```
-    audio/      one file a track, any format that libsndfile reads: `My Song.ogg`
+    audio/      one file a track, in any format of `svdx.corpora.files.AUDIO`: `My Song.ogg`
     labels/     `My Song.lab`: on each line `start end sing` or `start end nosing`, in seconds
     filelists/  `train`, `valid`, `test`: one file name of audio/ a line
     vocals/     optional: the voice alone at the gain it has in the mix, `My Song.wav`

@@ -90,7 +90,7 @@ def _number(name: str) -> str | None:
 def _track(number: str, audio: Path, labels: Path) -> Track:
     try:
         with opened(audio) as file:
-            duration = file.frames / file.samplerate
+            duration = file.length() / file.rate
     except AudioError as error:
         raise CorpusError(f"{error}: copy it again or take it away") from error
     return Track(f"RM-P{number}", audio, read_change_points(labels, duration))

@@ -20,12 +20,14 @@ class Track:
     """One piece of music of a corpus.
 
     name: unique within the corpus, without extension
-    audio: the mix, any format that libsndfile reads
+    audio: the mix, in any format of `svdx.corpora.files.AUDIO`
     segments: by ascending start, without overlap; seconds that no segment covers are non-vocal
     vocals: the voice alone at the gain it has in the mix, or None where it is not known
+    voice_number: which of the sounds in that file it is, from 0; None where there is one
     """
 
     name: str
     audio: Path
     segments: tuple[Segment, ...]
     vocals: Path | None = None
+    voice_number: int | None = None

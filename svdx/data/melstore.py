@@ -29,7 +29,7 @@ from svdx.whole import locked
 log = logging.getLogger(__name__)
 
 LOCKS = "locks"  # in the cache directory; a lock serves all tracks whose keys begin alike
-VERSION = 2  # raised when the same audio and settings would give other arrays
+VERSION = 3  # raised when the same audio and settings would give other arrays
 
 
 class Rows:

@@ -144,7 +144,7 @@ def log_mels_of_stems(
     if track.vocals is None:
         return None
     try:
-        voice = read(track.vocals, mono=True).mono(listener.frontend.sample_rate, span)
+        voice = read(track.vocals, mono=True, number=track.voice_number).mono(listener.frontend.sample_rate, span)
     except AudioError as error:
         log.warning(f"the voice is left out: {error}")
         return None

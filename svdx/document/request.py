@@ -21,6 +21,7 @@ from svdx.errors import AudioError
 from svdx.explain.thresholds import Choice
 from svdx.listener import Listener
 from svdx.models.weights import fingerprint
+from svdx.soundfiles import expect_there
 
 
 @dataclass
@@ -82,6 +83,7 @@ def plain(part: Any) -> Any:
 
 def identity(path: Path) -> dict[str, Any]:
     """What tells a file from another, and from itself when it has been changed."""
+    expect_there(path)
     try:
         return {"path": str(path.absolute()), "sha256": digest(path)}
     except OSError as error:

@@ -1,0 +1,52 @@
+"""Is a sound one that can be listened to?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from svdx.errors import AudioError
+
+LOUDEST = 16.0  # 24 dB above full scale: some music goes beyond it, and clips nowhere while it is float
+CANCELLED = 0.01  # of the power, 20 dB: coding leaves up to so much of opposite channels, and no music is so wide
+
+
+class Levels:
+    """Peak and power of a sound, and the power of its mix, gathered block by block.
+
+    weights: of each channel in the mix
+    """
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        self.weights, self.n, self.peak = np.array(weights), 0, 0.0
+        self._products = np.zeros((len(weights), len(weights)))  # of each channel with each, summed over time
+
+    def add(self, block: np.ndarray) -> None:
+        """block: float32, [channels, n]"""
+        self.n += block.shape[1]
+        self.peak = float(np.max([self.peak, block.max(), -block.min()]))  # NaN stays
+        self._products += block @ block.T
+
+    def expect_sound(self, path: str | Path) -> None:
+        """Raises AudioError if the sound is none: not finite, of another scale, silent, or silent in its mix."""
+        if not np.isfinite(self.peak):
+            raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
+        expect_full_scale(path, self.peak)
+        apart = self.weights**2 @ self._products.diagonal()
+        if not apart:
+            raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
+        if self.weights @ self._products @ self.weights < CANCELLED * apart:
+            raise AudioError(
+                f"{path}: its channels cancel each other in the mix, as where right is left upside down; give one alone"
+            )
+
+
+def expect_full_scale(path: str | Path, peak: float) -> None:
+    """Raises AudioError if the loudest sample is of another scale: float files may hold whole numbers as they are."""
+    if peak <= LOUDEST:
+        return
+    bits = next((bits for bits in (8, 16, 24, 32) if peak <= 2 ** (bits - 1)), None)
+    cure = f"they are numbers of {bits} bits: divide them by {2 ** (bits - 1)}" if bits else "export it anew"
+    raise AudioError(f"{path}: its samples reach {peak:.6g}, where full scale is 1; {cure}")
