@@ -7,8 +7,9 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
 
+from svdx.metrics_csv import MetricsCsv
 from svdx.multirun import in_multirun, jobs, shared
 from svdx.settings import build
 
@@ -19,8 +20,8 @@ def make_loggers(cfg: DictConfig, directory: Path) -> list[Logger]:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-        elif isinstance(logger, CSVLogger) and cfg.get("resume"):
-            keep_metrics(logger)
+        elif isinstance(logger, MetricsCsv):
+            logger.keep = bool(cfg.get("resume"))
     return loggers
 
 
@@ -34,13 +35,3 @@ def labels(logger: DictConfig) -> dict[str, str]:
     alike = shared(jobs(sweep).values())
     own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in alike)}
     return {key: label for key, label in own.items() if label and key not in logger}
-
-
-def keep_metrics(logger: CSVLogger) -> None:
-    """Let a resumed run's metrics.csv go on from the rows that are there, which Lightning would remove."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    rows = path.read_text() if path.is_file() else ""
-    writer = logger.experiment
-    if rows:
-        path.write_text(rows)
-        writer.metrics_keys = rows.splitlines()[0].split(",")
