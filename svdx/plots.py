@@ -166,7 +166,8 @@ def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]]) -> None:
     (main,) = explained(curves).values()
     threshold, low, high = (column(main, name) for name in ("threshold", "ci_low", "ci_high"))
     (line,) = left.plot(threshold, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
-    left.fill_between(threshold, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
+    if not np.isnan(low).all():
+        left.fill_between(threshold, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
     for name, style in (("vocal", "--"), ("nonvocal", ":")):
         with np.errstate(invalid="ignore"):
             per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")
