@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from svdx.corpora import Jamendo, archive
+from svdx.corpora import Jamendo, Segment, archive
 from svdx.errors import CorpusError
 
 SONGS = {"train": ["01 - Dr. No.ogg", "02 - Two.mp3"], "valid": ["03 - Three.mp3"], "test": ["04 - Four.ogg"]}
@@ -81,6 +81,12 @@ def test_the_folder_layout_wherever_it_lies(tmp_path, depth):
     lay_out(tmp_path, files)
     assert names(tmp_path, "train") == ["01 - Dr. No", "02 - Two"]
     assert Jamendo(tmp_path).split("train")[0].vocals is not None
+
+
+def test_label_files_may_end_in_capitals(tmp_path):
+    lay_out(tmp_path, {"train/a.ogg": "", "lab/a.LAB": "0 1 sing"})
+    (track,) = Jamendo(tmp_path).split("train")
+    assert track.segments == (Segment(0, 1, True),) and track.labels == tmp_path / "lab/a.LAB"
 
 
 def test_other_numbers_of_tracks_are_a_warning(tmp_path, caplog):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -23,9 +23,11 @@ class Track:
     audio: the mix, any format that libsndfile reads
     segments: by ascending start, without overlap; seconds that no segment covers are non-vocal
     vocals: the voice alone at the gain it has in the mix, or None where it is not known
+    labels: the file that the segments were read from, for messages; None where there is none
     """
 
     name: str
     audio: Path
     segments: tuple[Segment, ...]
     vocals: Path | None = None
+    labels: Path | None = field(default=None, compare=False)

@@ -18,6 +18,7 @@ from svdx.document.parts import (
     picture_of,
     region_facts,
     threshold_shown,
+    with_labels_in_seconds,
     write_sounds,
 )
 from svdx.explain import Explanation
@@ -35,6 +36,7 @@ def document_excerpt(
     report.html. thresholds: for which the page says whether the label is kept; sounds: write the WAV files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
+    track = with_labels_in_seconds(track, sound)
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
     samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
     stems = log_mels_of_stems(listener, track, samples, excerpt)

@@ -20,6 +20,7 @@ from svdx.document.parts import (
     picture_of,
     region_facts,
     threshold_shown,
+    with_labels_in_seconds,
     write_sounds,
 )
 from svdx.explain import TrackExplanation
@@ -46,6 +47,7 @@ def document_track(
     sounds: write the WAV files.
     """
     whole = read(track.audio)
+    track = with_labels_in_seconds(track, whole)
     samples = whole.mono(listener.frontend.sample_rate)
     excerpt_span(len(samples), 0, listener.frontend, track.audio)  # long enough?
     stems = log_mels_of_stems(listener, track, samples, slice(0, len(samples)))
