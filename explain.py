@@ -24,7 +24,7 @@ from svdx.provenance import write_summary
 from svdx.results import appearing, is_there, occupied
 from svdx.settings import build
 
-AMONG_MANY = ("audio", "engine", "trainer", "threads")  # which tracks, and by whom: what is asked of one is the same
+AMONG_MANY = ("audio",)  # which tracks: what is asked of one is the same
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ def explain(cfg: DictConfig) -> None:
     engine = build(cfg.engine, trainer=trainer)
     if cfg.audio is None:
         track, start = first_singing(pipeline.corpus)
+        pipeline.store.prepare([track])  # refuses labels that do not fit the audio
     else:
         track, start = None if several else track_at(Path(str(cfg.audio))), cfg.start
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
@@ -73,6 +74,7 @@ def explain(cfg: DictConfig) -> None:
     slider_steps([*cfg.thresholds, own])
     if track:
         expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
+        is_there(cfg, pipeline.directory, pipeline.sources([track]))  # another result is refused, too
     listener = Listener(pipeline.frontend, pipeline.explainer())
     request = Request(listener, start, cfg.hop, list(cfg.thresholds), cfg.sounds)
     if several:
