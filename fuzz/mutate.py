@@ -86,7 +86,7 @@ def _repacked(data: bytes, random: Random) -> bytes:
             name, content = entry.filename, source.read(entry)
             if entry is victim:
                 name, content = random.choice((_renamed, _spoilt, _blown_up, _blown_up))(name, content, random)
-            target.writestr(name, content)
+            target.writestr(zipfile.ZipInfo(name), content, target.compression)  # without the time
     return buffer.getvalue()
 
 

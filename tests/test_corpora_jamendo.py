@@ -128,6 +128,12 @@ def test_no_path_leads_out(tmp_path, name):
     assert not (tmp_path / "jamando").exists()
 
 
+def test_an_entry_without_a_name_is_refused(tmp_path):
+    path = pack(tmp_path / "jamando.zip", {"in.lab": "0 1 sing"})
+    path.write_bytes(path.read_bytes().replace(b"in.lab", b"\0n.lab"))
+    assert "an entry has no name" in refusal(path)
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO])
 def test_no_links_nor_special_files(tmp_path, kind):
     entry = zipfile.ZipInfo("link")
