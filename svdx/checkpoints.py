@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from svdx.containers import expect_plain
+from svdx.containers import UNREADABLE, read_checkpoint
 from svdx.errors import ConfigError, WeightsError, writing
 
 LAST, BEFORE = "last.ckpt", "before.ckpt"
@@ -42,9 +42,8 @@ class Checkpoints(TorchCheckpointIO):
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
         """A checkpoint of plain values, on the CPU. Raises: WeightsError for another; nothing in it is executed."""
         try:
-            expect_plain(Path(path))
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch and zipfile raise a dozen kinds for a damaged or foreign file
+            return read_checkpoint(Path(path))
+        except UNREADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise WeightsError(f"{path}: no checkpoint to go on from ({reason}); remove it to begin anew") from error
 

@@ -23,11 +23,11 @@ from svdx.comparison.records import Study
 from svdx.comparison.regions import expect_scipy
 from svdx.comparison.results import COLUMNS, Found, rows
 from svdx.comparison.sanity import Method
-from svdx.comparison.statistics import FEWEST
 from svdx.comparison.stems import Stems
 from svdx.comparison.table import Section, sections
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import write_table
+from svdx.evaluation.metrics import FEWEST
 from svdx.multirun import in_multirun
 from svdx.overrides import changed_options, chosen_files, ignored, options_line, typed
 from svdx.pipeline import Pipeline
@@ -58,11 +58,15 @@ def compare(cfg: DictConfig) -> None:
     expect_sense(cfg)
     expect_scipy()
     pipeline = Pipeline(cfg)
-    is_there(cfg, directory)  # another result is refused before anything is trained
+    is_there(cfg, directory)  # another result is refused before anything is made
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
+    tracks = list(data.test_set.tracks)
+    if asked.sanity.retrain:
+        tracks += [track for split in ("train", "valid") for track in pipeline.corpus.split(split)]
+    is_there(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
     methods, trained = methods_of(pipeline)
-    if is_there(cfg, directory, pipeline.sources(data.test_set.tracks)):
+    if is_there(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: the comparison is there, with the same configuration, networks, sound and labels")
         return
     trainer = pipeline.trainer(directory)

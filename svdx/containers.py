@@ -1,16 +1,25 @@
 """Weight files that are zip archives inside: NumPy's .npz and Lightning's .ckpt. What they promise is held against
 bounds before memory is taken, and nothing in them is executed.
+
+Whoever reads them catches `UNREADABLE`, no more: a TypeError is a defect of svdx.
 """
 
 from __future__ import annotations
 
 import math
 import pickletools
+import struct
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.lib import format as npy
+
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, OverflowError, struct.error, zlib.error, zipfile.BadZipFile)
 
 LARGEST = 2**31  # bytes of all that is inside
 RATIO = 100  # to the file's own size; weights hardly shrink, a bomb by 1000
@@ -26,17 +35,25 @@ STORAGES = {
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name, without pickle.
 
-    Raises: ValueError or zipfile's errors for what is none, for one that would grow more than 100 times or beyond
-    2 GiB, and for an array that promises more than is there.
+    Raises: UNREADABLE for what is none, for one that would grow more than 100 times or beyond 2 GiB, and for an array
+    that promises more than is there.
     """
     with zipfile.ZipFile(path) as archive:
         entries = _bounded(archive, path)
         return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of plain values, on the CPU. Raises: UNREADABLE for another; nothing in it is executed."""
+    expect_plain(path)
+    found = _foreign(torch.load, path, map_location="cpu", weights_only=True)
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}, not a checkpoint")
+    return found
+
+
 def expect_plain(path: Path) -> None:
-    """Raises ValueError or zipfile's errors unless a checkpoint holds tensors, numbers, words and their collections
-    alone, unpacked.
+    """Raises UNREADABLE unless a checkpoint holds tensors, numbers, words and their collections alone, unpacked.
 
     `torch.load(weights_only=True)` allows some classes more, and of the plain ones a `bytearray` of any size.
     """
@@ -49,6 +66,15 @@ def expect_plain(path: Path) -> None:
             raise ValueError("it holds no data.pkl")
         for entry in pickles:
             _expect_plain_pickle(archive, entry)
+
+
+def _foreign(read: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """What another library's function reads. Raises: ValueError for whatever breaks in it, which of a damaged file may
+    be anything."""
+    try:
+        return read(*args, **options)
+    except Exception as error:
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _bounded(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
@@ -66,11 +92,14 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     """One array, if it is as large as its header says."""
     read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     with archive.open(entry) as file:
-        shape, _, dtype = read[npy.read_magic(file)](file)
+        version = npy.read_magic(file)
+        if version not in read:
+            raise ValueError(f"{entry.filename} is of an unknown version of .npy, {version}")
+        shape, _, dtype = _foreign(read[version], file)
         if min(shape, default=0) < 0 or math.prod(shape) * max(1, dtype.itemsize) > entry.file_size:
             raise ValueError(f"{entry.filename} promises {shape} numbers, more than are there")
     with archive.open(entry) as file:
-        return npy.read_array(file, allow_pickle=False)
+        return _foreign(npy.read_array, file, allow_pickle=False)
 
 
 def _expect_plain_pickle(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:

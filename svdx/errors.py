@@ -53,6 +53,14 @@ class WeightsError(SvdxError):
     """A weight file that is missing, unsafe, of another network, or that does not fit its partner."""
 
 
+class ScoreError(SvdxError):
+    """A score of an explanation method that is not finite. number: of the first such excerpt in its batch"""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class TrainingError(SvdxError):
     """A training whose loss or weights are not finite numbers any more."""
 

@@ -10,10 +10,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
-from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
 from wandb import env
 
 from svdx.errors import ConfigError, expect_writable
+from svdx.metrics_csv import MetricsCsv
 from svdx.multirun import in_multirun, jobs, shared
 from svdx.settings import build
 
@@ -28,8 +29,8 @@ def make_loggers(cfg: DictConfig, directory: Path) -> list[Logger]:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             begin_wandb(logger, cfg)
-        elif isinstance(logger, CSVLogger) and cfg.get("resume"):
-            keep_metrics(logger)
+        elif isinstance(logger, MetricsCsv):
+            logger.keep = bool(cfg.get("resume"))
     return loggers
 
 
@@ -67,13 +68,3 @@ def labels(logger: DictConfig) -> dict[str, str]:
     alike = shared(jobs(sweep).values())
     own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in alike)}
     return {key: label for key, label in own.items() if label and key not in logger}
-
-
-def keep_metrics(logger: CSVLogger) -> None:
-    """Let a resumed run's metrics.csv go on from the rows that are there, which Lightning would remove."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    rows = path.read_text() if path.is_file() else ""
-    writer = logger.experiment
-    if rows:
-        path.write_text(rows)
-        writer.metrics_keys = rows.splitlines()[0].split(",")

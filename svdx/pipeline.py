@@ -1,6 +1,7 @@
 """From a resolved configuration to a trained classifier and inverter: what is there is reused, what is missing is made.
 
-The trained models of a corpus lie together in cache/models/<corpus>/, where `svdx.listener.load` finds them.
+The trained networks of a corpus lie together in cache/networks/<corpus>/, each under a name with its recipe's digits.
+Those trained last lie in cache/models/<corpus>/, too, where `svdx.listener.load` finds them.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,15 @@ from svdx.data.melstore import statistics
 from svdx.errors import CACHE, ConfigError, expect_writable
 from svdx.explain.controls import make_controls
 from svdx.explain.explainer import Explainer
-from svdx.exports import export, making
+from svdx.exports import Slot
 from svdx.listener import CLASSIFIER
-from svdx.loggers import expect_wandb, make_loggers
+from svdx.loggers import make_loggers
 from svdx.models.inverternet import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import fingerprint, is_classifier, is_inverter_of, load_classifier, load_inverter, said_of
+from svdx.models.weights import fingerprint, heard_by, load_classifier, load_inverter, said_of
 from svdx.provenance import write_summary
+from svdx.recipes import recipe
 from svdx.rehearsal import check_devices, rehearse, world_size
-from svdx.schedules import compare_schedules, schedule
 from svdx.settings import build, build_explainer, check, parts_needed
 
 EXAMPLES = 256  # training excerpts that an explainer may see
@@ -59,7 +59,6 @@ class Pipeline:
         self.used: dict[str, str | int] = {}  # where the networks came from, for the summary
         check_devices(cfg.trainer)
         check(cfg)
-        expect_wandb(cfg)
         if cfg.threads:
             torch.set_num_threads(cfg.threads)
         self.frontend = build(cfg.frontend)
@@ -73,23 +72,18 @@ class Pipeline:
 
     @cached_property
     def models(self) -> Path:
-        """Where the models of this corpus and front end lie."""
+        """Where the networks of this corpus and front end lie that were trained last."""
         heard = hashlib.sha256(json.dumps(self.frontend.settings, indent=2).encode()).hexdigest()[:6]
         return Path(self.cfg.paths.cache) / "models" / f"{self.corpus.key}-{heard}"
 
     @cached_property
     def classifier(self) -> SVDNet:
-        """The configured classifier, else the newest of this corpus, else one trained now; frozen."""
+        """The classifier of the configured file, else that of the configured recipe, perhaps trained now; frozen."""
         section = self.cfg.classifier
         path = section.weights
         if path is None:
-            path = self.models / CLASSIFIER
-            if not is_classifier(path):
-                with self._making(path):
-                    if not is_classifier(path):
-                        log.info(f"no classifier is there for {self.corpus.key}: training one first")
-                        self.train_classifier(self.directory / "classifier")
-            compare_schedules(path, section)
+            missing = f"no classifier is there for {self.corpus.key}"
+            path = self._find("classifier", missing, self.train_classifier)
         network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
         if (network.frames, network.bands) != expected:
@@ -110,16 +104,11 @@ class Pipeline:
 
     @cached_property
     def inverter(self) -> InverterNet:
-        """The configured inverter, else the newest of this corpus' classifier, else one trained now; frozen."""
+        """The inverter of the configured file, else that of the configured recipe, perhaps trained now; frozen."""
         path = self.cfg.inverter.weights
         if path is None:
-            path = self.models / self.cfg.inverter.name
-            if not is_inverter_of(self.classifier, path):
-                with self._making(path):
-                    if not is_inverter_of(self.classifier, path):
-                        log.info(f"no inverter of {self.cfg.layer} is there for this classifier: training one first")
-                        path = self.train_inverter(self.directory / "inverter")
-            compare_schedules(path, self.cfg.inverter)
+            missing = f"no inverter of {self.cfg.layer} is there for this classifier"
+            path = self._find("inverter", missing, self.train_inverter)
         network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
         if "updates" in said_of(path):
@@ -133,7 +122,8 @@ class Pipeline:
         return {**self.used, "hashes": {**self._hashes(), **splits}}
 
     def sources(self, tracks: Sequence[Track] = ()) -> dict[str, Any]:
-        """What a result over these tracks comes from, beside the configuration, as its summary says it."""
+        """What a result over these tracks comes from, beside the configuration, as its summary says it: of the networks
+        those that have been made by now."""
         if tracks:
             self.used["sound_and_labels"] = digest(tracks)
         return {**self.used, "hashes": self._hashes()}
@@ -145,9 +135,19 @@ class Pipeline:
             found["examples"] = hashlib.sha256(self.examples.numpy().tobytes()).hexdigest()[:16]
         return found
 
-    def _making(self, path: Path) -> AbstractContextManager:
-        """While nobody else makes a model. The processes of one trainer make it together: none may wait for another."""
-        return nullcontext() if world_size(self.cfg.trainer) > 1 else making(path)
+    def _slot(self, what: str, directory: Path) -> Slot:
+        """Of the network of a section. An inverter's recipe holds which classifier it inverts; of one from elsewhere it
+        is the last one in `directory` alone."""
+        heard = {"classifier": heard_by(self.classifier)} if what == "inverter" else {}
+        own = what == "classifier" or self.cfg.classifier.weights is None
+        name = CLASSIFIER if what == "classifier" else self.cfg.inverter.name
+        networks = self.models.parent.with_name("networks") / self.models.name
+        return Slot.of(recipe(self.cfg, what, **heard), networks, (self.models if own else directory) / name)
+
+    def _find(self, what: str, missing: str, train: Callable[[Path], Path]) -> Path:
+        """The file of the network of a section's recipe, which is trained now if there is none. missing: what to say"""
+        directory, together = self.directory / what, world_size(self.cfg.trainer) > 1
+        return self._slot(what, directory).find(what, missing, partial(train, directory), together)
 
     def _seed(self) -> None:
         """Each training begins from the seed, whatever ran before it."""
@@ -182,13 +182,12 @@ class Pipeline:
     def train_classifier(self, directory: Path) -> Path:
         """Train, export and test a classifier; returns the exported file."""
         section = self.cfg.classifier
-        expect_writable(self.models, CACHE)
         self._seed()
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
         data.setup("test")  # what is wrong with the test split is said before the training
         system = build(section.system)
         trainer = self._fit(system, data, section.fit, directory, [])
-        path = self._export(trainer, system.network, self.models / CLASSIFIER, section)
+        path = self._export(trainer, system.network, self._slot("classifier", directory))
         scores = trainer.test(system, datamodule=data, verbose=False)[0]
         log.info(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
         results = {**scores, "threshold": round(float(system.network.threshold), 2)}
@@ -198,28 +197,31 @@ class Pipeline:
     def train_inverter(self, directory: Path) -> Path:
         """Train and export an inverter of the classifier; returns the exported file."""
         section = self.cfg.inverter
-        expect_writable(self.models, CACHE)
         data = build(section.excerpts, corpus=self.corpus, store=self.store)
         data.setup("fit")  # what is wrong with its excerpts is said before a classifier is trained
         classifier = self.classifier
         self._seed()
+        slot = self._slot("inverter", directory)  # before the training, which may move the classifier
+        beside = [self._slot("classifier", directory)] if self.cfg.classifier.weights is None else []
         system = build(section.system, classifier=classifier)
         pictures = ExplainValidation(self.frontend, directory / "explanations")
         trainer = self._fit(system, data, section.fit, directory, [pictures])
-        own = self.cfg.classifier.weights is None
-        place = self.models if own else directory
-        path = self._export(trainer, system.network, place / section.name, section)
+        path = self._export(trainer, system.network, slot, *beside)
         results = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self._summarise(trainer, directory, "inverter", path, system.network, results)
         return path
 
-    def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, path: Path, section: DictConfig) -> Path:
-        """Write the front end and then, beside it, the weights, with what was asked of their training: once, whatever
-        the number of processes, and let all of them wait for it."""
+    def _export(self, trainer: pl.Trainer, network: SVDNet | InverterNet, slot: Slot, *beside: Slot) -> Path:
+        """Write a network, and its front end, once, whatever the number of processes, and let all of them wait for it.
+
+        beside: of networks that are again the last ones of their kind
+        """
         if trainer.is_global_zero:
-            export(network, self.frontend, path, schedule=schedule(section), updates=str(trainer.global_step))
+            slot.fill(network, self.frontend, trainer.global_step)
+            for other in beside:
+                other.publish()
         trainer.strategy.barrier()
-        return path
+        return slot.path
 
     def _fit(
         self,
@@ -229,6 +231,7 @@ class Pipeline:
         directory: Path,
         callbacks: list,
     ) -> pl.Trainer:
+        expect_writable(self.models, CACHE)
         last = directory / "checkpoints" / LAST
         keep_last = ModelCheckpoint(last.parent, last.stem, enable_version_counter=False, save_on_train_epoch_end=True)
         always = [StepSeed(), StopWhenNotFinite(), SaveWhenTerminated(last), LearningRate(), EpochLines()]

@@ -179,7 +179,8 @@ def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]], across: st
     (main,) = explained(curves).values()
     place, low, high = (column(main, name) for name in (across, "ci_low", "ci_high"))
     (line,) = left.plot(place, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
-    left.fill_between(place, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
+    if not np.isnan(low).all():
+        left.fill_between(place, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
     for name, style in (("vocal", "--"), ("nonvocal", ":")):
         with np.errstate(invalid="ignore"):
             per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")

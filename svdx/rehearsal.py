@@ -9,6 +9,7 @@ from torch import nn
 
 from svdx.errors import ConfigError
 from svdx.explain.controls import make_controls
+from svdx.loggers import expect_wandb
 from svdx.multirun import in_multirun
 from svdx.settings import build, build_explainer, parts_needed
 
@@ -26,6 +27,7 @@ def check_devices(trainer: DictConfig) -> None:
 
 def rehearse(cfg: DictConfig, store: Any) -> None:
     """Make stand-ins of what a configuration asks for. store: of log-mels. Raises: ConfigError."""
+    expect_wandb(cfg)
     for node in (cfg.excerpts, cfg.classifier.excerpts, cfg.inverter.excerpts):
         build(node, corpus=None, store=store)
     for section in (cfg.classifier, cfg.inverter):

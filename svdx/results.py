@@ -18,6 +18,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from svdx.errors import ConfigError, writing
 from svdx.provenance import CONFIG, SUMMARY
+from svdx.trainer import PLACES
 from svdx.whole import whole
 
 ASIDE = ".results"  # in a run's directory, while they are written
@@ -25,7 +26,11 @@ LOCK = ".hydra/run.lock"
 FILES = "files"  # in a summary: what stands beside it
 WAYS = "overwrite=true replaces it, another hydra.run.dir keeps it"
 CURE = "give a hydra.run.dir that can be written, with room on its disk"
-HOW = ("overwrite", "resume")  # keys that say nothing of a result
+HOW = (  # keys, and sections, that say nothing of a result
+    *("overwrite", "resume", "threads", "logger", "engine", "ray", "paths", "store", "data.corpus.workers"),
+    *(f"trainer.{option}" for option in PLACES),
+)
+WHERE = ("data.root", "data.corpus.root", "classifier.weights", "inverter.weights", "models")  # compared by content
 TRAININGS = ("", "classifier", "inverter")  # below a run's directory
 
 
@@ -59,9 +64,10 @@ def is_there(
     cfg: DictConfig, directory: Path, used: dict[str, str] | None = None, aside_from: Collection[str] = ()
 ) -> bool:
     """Does a directory hold the finished result of this very configuration? With overwrite=true it is to be replaced.
+    HOW it comes about and WHERE music and networks lie may differ: these are compared by what they hold.
 
     used: what else the result must come from, as its summary says, of a mapping the names that are in it; aside_from:
-    sections that may differ
+    sections that may differ, too
     Raises: ConfigError where it holds another result.
     """
     found = _summary(directory)
@@ -73,7 +79,7 @@ def is_there(
         return False
     if not _is_of(cfg, directory, aside_from):
         raise ConfigError(f"{directory} holds the result of another configuration: {WAYS}")
-    other = [name for name, value in (used or {}).items() if not _holds(found.get(name), value)]
+    other = dict.fromkeys(name.replace("_", " ") for name in _others(found, used or {}))
     if other:
         raise ConfigError(f"{directory} holds the result of another {' and '.join(other)}: {WAYS}")
     return True
@@ -153,10 +159,32 @@ def _size(path: Path) -> int | None:
     return None if path.is_dir() else path.stat().st_size
 
 
-def _holds(found: object, asked: object) -> bool:
-    if isinstance(asked, Mapping):
-        return isinstance(found, Mapping) and all(found.get(name) == value for name, value in asked.items())
-    return found == asked
+def is_among(key: str, names: Collection[str]) -> bool:
+    """Is a key of the configuration, or a section that it is in, among some?
+
+    >>> is_among("logger.wandb.mode", HOW), is_among("trainer.gpus", HOW), is_among("trainer.precision", HOW)
+    (True, True, False)
+    """
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _others(found: object, asked: Mapping[str, object]) -> Iterator[str]:
+    """The names in `asked`, or in a mapping in it, that have another value in `found`."""
+    values = found if isinstance(found, Mapping) else {}
+    for name, value in asked.items():
+        if isinstance(value, Mapping):
+            yield from _others(values.get(name), value)
+        elif _unplaced(values.get(name)) != _unplaced(value):
+            yield name
+
+
+def _unplaced(value: object) -> object:
+    """What a summary says of a network, without where it lies.
+
+    >>> _unplaced("cache/inverter.safetensors (width 16, 47c60db7)"), _unplaced(3)
+    ('width 16, 47c60db7)', 3)
+    """
+    return value.rpartition(" (")[2] if isinstance(value, str) else value
 
 
 def _is_of(cfg: DictConfig, directory: Path, aside_from: Collection[str] = ()) -> bool:
@@ -172,8 +200,14 @@ def _of_file(path: Path, aside_from: Collection[str]) -> dict | None:
         return None
 
 
-def _plain(values: dict, aside_from: Collection[str]) -> dict:
-    return {key: value for key, value in values.items() if key not in (*HOW, *aside_from)}
+def _plain(values: dict, aside_from: Collection[str], section: str = "") -> dict:
+    """What counts in a configuration, by full key."""
+    counted: dict = {}
+    for name, value in values.items():
+        key = f"{section}{name}"
+        if not is_among(key, (*HOW, *WHERE, *aside_from)):
+            counted |= _plain(value, aside_from, f"{key}.") if isinstance(value, dict) else {key: value}
+    return counted
 
 
 def _remove(path: Path) -> None:

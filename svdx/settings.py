@@ -89,13 +89,13 @@ def check(cfg: DictConfig) -> None:
     values = dict(leaves(nodes))
     for key, hint in {**dict(annotated(nodes)), **PLAIN}.items():
         if key in values and not fits(values[key], hint):
-            raise ConfigError(f"{_set_by(key, written)}={shown(values[key])}: expected {describe(hint)}")
+            raise ConfigError(f"{set_by(key, written)}={shown(values[key])}: expected {describe(hint)}")
     for key, (low, high) in RANGES.items():
         given = values.get(key)
         for value in given if isinstance(given, list) else [given]:
             if isinstance(value, int | float) and not low <= value <= high:
                 expected = f"{low} to {high}" if high < math.inf else f"{low} or more"
-                raise ConfigError(f"{_set_by(key, written)}={shown(given)}: expected {expected}")
+                raise ConfigError(f"{set_by(key, written)}={shown(given)}: expected {expected}")
     if nodes["explainer"].get("choice") and nodes["explainer"].get("threshold") is not None:
         number = f"explainer.threshold={shown(nodes['explainer']['threshold'])}"
         raise ConfigError(f"{number}: a number is for threshold=fixed; the chosen threshold= finds its own")
@@ -145,10 +145,10 @@ def annotated(node: dict, section: str = "") -> Iterator[tuple[str, Any]]:
             yield from annotated(value, f"{section}{key}.")
 
 
-def _set_by(key: str, written: dict[str, Any]) -> str:
+def set_by(key: str, written: dict[str, Any]) -> str:
     """The key that a user sets: where the configuration has a mere reference to another, that one."""
     reference = re.fullmatch(r"\$\{([\w.]+)\}", str(written.get(key)))
-    return _set_by(reference[1], written) if reference else key
+    return set_by(reference[1], written) if reference else key
 
 
 def shown(value: Any) -> str:

@@ -16,7 +16,7 @@ from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_cur
 from svdx.multirun import jobs, shared
 from svdx.plots import curve_figure
 from svdx.provenance import SUMMARY
-from svdx.results import HOW
+from svdx.results import HOW, is_among
 from svdx.whole import whole
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,11 @@ def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
     if not all(path.is_file() for path in (job / SUMMARY, job / CURVE)):
         return None
     summary = json.loads((job / SUMMARY).read_text())
-    how = {f"{key}=true" for key in HOW}
-    if set(summary.get("overrides", ())) - how != set(overrides) - how:
+    then, now = (
+        {word for word in words if not is_among(word.lstrip("+~").partition("=")[0], HOW)}
+        for words in (summary.get("overrides", ()), overrides)
+    )
+    if then != now:
         return None
     return read_curve(job / CURVE), summary["empty_mask/explanation_loss_percent"]
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from svdx.errors import ConfigError
 
 WORDS = ("accelerator", "devices", "strategy", "precision")  # of Lightning, for what a trainer runs on
+PLACES = (  # options that say where and how visibly a trainer works, nothing of what comes out
+    *("gpus", "accelerator", "devices", "num_nodes", "strategy", "use_distributed_sampler"),
+    *("enable_model_summary", "enable_progress_bar", "log_every_n_steps", "profiler"),
+)
+REFUSALS = (MisconfigurationException, ValueError, RuntimeError, ImportError, OSError)  # what Lightning raises
 Gpus = int | str | Sequence[int] | None
 
 
@@ -24,10 +31,18 @@ def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
         options |= {key: value for key, value in devices(gpus).items() if key not in options or options[key] is None}
     try:
         return pl.Trainer(**{key: value for key, value in options.items() if value is not None})
-    except Exception as error:  # Lightning raises half a dozen kinds
+    except (*REFUSALS, TypeError) as error:
+        if isinstance(error, TypeError) and not _is_of_lightning(error):
+            raise
         reason = " ".join(str(error).split())
         cure = "; without it trainer.gpus=0 runs on the CPU" if asked else ""
         raise ConfigError(f"{asked or 'trainer'}: refused by Lightning ({reason}){cure}") from error
+
+
+def _is_of_lightning(error: Exception) -> bool:
+    """Was it raised in a file of Lightning's? It raises a TypeError for `devices=-5`; one of svdx's own is a defect."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith(("pytorch_lightning.", "lightning_fabric."))
 
 
 def devices(gpus: Gpus) -> dict[str, Any]:

@@ -13,9 +13,11 @@ import torch
 
 LONGEST = 300  # seconds of a command
 ROOT = Path(__file__).parent.parent
-CORPUS = ("data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8")
 QUICK = ("classifier.fit.limit_train_batches=4", "classifier.fit.max_epochs=1", "inverter.width=8")
 EACH_EPOCH, NEVER = ("++classifier.fit.check_val_every_n_epoch=" + n for n in ("1", "2"))  # is validated
+ONE_EPOCH = ("inverter.fit.max_epochs=1", "inverter.fit.check_val_every_n_epoch=1")
+SIZES = ("data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8")
+CORPUS = (*SIZES, *QUICK, EACH_EPOCH, *ONE_EPOCH)  # with the recipes of its networks, so that they are found again
 FEW = ("excerpts.n=9", "excerpts.batch_size=4")  # the last batch is smaller, and so is the second process' share
 KEY = "synthetic-4-2-2x8s-seed0"
 

@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
-from command_line import CORPUS, EACH_EPOCH, FEW, KEY, QUICK, Shell, epochs, metrics
+from command_line import CORPUS, FEW, KEY, Shell, epochs, metrics
 from omegaconf import OmegaConf
 
 from svdx.corpora import Folder
@@ -133,14 +133,13 @@ def shell(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(shell):
     """Three trainings: with nothing there; with a classifier there; the second one resumed."""
-    each = "inverter.fit.check_val_every_n_epoch=1"
-    directory, first = shell("first", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1", each)
+    directory, first = shell("first", "train.py", *CORPUS)
     (classifier,) = (shell.cache / "models").glob(f"{KEY}-*/classifier.safetensors")
     left = {"first": first.stdout, "classifier": classifier.read_bytes(), "metrics": metrics(directory)}
     left["checkpoint"] = epochs(directory)
-    _, second = shell("second", "train.py", *CORPUS, *QUICK, EACH_EPOCH, "inverter.fit.max_epochs=1", each)
+    _, second = shell("second", "train.py", *CORPUS)
     left |= {"second": second.stdout, "classifier after the second": classifier.read_bytes()}
-    _, resumed = shell("first", "train.py", *CORPUS, *QUICK, "inverter.fit.max_epochs=2", each, "resume=true")
+    _, resumed = shell("first", "train.py", *CORPUS, "inverter.fit.max_epochs=2", "resume=true")
     return left | {"resumed": resumed.stdout}
 
 

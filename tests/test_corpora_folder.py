@@ -107,6 +107,14 @@ def test_two_voices(root):
     assert "both the voice of 'two'" in refusal(root)
 
 
+def test_a_label_file_may_end_in_capitals_but_there_is_one_of_a_track(root):
+    (root / "labels/two.lab").rename(root / "labels/two.LAB")
+    labels = {track.name: track.labels.name for track in Folder(root).split("train")}
+    assert labels["two"] == "two.LAB"
+    (root / "labels/two.lab").write_text("0 1 sing\n")
+    assert "two.LAB and two.lab both label 'two': leave one of them there" in refusal(root)
+
+
 def test_a_label_file_at_fault_is_named(root):
     (root / "labels/two.lab").write_text("0 1 sing\n1 2 singing\n")
     assert refusal(root).startswith(f"{root}/labels/two.lab:2: ")

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from svdx.corpora import Jamendo, archive
+from svdx.corpora import Jamendo, Segment, archive
 from svdx.errors import CorpusError
 
 SONGS = {"train": ["01 - Dr. No.ogg", "02 - Two.mp3"], "valid": ["03 - Three.mp3"], "test": ["04 - Four.ogg"]}
@@ -83,6 +83,12 @@ def test_the_folder_layout_wherever_it_lies(tmp_path, depth):
     assert Jamendo(tmp_path).split("train")[0].vocals is not None
 
 
+def test_label_files_may_end_in_capitals(tmp_path):
+    lay_out(tmp_path, {"train/a.ogg": "", "lab/a.LAB": "0 1 sing"})
+    (track,) = Jamendo(tmp_path).split("train")
+    assert track.segments == (Segment(0, 1, True),) and track.labels == tmp_path / "lab/a.LAB"
+
+
 def test_other_numbers_of_tracks_are_a_warning(tmp_path, caplog):
     names(lay_out(tmp_path, published()), "train")
     assert "2 tracks in the split 'train'; Jamendo has 61" in caplog.text
@@ -120,6 +126,12 @@ def test_no_path_leads_out(tmp_path, name):
     path = pack(tmp_path / "jamando.zip", {"in.lab": "0 1 sing", name: "0 1 sing"})
     assert "would be written outside" in refusal(path)
     assert not (tmp_path / "jamando").exists()
+
+
+def test_an_entry_without_a_name_is_refused(tmp_path):
+    path = pack(tmp_path / "jamando.zip", {"in.lab": "0 1 sing"})
+    path.write_bytes(path.read_bytes().replace(b"in.lab", b"\0n.lab"))
+    assert "an entry has no name" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO])

@@ -1,9 +1,11 @@
 """Label files: what is read, what is tolerated, and what is refused with which words."""
 
+from pathlib import Path
+
 import pytest
 
-from svdx.corpora.labels import read_change_points, read_lab, write_lab
-from svdx.corpora.track import Segment
+from svdx.corpora.labels import expect_seconds, is_lab, read_change_points, read_lab, write_lab
+from svdx.corpora.track import Segment, Track
 from svdx.errors import CorpusError
 
 
@@ -37,6 +39,76 @@ def test_an_overlap_of_a_millisecond_is_rounding(lab):
 def test_segments_of_no_length_are_dropped(lab):
     assert read_lab(lab("0 1 sing\n1 1 nosing\n1 2 sing\n")) == (Segment(0, 1, True), Segment(1, 2, True))
     assert read_lab(lab("0 1 sing\n0.9995 1 nosing\n1 2 sing\n")) == (Segment(0, 1, True), Segment(1, 2, True))
+
+
+def test_audacitys_lines_of_spectral_selections_are_ignored(lab):
+    audacity = "0.000000\t1.500000\tsing\n\\\t1000.000000\t2000.000000\n1.500000\t3.000000\tnosing\n\\\t-1.0\t-1.0\n"
+    assert read_lab(lab(audacity)) == (Segment(0, 1.5, True), Segment(1.5, 3, False))
+    assert read_lab(lab(audacity.replace("\n", "\r\n"), "utf-8-sig")) == read_lab(lab(audacity))
+    with pytest.raises(CorpusError, match=r"song\.lab: empty"):
+        read_lab(lab("\\\t1000\t2000\n"))
+    with pytest.raises(CorpusError, match=r"song\.lab:3: "):
+        read_lab(lab("0 1 sing\n\\\t1000\t2000\n1 2 loud\n"))
+
+
+def test_a_label_file_is_one_in_any_case():
+    assert all(is_lab(Path(name)) for name in ("a.lab", "a.LAB", "a b.Lab"))
+    assert not any(is_lab(Path(name)) for name in ("a.txt", "lab", "a.lab.wav", "a.labs"))
+
+
+UNITS = [
+    (3000, 3, "milliseconds: 3000 for a track of 3.0 s"),
+    (2400, 3, "milliseconds"),
+    (211_000, 212, "milliseconds"),
+    (66150, 3, "samples at 22.05 kHz: 66150 for a track of 3.0 s"),
+    (132300, 3, "samples at 44.1 kHz"),
+    (144000, 3, "samples at 48 kHz"),
+    (48000, 3, "samples at 16 kHz"),
+    (9000 * 44100, 9000, "samples at 44.1 kHz"),
+    (300, 3, "frames or hundredths of a second"),
+    (14_000, 200, "frames or hundredths of a second"),
+    (3_000_000, 3, "microseconds"),
+    (30_000_000, 3, "HTK's units of 100 ns"),
+    (3e12, 3, "another unit"),
+    (75, 3, "frames or hundredths of a second"),
+]
+
+
+def track(*ends):
+    segments = tuple(Segment(start, end, True) for start, end in zip((0, *ends), ends))
+    return Track("a", Path("audio/a.wav"), segments, labels=Path("labels/a.lab"))
+
+
+@pytest.mark.parametrize(("end", "duration", "unit"), UNITS)
+def test_times_in_another_unit_are_refused_with_its_name(end, duration, unit):
+    with pytest.raises(CorpusError) as error:
+        expect_seconds(track(end / 2, end), duration)
+    assert str(error.value).startswith(f"labels/a.lab: looks like {unit}")
+    assert str(error.value).endswith("write seconds") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("end", "duration"), [(3.05, 3), (4, 3), (1, 3), (200.9, 200), (0.5, 3), (5, 240)])
+def test_times_that_end_about_where_the_audio_does_or_before_are_nothing_to_speak_of(end, duration, caplog):
+    expect_seconds(track(end), duration)
+    expect_seconds(track(), duration)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("end", "duration", "says"),
+    [
+        (202, 200, "are both of one recording?"),
+        (9, 4, "are both of one recording?"),
+        (200, 30, "are both of one recording?"),  # a preview, from the beginning
+        (4, 240, "if these are minutes, write seconds"),
+        (2, 240, "if these are minutes, write seconds"),
+        (0.06, 216, "if these are hours, write seconds"),
+    ],
+)
+def test_what_may_be_meant_so_is_a_warning(end, duration, says, caplog):
+    expect_seconds(track(end), duration)
+    (record,) = caplog.records
+    assert record.message.startswith(f"labels/a.lab: ends at {end:g} s, a.wav at {duration}.0 s; {says}")
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def test_a_lab_file_goes_before_the_stem(tmp_path):
     (folder / "vocals.wav").unlink()
     track = Stems(tmp_path).split("test")[0]
     assert (track.name, track.segments, track.vocals) == ("song", (Segment(0, 0.1, True),), None)
-    (folder / "yours.lab").touch()
-    assert "mine.lab and yours.lab both label it" in refusal(Stems(tmp_path), "test")
+    (folder / "yours.LAB").touch()
+    assert "mine.lab and yours.LAB both label it" in refusal(Stems(tmp_path), "test")
 
 
 def test_layout_and_seeded_validation(tmp_path):

@@ -48,9 +48,43 @@ def test_rows_are_read_as_they_were_written_to_the_last_digit_and_of_the_same_ty
     assert [type(found[0][key]) for key in rows[0]] == [type(value) for value in rows[0].values()]
 
 
-def test_nan_stays_nan(tmp_path):
-    write_curve([row(0.0, balanced_loss_percent=float("nan"))], tmp_path / "curve.csv")
-    assert math.isnan(read_curve(tmp_path / "curve.csv")[0]["balanced_loss_percent"])
+def test_a_number_that_does_not_exist_is_an_empty_cell_and_nan_again(tmp_path):
+    nothing = dict.fromkeys(("balanced_loss_percent", "ci_low", "ci_high"), math.nan)
+    write_curve([row(0.0, **nothing)], tmp_path / "curve.csv")
+    assert "nan" not in (tmp_path / "curve.csv").read_text()
+    found = read_curve(tmp_path / "curve.csv")[0]
+    assert all(math.isnan(found.pop(name)) for name in nothing)
+    assert found == {key: value for key, value in row(0.0).items() if key not in nothing}
+
+
+def of_a_spreadsheet(text, delimiter=";"):
+    """What Excel makes of a CSV in a country with decimal commas."""
+    return "".join(
+        delimiter.join(cell.replace(".", ",") for cell in cells) + "\r\n" for cells in csv.reader(text.splitlines())
+    )
+
+
+SPREADSHEETS = {
+    "byte order mark": lambda text: "\ufeff" + text,
+    "line ends": lambda text: text.replace("\n", "\r\n"),
+    "semicolons": of_a_spreadsheet,
+    "semicolons, points": lambda text: "".join(";".join(row) + "\n" for row in csv.reader(text.splitlines())),
+    "tabs, byte order mark": lambda text: "\ufeff" + of_a_spreadsheet(text, "\t"),
+    "hint": lambda text: "sep=;\r\n" + of_a_spreadsheet(text),
+    "empty rows": lambda text: of_a_spreadsheet(text) + 18 * ";" + "\r\n\r\n",
+    "further columns": lambda text: "".join(f"{line},,mine\n" for line in text.splitlines()),
+}
+
+
+@pytest.mark.parametrize("kind", SPREADSHEETS)
+def test_a_curve_that_a_spreadsheet_has_saved_is_read(tmp_path, kind):
+    rows = [row(0.1, data="folder", ci_low=math.nan), row(0.7, data="folder", n=0)]
+    write_curve(rows, tmp_path / "curve.csv")
+    text = SPREADSHEETS[kind]((tmp_path / "curve.csv").read_text())
+    (tmp_path / "saved.csv").write_text(text, encoding="utf-8", newline="")
+    found = [{key: point[key] for key in COLUMNS} for point in read_curve(tmp_path / "saved.csv")]
+    assert found == [pytest.approx(point, nan_ok=True) for point in rows]
+    assert [type(value) for value in found[0].values()] == [type(rows[0][key]) for key in found[0]]
 
 
 def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
@@ -76,9 +110,16 @@ def test_an_older_curve_survives_rows_that_cannot_be_written(tmp_path, bad):
 def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, text):
     path = tmp_path / "curve.csv"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"curve\.csv: not a curve\.csv") as error:
+    with pytest.raises(ConfigError, match=r"curve\.csv: row 1: \w+ is '\w*', expected a number") as error:
         read_curve(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\x00la", b"\xe9,\n", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_text_is_refused_in_one_line(tmp_path, data):
+    (tmp_path / "curve.csv").write_bytes(data)
+    with pytest.raises(ConfigError, match=r"curve\.csv: not a curve\.csv: it is not UTF-8 text"):
+        read_curve(tmp_path / "curve.csv")
 
 
 @pytest.mark.parametrize("text", ["", CONTRACT + "\n", "threshold,insertion_auc\n0.5,0.5\n"])
@@ -98,6 +139,15 @@ def test_a_line_never_gives_the_pooled_loss_alone():
     assert line == (
         "inversion, threshold 0.6: explanation loss 33.3 % [0.2, 66.6], empty mask 57.8 %, n = 3 "
         "(singing 1/2, no singing 0/1, balanced 25.0 % [12.5, 60.0]), area 0.0 %"
+    )
+
+
+def test_where_there_is_no_interval_there_are_no_brackets():
+    nothing = dict.fromkeys(("ci_low", "ci_high", "balanced_ci_low", "balanced_ci_high"), math.nan)
+    (line,) = curve_lines([row(0.6, **nothing)], empty=57.77)
+    assert line == (
+        "inversion, threshold 0.6: explanation loss 33.3 %, empty mask 57.8 %, n = 3 "
+        "(singing 1/2, no singing 0/1, balanced 25.0 %), area 0.0 %"
     )
 
 

@@ -86,6 +86,26 @@ def test_labels_of_another_kind_are_said_and_left_out(tmp_path, caplog, labels):
     assert f"the labels are left out: {tmp_path}/labels/a.lab" in caplog.text
 
 
+def test_labels_and_stems_are_found_whatever_the_case_of_their_endings(tmp_path):
+    for folder in ("audio", "labels"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "labels/a.LAB").write_text("0 2 sing\n")
+    assert track_at(tmp_path / "audio/a.wav").segments == (Segment(0, 2, True),)
+    (tmp_path / "MINE.Lab").write_text("0 1 sing\n")
+    assert track_at(tmp_path / "mixture.wav").segments == (Segment(0, 1, True),)
+
+
+def test_labels_in_another_unit_are_said_and_left_out(listener, song, tmp_path, caplog):
+    audio = song / "audio/a song.wav"
+    wrong = Track("a song", audio, (Segment(0, 2000, False), Segment(2000, 4000, True)), labels=Path("labels/a.lab"))
+    facts = document_excerpt(listener, wrong, 1.1, [], tmp_path / "excerpt")
+    facts |= document_track(listener, wrong, 0.81, THRESHOLDS, tmp_path / "track")
+    assert not any(name in facts for name in ("labelled", "agrees with the labels"))
+    assert 'class="label"' not in (tmp_path / "track/report.html").read_text()
+    said = "the labels are left out: labels/a.lab: looks like milliseconds: 4000 for a track of 4.0 s; write seconds"
+    assert [record.message for record in caplog.records] == [said, said]
+
+
 def test_a_file_anywhere_has_neither(tmp_path):
     assert track_at(tmp_path / "b.mp3") == Track("b", tmp_path / "b.mp3", ())
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -10,8 +11,10 @@ from processes import on_two
 from torch import nn
 from torch.utils.data import DataLoader
 
-from svdx.errors import ConfigError
+from svdx.corpora.track import Track
+from svdx.errors import ConfigError, ScoreError
 from svdx.evaluation import evaluator as module
+from svdx.evaluation import metrics
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Area, Explainer, FeatureInversion
 from svdx.explain.controls import Control, Loudest, make_controls
@@ -62,10 +65,11 @@ class Itself(Explainer):
 
 
 class Numbers(list):
-    tracks = ("first", "second")
+    tracks = tuple(Track(name, Path(f"{name}.wav"), ()) for name in "ab")
 
     def __init__(self, n):
         super().__init__(range(n))
+        self.track_of, self.start_of = TRACK.tolist(), [10 * number for number in range(n)]
 
 
 class Batches(pl.LightningDataModule):
@@ -139,10 +143,22 @@ def test_the_curve_by_hand(rows):
     assert [row["relative_area_percent"] for row in rows] == pytest.approx(AREAS)
 
 
-def test_the_interval_is_over_the_tracks_that_the_batches_name(rows):
+def test_the_interval_is_over_the_tracks_that_the_batches_name(monkeypatch):
     """At 1.0 track 0 loses 2 of 2 labels and track 1 none of 3; at 1.1 it is 2 of 2 and 1 of 3."""
+    monkeypatch.setattr(metrics, "FEWEST", 2)
+    rows = evaluate(Itself(OneBin()))[0]
     assert (rows[3]["ci_low"], rows[3]["ci_high"]) == (0, 100)
     assert (rows[4]["ci_low"], rows[4]["ci_high"]) == (pytest.approx(100 / 3), 100)
+
+
+def test_a_score_that_is_not_finite_is_refused_with_its_track_and_the_explainer():
+    for value in (float("nan"), float("inf"), -float("inf")):
+        logmel = LOGMEL.clone()
+        logmel[3, 1, 0] = value
+        with pytest.raises(ScoreError) as error:
+            run(Itself(OneBin()), data=Batches(2, logmel=logmel))
+        assert str(error.value).startswith("b.wav, excerpt from frame 30: explainer=itself gave a score that is NaN")
+        assert error.value.number == 3 and "\n" not in str(error.value)
 
 
 def test_rows_say_what_was_evaluated(rows):
@@ -163,7 +179,7 @@ def test_the_curve_does_not_depend_on_the_order_of_the_excerpts(rows, order):
     data.mine = torch.tensor(order)
     evaluator, _ = run(Itself(OneBin()), data=data)
     for found, expected in zip(evaluator.rows("toy", "test"), rows, strict=True):
-        assert found == pytest.approx(expected, abs=1e-5)
+        assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
 
 
 def results_of_svdnet(classifier, excerpts, order, batch_size, threads):
@@ -187,7 +203,7 @@ def test_no_number_depends_on_batches_order_or_threads(classifier):
     classifier.threshold.copy_(classifier(excerpts).sort().values[1:3].mean())
     expected = results_of_svdnet(classifier, excerpts, [0, 1, 2, 3, 4], 5, 1)
     found = results_of_svdnet(classifier, excerpts, [3, 0, 4, 2, 1], 2, 2)
-    assert found == [pytest.approx(numbers, abs=1e-5) for numbers in expected]
+    assert found == [pytest.approx(numbers, abs=1e-5, nan_ok=True) for numbers in expected]
 
 
 @pytest.mark.parametrize("keep", ["salient", "complement"])
@@ -393,7 +409,7 @@ def test_two_processes_count_what_one_counts(fill, tmp_path):
         evaluator, scores = run(Itself(OneBin(), fill=fill), data=Batches(2, rank=rank), **options)
         return [scores, *evaluator.rows("toy", "test"), *evaluator.agreement_rows()]
 
-    alone = [pytest.approx(numbers) for numbers in results()]
+    alone = [pytest.approx(numbers, nan_ok=True) for numbers in results()]
     assert on_two(results, tmp_path) == [alone, alone]
 
 

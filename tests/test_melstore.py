@@ -13,6 +13,7 @@ from at_once import in_processes
 
 from svdx.audio import decode
 from svdx.corpora import Track
+from svdx.corpora.track import Segment
 from svdx.data import melstore
 from svdx.data.melstore import MelStore
 from svdx.errors import AudioError, ConfigError, CorpusError
@@ -242,3 +243,22 @@ def test_an_interrupted_write_leaves_nothing_behind(store, tracks, monkeypatch):
     assert left(store) == []
     store.prepare(tracks)
     assert store.logmel(tracks[0]).shape == (120, 80)
+
+
+def test_labels_in_another_unit_are_refused_where_they_meet_the_audio(store, tracks):
+    """Tracks of 1.76 s; the first is right."""
+    first, second = tracks
+    right = dataclasses.replace(first, segments=(Segment(0, 1.8, True),))
+    wrong = dataclasses.replace(second, segments=(Segment(0, 1700, True),), labels=second.audio.with_suffix(".lab"))
+    assert store.prepare([right]) == [right]
+    with pytest.raises(
+        CorpusError, match=r"a\.lab: looks like milliseconds: 1700 for a track of 1\.\d s; write seconds"
+    ):
+        store.prepare([right, wrong])
+
+
+def test_labels_that_run_on_are_spoken_of_once(store, tracks, caplog):
+    longer = dataclasses.replace(tracks[0], segments=(Segment(0, 3, True),))
+    for _ in range(3):
+        store.prepare([longer])
+    assert [record.message.endswith("are both of one recording?") for record in caplog.records] == [True]

@@ -7,7 +7,8 @@ import pytest
 import torch
 from processes import on_two
 
-from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea, percent
+from svdx.evaluation import metrics
+from svdx.evaluation.metrics import AUROC, FEWEST, ExplanationLoss, ReconstructionError, RelativeArea, percent
 
 #        track:  0  0  0  1  1  2  2  2
 BEFORE = torch.tensor([1, 1, 0, 1, 0, 0, 0, 1]).bool()
@@ -86,6 +87,31 @@ def test_the_interval_holds_the_loss_and_has_a_width():
     assert 0 <= result["balanced_ci_low"] < result["balanced_loss_percent"] < result["balanced_ci_high"] <= 100
 
 
+def intervals(result):
+    return [result[name] for name in ("ci_low", "ci_high", "balanced_ci_low", "balanced_ci_high")]
+
+
+@pytest.mark.parametrize("n_tracks", [1, 2, FEWEST - 1])
+def test_there_is_no_interval_from_fewer_than_ten_tracks(n_tracks):
+    result = loss_of(*many_tracks(n_tracks))
+    assert all(map(math.isnan, intervals(result)))
+    assert 0 <= result["explanation_loss_percent"] <= 100
+    assert not any(map(math.isnan, intervals(loss_of(*many_tracks(FEWEST)))))
+
+
+def test_there_is_no_balanced_interval_where_a_class_is_of_fewer_than_ten_tracks():
+    before, after, track, n_tracks = many_tracks()
+    low, high, *balanced = intervals(loss_of(before | (track > FEWEST - 2), after, track, n_tracks))
+    assert low < high and all(map(math.isnan, balanced))
+
+
+@pytest.fixture
+def of_few(monkeypatch):
+    """Intervals from however few tracks."""
+    monkeypatch.setattr(metrics, "FEWEST", 1)
+
+
+@pytest.mark.usefixtures("of_few")
 def test_the_interval_has_no_width_over_one_track_nor_over_tracks_that_agree():
     one = loss_of(BEFORE, AFTER, torch.zeros(8, dtype=torch.long))
     assert one["ci_low"] == one["ci_high"] == one["explanation_loss_percent"] == 37.5
@@ -93,6 +119,7 @@ def test_the_interval_has_no_width_over_one_track_nor_over_tracks_that_agree():
     assert alike["ci_low"] == alike["ci_high"] == 50
 
 
+@pytest.mark.usefixtures("of_few")
 def test_tracks_are_drawn_and_not_excerpts():
     """Two tracks of 50, one all flipped, one none: excerpts would give 50 ± 10 %, tracks give 0 to 100 %."""
     before = torch.ones(100).bool()
@@ -101,6 +128,7 @@ def test_tracks_are_drawn_and_not_excerpts():
     assert (result["ci_low"], result["explanation_loss_percent"], result["ci_high"]) == (0, 50, 100)
 
 
+@pytest.mark.usefixtures("of_few")
 def test_the_balanced_interval_is_that_of_the_pooled_ones_draws():
     """Three tracks, of 3 vocal excerpts all flipped, and of 1 and 4 non-vocal ones none flipped: where both classes are
     drawn the balanced loss is 50 %; the pooled one is not."""
@@ -110,6 +138,7 @@ def test_the_balanced_interval_is_that_of_the_pooled_ones_draws():
     assert (result["ci_low"], result["ci_high"]) == (0, 100)
 
 
+@pytest.mark.usefixtures("of_few")
 def test_the_interval_of_tracks_that_hold_as_many_of_either_class_is_the_same_for_both_losses():
     before, track = torch.tensor([1, 0] * 8).bool(), torch.arange(16) // 4
     result = loss_of(before, before ^ (torch.arange(16) % 7 < 2), track, 4)

@@ -124,6 +124,12 @@ def test_the_band_is_the_interval():
     assert {(0.0, 5), (0.0, 17), (0.5, 25), (0.5, 37), (1.1, 55), (1.1, 67)} <= corners
 
 
+def test_there_is_no_band_where_there_is_no_interval():
+    left, _ = curve_figure([{**row, "ci_low": float("nan"), "ci_high": float("nan")} for row in ROWS]).axes
+    assert not left.collections
+    assert not any("interval" in text.get_text() for text in left.get_legend().get_texts())
+
+
 def test_the_curve_figure_says_what_is_drawn():
     figure = curve_figure(ROWS)
     left, right = figure.axes

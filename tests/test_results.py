@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from at_once import TRIALS, in_processes, killed_while
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from svdx.errors import ConfigError
 from svdx.provenance import write_config, write_summary
 from svdx.results import appearing, begin_training, is_there, occupied
+
+CONF = Path(__file__).parent.parent / "conf"
 
 
 def config(**more):
@@ -111,6 +114,51 @@ def test_the_result_of_the_same_configuration_is_used_again(tmp_path):
     assert is_there(config(audio="b.wav"), tmp_path, aside_from=("audio",))
 
 
+def composed(place, *words):
+    """The configuration of a command that runs in a directory."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("evaluate", [f"paths.run={place}", *words])
+
+
+IRRELEVANT = (
+    *("threads=3", "logger=wandb", "trainer.gpus=auto", "trainer.accelerator=cpu", "trainer.devices=2"),
+    *(
+        "trainer.strategy=ddp",
+        "trainer.num_nodes=2",
+        "store.workers=1",
+        "store.directory=mels",
+        "paths.cache=there",
+    ),
+    *("logger=wandb logger.wandb.project=p", "classifier.weights=a.ckpt", "inverter.weights=b.npz", "data.root=moved"),
+)
+RELEVANT = (
+    *("seed=1", "excerpts.n=7", "explainer.fill=zero", "trainer.precision=64-true", "trainer.limit_test_batches=2"),
+    *("inverter.width=64", "classifier.fit.max_epochs=3", "data.n_test=3", "frontend.floor=1e-6", "detection=true"),
+)
+
+
+@pytest.mark.parametrize("words", IRRELEVANT)
+def test_how_a_result_comes_about_and_where_its_parts_lie_make_no_other(tmp_path, words):
+    finish(tmp_path / "there", composed(tmp_path / "there"), hashes={"classifier": "a"})
+    asked = composed(tmp_path / "there", *words.split())
+    assert is_there(asked, tmp_path / "there", {"hashes": {"classifier": "a"}})
+    with pytest.raises(ConfigError, match="the result of another classifier"):  # compared by what it holds
+        is_there(asked, tmp_path / "there", {"hashes": {"classifier": "b"}})
+
+
+@pytest.mark.parametrize("word", RELEVANT)
+def test_what_a_result_depends_on_makes_another(tmp_path, word):
+    finish(tmp_path, composed(tmp_path))
+    with pytest.raises(ConfigError, match="the result of another configuration"):
+        is_there(composed(tmp_path, word), tmp_path)
+
+
+def test_a_result_that_was_moved_is_there(tmp_path):
+    finish(tmp_path / "first", composed(tmp_path / "first"))
+    (tmp_path / "first").rename(tmp_path / "moved")
+    assert is_there(composed(tmp_path / "moved"), tmp_path / "moved")
+
+
 @pytest.mark.parametrize(
     ("change", "used", "said"),
     [({"seed": 1}, {}, "another configuration"), ({}, {"classifier": "b"}, "another classifier")],
@@ -153,7 +201,7 @@ def test_a_configuration_that_is_none_is_another(tmp_path, text):
 def test_of_hashes_only_those_that_are_asked_for_are_compared(tmp_path):
     finish(tmp_path, config(), hashes={"classifier": "a", "corpus": {"test": "b"}})
     assert is_there(config(), tmp_path, {"hashes": {"classifier": "a"}})
-    with pytest.raises(ConfigError, match="another hashes"):
+    with pytest.raises(ConfigError, match="result of another classifier: overwrite"):
         is_there(config(), tmp_path, {"hashes": {"classifier": "c"}})
 
 

@@ -144,3 +144,22 @@ def test_an_option_that_lightning_refuses_is_not_blamed_on_the_device(machine):
     machine(0)
     with pytest.raises(ConfigError, match=r"^trainer: refused by Lightning \(.*-3.*\)$"):
         make_trainer(0, **QUIET, limit_test_batches=-3)
+
+
+@pytest.mark.parametrize("options", [{"foo": 1}, {"devices": -5}, {"limit_test_batches": "a"}, {"strategy": "foo"}])
+def test_what_lightning_refuses_with_any_kind_of_error_is_one_line(machine, options):
+    machine(0)
+    with pytest.raises(ConfigError, match=r"refused by Lightning \(.+\)") as error:
+        make_trainer(0, **QUIET, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [TypeError, AttributeError, NameError, IndexError, KeyError, ZeroDivisionError])
+def test_a_defect_of_svdx_is_not_called_refused_by_lightning(machine, monkeypatch, kind):
+    def defective(**options):
+        raise kind("a defect")
+
+    machine(0)
+    monkeypatch.setattr(pl, "Trainer", defective)
+    with pytest.raises(kind, match="a defect"):
+        make_trainer(0)

@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from svdx import containers
+from svdx.checkpoints import Checkpoints
 from svdx.errors import ConfigError, WeightsError
 from svdx.models import SVDNet, UpConv, load_classifier, load_inverter
 from svdx.models.standardisation import load_standardisation
@@ -286,3 +288,40 @@ def test_checkpoints_of_other_programs_are_refused(tmp_path):
     assert "holds weights of another program, expected svdnet" in refusal(tmp_path / "other.ckpt")
     torch.save([1, 2], tmp_path / "list.ckpt")
     assert "not a weight file of svdx" in refusal(tmp_path / "list.ckpt")
+
+
+DEFECTS = [TypeError, AttributeError, NameError, IndexError, KeyError, ZeroDivisionError]
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+@pytest.mark.parametrize("part", ["expect_plain", "_bounded", "_expect_plain_pickle", "_array"])
+def test_a_defect_of_svdx_is_not_called_damage(tmp_path, classifier, monkeypatch, kind, part):
+    def defective(*_):
+        raise kind("a defect")
+
+    torch.save({"state_dict": {}, "svdx": {}}, tmp_path / "a.ckpt")
+    np.savez(tmp_path / "a.npz", mean=np.zeros(80), std=np.ones(80))
+    monkeypatch.setattr(containers, part, defective)
+    read = {
+        "a.ckpt": [load_classifier, Checkpoints().load_checkpoint],
+        "a.npz": [lambda path: load_inverter(path, classifier), lambda path: load_standardisation(path, 80)],
+    }
+    for load in read["a.npz" if part == "_array" else "a.ckpt"]:
+        with pytest.raises(kind, match="a defect"):
+            load(tmp_path / ("a.npz" if part == "_array" else "a.ckpt"))
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_whatever_breaks_in_another_library_on_a_damaged_file_is_damage(tmp_path, monkeypatch, kind):
+    def breaks(*_, **__):
+        raise kind("somewhere inside")
+
+    torch.save({"state_dict": {}, "svdx": {}}, tmp_path / "a.ckpt")
+    monkeypatch.setattr(torch, "load", breaks)
+    assert "damaged, or not a weight file of svdx (" in refusal(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("content", [[1], {"state_dict": 1}, {}, {"state_dict": {"network.a": 1}, "svdx": {}}])
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.ckpt")
+    assert "damaged, or not a weight file of svdx (it" in refusal(tmp_path / "other.ckpt")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import soundfile
 import wandb
 from pytorch_lightning.loggers import Logger
 from rich.progress import track as progress
@@ -14,11 +13,12 @@ from torch.utils.data import Dataset
 
 from svdx.audio import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
-from svdx.evaluation.curve import asked_area
+from svdx.evaluation.curve import asked_area, is_nan
 from svdx.explain.explainer import Explainer
 from svdx.explain.thresholds import Area, Choice, position
 from svdx.frontend import FrontEnd
 from svdx.sound import masked_sound
+from svdx.wavfiles import write_wav
 
 
 def shown_threshold(thresholds: Sequence[float] | Sequence[Choice]) -> float | Choice:
@@ -53,7 +53,7 @@ def explain_examples(
         whole, left = stem.with_suffix(".wav"), stem.with_name(f"{stem.name}-kept.wav")
         sounds[whole], kept[left] = caption, title
         for path, sound in ((whole, track[span]), (left, part)):
-            soundfile.write(path, sound.numpy(), frontend.sample_rate)
+            write_wav(path, sound, frontend.sample_rate)
     for logger in wandb_only(loggers):
         shown = {"explanations": images(pictures), "sounds/excerpt": audio(sounds), "sounds/kept": audio(kept)}
         logger.log_metrics(shown)
@@ -91,5 +91,5 @@ def log_evaluation(
         if agreement:
             shown["agreement/rows"] = table(agreement)
         logger.log_metrics(shown)
-        numbers = {name: value for name, value in point.items() if not isinstance(value, str)}
+        numbers = {name: value for name, value in point.items() if not (isinstance(value, str) or is_nan(value))}
         logger.experiment.summary.update({**scores, **numbers})

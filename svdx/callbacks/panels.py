@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch.utils.data import Dataset
 from wandb.plot import CustomChart
 
-from svdx.evaluation.curve import explained, group
+from svdx.evaluation.curve import explained, group, is_nan
 from svdx.explain.explainer import Explanation
 from svdx.explain.inversion import FeatureInversion
 from svdx.frontend import FrontEnd
@@ -66,5 +66,6 @@ def _lines(curves: dict[str, list[dict]], across: str, column: str, title: str) 
 
 
 def table(rows: Sequence[dict]) -> wandb.Table:
-    """Rows with the same keys as a table."""
-    return wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])
+    """Rows with the same keys as a table; NaN is an empty cell."""
+    data = [[None if is_nan(value) else value for value in row.values()] for row in rows]
+    return wandb.Table(columns=list(rows[0]), data=data)

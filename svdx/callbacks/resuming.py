@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 
 from svdx.errors import TerminatedError
+from svdx.seeds import derived_seed
 
 
 class StepSeed(pl.Callback):
@@ -33,8 +33,7 @@ class StepSeed(pl.Callback):
         self._draw_anew(trainer)
 
     def _draw_anew(self, trainer: pl.Trainer) -> None:
-        place = f"{self.seed} {trainer.global_step} {trainer.global_rank}"
-        torch.manual_seed(int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big"))
+        torch.manual_seed(derived_seed(self.seed, trainer.global_step, trainer.global_rank))
 
 
 class SaveWhenTerminated(pl.Callback):

@@ -27,16 +27,17 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
     pipeline = Pipeline(cfg)
     directory = pipeline.directory
-    is_there(cfg, directory)  # another result is refused before anything is trained
+    is_there(cfg, directory)  # another result is refused before anything is made
     thresholds = curve_points(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     tracks = list(data.test_set.tracks)
     if cfg.detection:
-        tracks += pipeline.corpus.split("valid")
         for split in ("valid", "test"):
+            tracks += pipeline.corpus.split(split)
             every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
             build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
+    is_there(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
     if is_there(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")

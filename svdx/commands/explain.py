@@ -23,7 +23,7 @@ from svdx.provenance import write_summary
 from svdx.results import appearing, is_there, occupied
 from svdx.settings import build
 
-AMONG_MANY = ("audio", "engine", "trainer", "threads")  # which tracks, and by whom: what is asked of one is the same
+AMONG_MANY = ("audio",)  # which tracks: what is asked of one is the same
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +81,14 @@ def explain(cfg: DictConfig) -> None:
     if cfg.audio is None:
         track, first = first_singing(pipeline.corpus, pipeline.frontend)
         start = first if cfg.start is None else cfg.start
+        pipeline.store.prepare([track])  # refuses labels that do not fit the audio
     elif not several:
         track = track_at(Path(str(cfg.audio)))
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
     thresholds = page_points(cfg)
     if track:
         expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
+        is_there(cfg, pipeline.directory, pipeline.sources([track]))  # another result is refused, too
     listener = Listener(pipeline.frontend, pipeline.explainer())
     request = Request(listener, start, cfg.hop, thresholds, cfg.sounds)
     if several:

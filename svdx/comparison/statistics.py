@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svdx.evaluation.metrics import CONFIDENCE
+from svdx.evaluation.metrics import CONFIDENCE, FEWEST
 
 REPETITIONS = 2000  # of the bootstrap and of the signs; the least p-value is 1 / (REPETITIONS + 1)
-FEWEST = 10  # tracks whose bootstrap gives an interval
 BALANCED = "balanced"
 
 

@@ -74,6 +74,8 @@ def _safe(source: zipfile.ZipFile, archive: Path) -> list[zipfile.ZipInfo]:
             raise _refused(archive, f"{entry.filename!r} is a link or a special file")
         if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise _refused(archive, f"{entry.filename!r} is encrypted or packed in an unusual way")
+        if not entry.filename:
+            raise _refused(archive, "an entry has no name")
         if _escapes(entry.filename):
             raise _refused(archive, f"{entry.filename!r} would be written outside its directory")
     return entries

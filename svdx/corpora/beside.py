@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from svdx.corpora.files import AUDIO, by_stem, entries_of, is_audio, is_stem_file, is_visible, shown, stem
-from svdx.corpora.labels import read_lab
+from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.stems import VOICE, labels_beside
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
@@ -26,15 +28,13 @@ def track_at(audio: Path) -> Track:
     """
     name, place = name_of(audio), audio.absolute().parent
     if is_stem_file(audio):
-        labels = labels_beside(audio)
-        return Track(name, audio, _read(labels[0]) if len(labels) == 1 else (), audio, VOICE)
+        return replace(_with(name, audio, labels_beside(audio), [audio]), voice_number=VOICE)
     if stem(audio) == MIXTURE:
         beside = entries_of(place)
-        labels = [path for path in beside if path.suffix == ".lab"]
-        return _with(name, audio, labels, by_stem(filter(is_audio, beside)).get("vocals", []))
+        return _with(name, audio, filter(is_lab, beside), by_stem(filter(is_audio, beside)).get("vocals", []))
     if place.name == "audio":
         labels, voices = (_called(name, place.parent / folder) for folder in ("labels", "vocals"))
-        return _with(name, audio, [path for path in labels if path.suffix == ".lab"], [*filter(is_audio, voices)])
+        return _with(name, audio, filter(is_lab, labels), filter(is_audio, voices))
     return Track(name, audio, ())
 
 
@@ -58,10 +58,16 @@ def name_of(audio: Path) -> str:
     return audio.absolute().parent.name if stem(audio) == MIXTURE else stem(audio)
 
 
-def _with(name: str, audio: Path, labels: list[Path], voices: list[Path]) -> Track:
+def _with(name: str, audio: Path, labels: Iterable[Path], voices: Iterable[Path]) -> Track:
     """A track with its labels and its voice, where there is one file of them."""
-    segments = _read(labels[0]) if len(labels) == 1 else ()
-    return Track(name, audio, segments, voices[0] if len(voices) == 1 else None)
+    label, voice = _only(labels), _only(voices)
+    segments = _read(label) if label else ()
+    return Track(name, audio, segments, voice, labels=label if segments else None)
+
+
+def _only(paths: Iterable[Path]) -> Path | None:
+    found = list(paths)
+    return found[0] if len(found) == 1 else None
 
 
 def _read(labels: Path) -> tuple[Segment, ...]:

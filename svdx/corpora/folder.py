@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svdx.corpora.corpus import SPLITS, Corpus
 from svdx.corpora.files import by_stem, entries_of, find_audio, is_audio, read_lines, refuse_repeats, stem
-from svdx.corpora.labels import read_lab
+from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
 
@@ -39,21 +39,24 @@ class Folder(Corpus):
         refuse_repeats(lists.values())
         audio = by_stem(filter(is_audio, entries_of(self.root / "audio")))
         vocals = by_stem(filter(is_audio, entries_of(self.root / "vocals")))
-        labels = {stem(path): path for path in entries_of(self.root / "labels") if path.suffix == ".lab"}
+        labels = by_stem(filter(is_lab, entries_of(self.root / "labels")))
         mixes = [find_audio(line, audio, str(self.root / "audio")) for line in lists[split]]
         return tuple(self._track(mix, labels, vocals) for mix in mixes)
 
-    def _track(self, mix: Path, labels: Mapping[str, Path], vocals: Mapping[str, list[Path]]) -> Track:
+    def _track(self, mix: Path, labels: Mapping[str, list[Path]], vocals: Mapping[str, list[Path]]) -> Track:
         name = stem(mix)
         if name not in labels:
             raise CorpusError(
                 f"{self.root / 'labels' / name}.lab is missing: write it, 'start end sing' or 'start end nosing' "
                 "on each line, times in seconds"
             )
+        label, *others = labels[name]
+        if others:
+            raise CorpusError(f"{label} and {others[0].name} both label {name!r}: leave one of them there")
         voice, *others = vocals.get(name, [None])
         if others:
             raise CorpusError(f"{voice} and {others[0].name} are both the voice of {name!r}: leave one of them there")
-        return Track(name, mix, read_lab(labels[name]), voice)
+        return Track(name, mix, read_lab(label), voice, labels=label)
 
     def _list(self, split: str) -> Path:
         return self.root / "filelists" / split

@@ -13,7 +13,7 @@ from svdx.corpora.archive import unpack
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.files import Line, by_stem, files_below, find_audio, is_audio, read_lines, refuse_repeats, stem
 from svdx.corpora.folder import Folder
-from svdx.corpora.labels import read_lab
+from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
 
@@ -52,7 +52,7 @@ class Jamendo(Corpus):
             return unpack(self.root)
         files = list(files_below(self.root))
         archives = [path for path in files if path.suffix.lower() == ".zip" and path.parent == self.root]
-        if any(path.suffix == ".lab" for path in files) or not archives:
+        if any(map(is_lab, files)) or not archives:
             return self.root
         return unpack(min(archives, key=lambda path: not path.stem.lower().startswith(("jamando", "jamendo"))))
 
@@ -70,11 +70,15 @@ def _folder_layout(files: list[Path]) -> Path | None:
 
 def _discovered(home: Path, files: list[Path], split: str) -> tuple[Track, ...]:
     audio = by_stem(filter(is_audio, files))
-    labels = by_stem(path for path in files if path.suffix == ".lab")
+    labels = by_stem(filter(is_lab, files))
     if not audio or not labels:
         raise CorpusError(_nothing_found(home, files))
     chosen = _listed(home, files, audio, split) or _sorted_into_folders(home, audio, split)
-    return tuple(Track(stem(path), path, read_lab(_label(stem(path), labels, home))) for path in chosen)
+    return tuple(_track(path, _label(stem(path), labels, home)) for path in chosen)
+
+
+def _track(audio: Path, labels: Path) -> Track:
+    return Track(stem(audio), audio, read_lab(labels), labels=labels)
 
 
 def _nothing_found(home: Path, files: list[Path]) -> str:

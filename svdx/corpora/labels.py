@@ -1,14 +1,18 @@
-"""Label files: where somebody sings. Readers of `.lab` segments and of RWC's change points, and a writer of `.lab`."""
+"""Label files: where somebody sings. Readers of `.lab` segments and of RWC's change points, and a writer of `.lab`.
+
+A label file cannot say in which unit its times are. `expect_seconds` tells by the length of the audio.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
 from svdx.corpora.files import Line, read_lines, shown
-from svdx.corpora.track import Segment
+from svdx.corpora.track import Segment, Track
 from svdx.errors import CorpusError
 
 WORDS = {"sing": True, "nosing": False}
@@ -16,15 +20,42 @@ FORM = "expected 'start end sing' or 'start end nosing', times in seconds, as in
 LETTERS = {"m": True, "f": True, "g": True, "b": False, "n": False, "p": False, "e": False, "s": False}
 POINT_FORM = "expected 'time label', the time in seconds, as in '12.5 m'"
 OVERLAP = 1e-3  # seconds: times that other programs rounded to milliseconds may run into each other by one
+SPECTRAL = "\\"  # begins Audacity's line of a spectral selection: low and high frequency of the label above
+
+BEYOND = 1.0  # seconds: ends of labels that were rounded up, or are of another encoding
+FAR = 10.0  # times as long as the audio: no labels in seconds, not of a longer recording either
+SLACK = 1.05  # a track's last label may end so much later, for a unit to be likely
+UNITS = (  # how many make a second, from the fewest: of times that run far beyond the audio
+    (200, "frames or hundredths of a second"),
+    (1000, "milliseconds"),
+    (8000, "samples at 8 kHz"),
+    (16000, "samples at 16 kHz"),
+    (22050, "samples at 22.05 kHz"),
+    (44100, "samples at 44.1 kHz"),
+    (48000, "samples at 48 kHz"),
+    (96000, "samples at 96 kHz"),
+    (192_000, "samples at 192 kHz"),
+    (1_000_000, "microseconds"),
+    (10_000_000, "HTK's units of 100 ns"),
+)
+LONGER_UNITS = ((3600, "hours"), (60, "minutes"))  # seconds in one, of times that end where the audio has just begun
+
+log = logging.getLogger(__name__)
+
+
+def is_lab(path: Path) -> bool:
+    """Is a file called `.lab`, in whatever case?"""
+    return path.suffix.lower() == ".lab"
 
 
 def read_lab(path: Path) -> tuple[Segment, ...]:
     """The segments of a `.lab` file: on each line `start end word` in seconds, the word sing or nosing.
 
     Lines follow each other in time. An overlap of up to a millisecond is rounding: the later segment gives way.
-    Segments of no length are dropped. Anything else that cannot be meant is a CorpusError naming file and line.
+    Segments of no length (Audacity's point labels) are dropped, and so are Audacity's lines of spectral selections.
+    Raises: CorpusError, naming file and line, for anything else.
     """
-    lines = read_lines(path)
+    lines = [line for line in read_lines(path) if not line.text.startswith(SPECTRAL)]
     if not lines:
         raise CorpusError(f"{path}: empty; {FORM} (a track without singing: one line '0 LENGTH nosing')")
     segments: list[Segment] = []
@@ -65,6 +96,33 @@ def read_change_points(path: Path, duration: float) -> tuple[Segment, ...]:
             raise CorpusError(f"{line.where}: {time:g} s comes after {above:g} s in the line above; times must ascend")
     points.append((duration, False))
     return tuple(Segment(start, end, vocal) for (start, vocal), (end, _) in pairwise(points) if end > start)
+
+
+def expect_seconds(track: Track, duration: float) -> None:
+    """Refuse labels in another unit than seconds.
+
+    duration: of the audio, in seconds; a second more or less makes no difference.
+
+    ==============================  ========================================================
+    the last label ends             then
+    ==============================  ========================================================
+    up to 1 s after the audio       nothing: times are rounded, encoders pad
+    up to ten times as late         a warning: of a longer version, whose beginning this is?
+    later                           CorpusError, with the likely unit
+    in the audio's first sixtieth   a warning, with the likely unit: it may be meant so
+    ==============================  ========================================================
+    """
+    last = max((segment.end for segment in track.segments), default=duration)
+    where, ratio = track.labels or f"labels of {track.audio}", last / duration
+    ends = f"{where}: ends at {last:.15g} s, {track.audio.name} at {duration:.1f} s"
+    longer = next((unit for seconds, unit in LONGER_UNITS if ratio * seconds <= SLACK), None)
+    if longer and track.labels:
+        log.warning(f"{ends}; if these are {longer}, write seconds")
+    elif last > duration + BEYOND and ratio < FAR:
+        log.warning(f"{ends}; are both of one recording?")
+    elif last > duration + BEYOND:
+        unit = next((unit for a_second, unit in UNITS if ratio <= SLACK * a_second), "another unit")
+        raise CorpusError(f"{where}: looks like {unit}: {last:.15g} for a track of {duration:.1f} s; write seconds")
 
 
 def _segment(line: Line) -> tuple[float, float, bool]:

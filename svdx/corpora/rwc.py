@@ -93,4 +93,4 @@ def _track(number: str, audio: Path, labels: Path) -> Track:
             duration = file.length() / file.rate
     except AudioError as error:
         raise CorpusError(f"{error}: copy it again or take it away") from error
-    return Track(f"RM-P{number}", audio, read_change_points(labels, duration))
+    return Track(f"RM-P{number}", audio, read_change_points(labels, duration), labels=labels)

@@ -8,7 +8,7 @@ import numpy as np
 
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.files import by_stem, entries_of, is_audio, is_stem_file, stem
-from svdx.corpora.labels import read_lab
+from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 from svdx.levels import expect_full_scale
@@ -105,18 +105,18 @@ def _track(name: str, place: Path) -> Track:
 def _track_of(name: str, file: Path) -> Track:
     labels = labels_beside(file)
     segments = read_lab(labels[0]) if labels else vocal_segments(file, VOICE)
-    return Track(name, file, segments, file, VOICE)
+    return Track(name, file, segments, file, VOICE, labels[0] if labels else None)
 
 
 def labels_beside(file: Path) -> list[Path]:
     """The label files with the name of a stem file."""
-    return [path for path in entries_of(file.parent) if path.suffix.lower() == ".lab" and stem(path) == stem(file)]
+    return [path for path in entries_of(file.parent) if is_lab(path) and stem(path) == stem(file)]
 
 
 def _track_in(folder: Path) -> Track:
     files = entries_of(folder)
     audio = by_stem(filter(is_audio, files))
-    labels = [path for path in files if path.suffix == ".lab"]
+    labels = list(filter(is_lab, files))
     if len(labels) > 1:
         raise CorpusError(f"{folder}: {labels[0].name} and {labels[1].name} both label it: leave one of them there")
     for paths in (audio.get("mixture", []), audio.get("vocals", [])):
@@ -127,7 +127,8 @@ def _track_in(folder: Path) -> Track:
         raise CorpusError(f"{folder / 'mixture.wav'} is missing: put the mix there")
     if not vocals and not labels:
         raise CorpusError(f"{folder / 'vocals.wav'} is missing: put the voice alone there, or a .lab file")
-    return Track(folder.name, mixture, read_lab(labels[0]) if labels else vocal_segments(vocals), vocals)
+    segments = read_lab(labels[0]) if labels else vocal_segments(vocals)
+    return Track(folder.name, mixture, segments, vocals, labels=labels[0] if labels else None)
 
 
 def vocal_segments(vocals: Path, number: int | None = None) -> tuple[Segment, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -24,6 +24,7 @@ class Track:
     segments: by ascending start, without overlap; seconds that no segment covers are non-vocal
     vocals: the voice alone at the gain it has in the mix, or None where it is not known
     voice_number: which of the sounds in that file it is, from 0; None where there is one
+    labels: the file that the segments were read from, for messages; None where there is none
     """
 
     name: str
@@ -31,3 +32,4 @@ class Track:
     segments: tuple[Segment, ...]
     vocals: Path | None = None
     voice_number: int | None = None
+    labels: Path | None = field(default=None, compare=False)

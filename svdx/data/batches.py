@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from svdx.errors import ConfigError
+from svdx.seeds import derived_seed
 
 
 class Batches(Sampler[Tensor]):
@@ -40,7 +41,7 @@ class Batches(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.arange(self.n)
         if self.train:
-            order = torch.randperm(self.n, generator=torch.Generator().manual_seed(self.seed + self.epoch))
+            order = torch.randperm(self.n, generator=torch.Generator().manual_seed(derived_seed(self.seed, self.epoch)))
         batches = order.split(self.batch_size)[: self.n // self.batch_size if self.train else None]
         skipped, self.skipped = self.skipped, 0
         for batch in batches[skipped:]:

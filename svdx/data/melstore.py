@@ -20,6 +20,7 @@ from torch import Tensor
 
 from svdx.audio import decode
 from svdx.contents import digest
+from svdx.corpora.labels import expect_seconds
 from svdx.corpora.track import Track
 from svdx.data.sealed import is_sealed, write_sealed
 from svdx.errors import CACHE, AudioError, CorpusError, writing
@@ -67,6 +68,7 @@ class MelStore:
         self.workers = workers or os.cpu_count() or 1
         self._skipped: set[tuple[Path, int]] = set()
         self._keys: dict[Path, str] = {}  # of prepared tracks, as they were then
+        self._compared: set[Track] = set()  # labels of prepared tracks with the length of their audio
 
     @cached_property
     def _settings(self) -> str:
@@ -90,8 +92,8 @@ class MelStore:
     def prepare(self, tracks: Sequence[Track], samples: bool = False) -> list[Track]:
         """Compute what is not there yet; return the tracks that are at least one excerpt long.
 
-        Raises: AudioError for a file that is not sound; CorpusError if every track is too short; ConfigError where the
-        arrays cannot be written.
+        Raises: AudioError for a file that is not sound; CorpusError if every track is too short, or if labels run far
+        beyond their audio; ConfigError where the arrays cannot be written.
         """
         kinds = ("logmel", "samples") if samples else ("logmel",)
         alone = dict(initializer=torch.set_num_threads, initargs=(1,))  # threads within threads wait for each other
@@ -102,7 +104,12 @@ class MelStore:
             if missing:
                 for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
                     pass
-        return self.long_enough(tracks, self.frontend.excerpt_frames)
+        kept = self.long_enough(tracks, self.frontend.excerpt_frames)
+        for track in kept:
+            if track not in self._compared:
+                expect_seconds(track, self.frontend.n_samples(len(self.logmel(track))) / self.frontend.sample_rate)
+                self._compared.add(track)
+        return kept
 
     def long_enough(self, tracks: Sequence[Track], n_frames: int) -> list[Track]:
         """Prepared tracks that are at least n_frames long; of the others the log says so, once in a run.

@@ -12,7 +12,7 @@ from svdx.corpora.beside import name_of, track_at
 from svdx.document.finished import ASIDE, appearing, facts_of, forget_unfinished, is_finished, sign
 from svdx.document.request import Request
 from svdx.engines.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
-from svdx.errors import AudioError, ConfigError, CorpusError
+from svdx.errors import AudioError, ConfigError, CorpusError, ScoreError
 from svdx.report import index_page
 from svdx.whole import whole
 
@@ -44,7 +44,7 @@ class Each:
                 return Outcome(THERE)
             with appearing(place) as unfinished:
                 sign(unfinished, question, self.request(track, unfinished))
-        except (AudioError, CorpusError) as error:
+        except (AudioError, CorpusError, ScoreError) as error:
             return Outcome(FAILED, str(error))
         except ConfigError as error:
             return Outcome(REFUSED, str(error))

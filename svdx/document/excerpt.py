@@ -21,6 +21,7 @@ from svdx.document.parts import (
     region_facts,
     scale_of,
     start_of,
+    with_labels_in_seconds,
     write_sounds,
 )
 from svdx.explain import Explanation
@@ -39,6 +40,7 @@ def document_excerpt(
     files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
+    track = with_labels_in_seconds(track, sound)
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
     samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
     stems = log_mels_of_stems(listener, track, samples, excerpt)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from torch import Tensor
 from torch.nn import functional as F
 
 from svdx.audio import Sound, read
+from svdx.corpora.labels import expect_seconds
 from svdx.corpora.track import Track
-from svdx.errors import AudioError
+from svdx.errors import AudioError, CorpusError
 from svdx.explain.explainer import Explainer, chosen
 from svdx.explain.region import region, voice_bins, voice_share
 from svdx.explain.thresholds import DIGITS, Area, Fixed, position
@@ -21,6 +22,7 @@ from svdx.frontend import FrontEnd
 from svdx.listener import Either, Listener
 from svdx.report import Picture, percent
 from svdx.slider import AREAS, LEAST, THRESHOLDS, Scale
+from svdx.wavfiles import write_wav
 
 Points = Sequence[float] | Sequence[Area]
 
@@ -77,24 +79,10 @@ def region_facts(picture: Picture, mask: np.ndarray, stems: tuple[np.ndarray, np
 
 
 def write_sounds(directory: Path, whole: Sound, kept: Sound, whole_name: str) -> None:
-    """Write the whole, under its name, the kept and the removed part of a sound, at its own rate, in its channels.
-
-    As WAV in float, so that nothing clips and the parts sum to the whole.
-    """
+    """Write the whole, under its name, the kept and the removed part of a sound, at its own rate, in its channels."""
     parts = {whole_name: whole.samples, "explanation": kept.samples, "removed": whole.samples - kept.samples}
     for name, samples in parts.items():
-        path = directory / f"{name}.wav"
-        soundfile.write(path, samples.T.numpy(), whole.rate, subtype="FLOAT")
-        undate(path)
-
-
-def undate(path: Path) -> None:
-    """Take the time of writing out of a WAV file's PEAK chunk, so that equal sounds are equal files."""
-    with path.open("r+b") as file:
-        chunk = file.read(256).find(b"PEAK")
-        if chunk >= 0:
-            file.seek(chunk + 12)  # behind name, size and version
-            file.write(bytes(4))
+        write_wav(directory / f"{name}.wav", samples, whole.rate)
 
 
 def picture_of(
@@ -125,6 +113,16 @@ def picture_of(
         voice_bins(*stems) if stems is not None else None,
         scale,
     )
+
+
+def with_labels_in_seconds(track: Track, sound: Sound) -> Track:
+    """The track, without its labels where they run far beyond its sound, with a warning."""
+    try:
+        expect_seconds(track, sound.samples.shape[-1] / sound.rate)
+    except CorpusError as error:
+        log.warning(f"the labels are left out: {error}")
+        return replace(track, segments=())
+    return track
 
 
 def centre(frame: int, frontend: FrontEnd) -> float:

@@ -17,7 +17,7 @@ from svdx.corpora.track import Track
 from svdx.document.excerpt import document_excerpt
 from svdx.document.parts import Points
 from svdx.document.track import document_track
-from svdx.errors import AudioError
+from svdx.errors import AudioError, ScoreError
 from svdx.explain.thresholds import Choice
 from svdx.listener import Listener
 from svdx.models.weights import fingerprint
@@ -40,9 +40,13 @@ class Request:
     sounds: bool = True
 
     def __call__(self, track: Track, directory: Path) -> dict[str, str]:
-        if self.start == "all":
-            return document_track(self.listener, track, self.hop, self.thresholds, directory, self.sounds)
-        return document_excerpt(self.listener, track, self.start, self.thresholds, directory, self.sounds)
+        """Raises: AudioError, ConfigError; ScoreError, which names the file."""
+        try:
+            if self.start == "all":
+                return document_track(self.listener, track, self.hop, self.thresholds, directory, self.sounds)
+            return document_excerpt(self.listener, track, self.start, self.thresholds, directory, self.sounds)
+        except ScoreError as error:
+            raise ScoreError(f"{track.audio}: {error}", error.number) from error
 
     def to(self, device: torch.device | str) -> Request:
         """Move the networks to a device."""

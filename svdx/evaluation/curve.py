@@ -1,8 +1,12 @@
-"""curve.csv: the explanation-loss curve on disk."""
+"""curve.csv: the explanation-loss curve on disk.
+
+A number that does not exist, as the interval of fewer than ten tracks, is NaN in a row and an empty cell in a file.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +18,8 @@ from svdx.whole import whole
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
 ASKED = "asked_area_percent"  # column of a curve over areas: how many of the bins were to be salient
 TEXT = ("explainer", "data", "split", "keep", "fill", RUN)
+DELIMITERS = (",", ";", "\t")
+LARGEST = 2**26  # bytes of a curve.csv that are read
 COUNTS = ("n", "flips", "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal")
 COLUMNS = (
     *TEXT[:-1],
@@ -44,29 +50,53 @@ def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] |
     with whole(Path(path)) as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns or list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: "" if is_nan(value) else value for key, value in row.items()} for row in rows)
+
+
+def is_nan(value: object) -> bool:
+    """Is it a number that does not exist?"""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def read_curve(path: str | Path) -> list[dict]:
-    """Read what `write_curve` wrote; counts are int, the rest but names float. Raises: ConfigError."""
+    """Read what `write_curve` wrote, or what a spreadsheet made of it: with a byte order mark, semicolons or tabs,
+    decimal commas, empty lines, further columns. Counts are int, the rest but names float. Raises: ConfigError.
+    """
     try:
-        with Path(path).open(newline="") as file:
-            rows = [{key: _parse(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+        text = Path(path).read_bytes()[:LARGEST].decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, TypeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a curve.csv: it is not UTF-8 text; export it as CSV UTF-8") from error
+    head, _, rest = text.partition("\n")
+    if head.lower().startswith("sep="):  # Excel's hint to itself
+        text, head = rest, rest.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=head.count)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        found = [row for row in reader if any(row.values())]
+    except csv.Error as error:
         raise ConfigError(f"{path}: not a curve.csv ({error})") from error
-    if not rows or not set(COLUMNS) <= set(rows[0]):
+    if not found or not set(COLUMNS) <= set(found[0]):
         raise ConfigError(f"{path}: not a curve.csv; expected the columns {', '.join(COLUMNS)} and a row at least")
-    return rows
+    return [_parsed(row, f"{path}: row {number}", delimiter) for number, row in enumerate(found, start=1)]
 
 
-def _parse(column: str, value: str) -> str | int | float:
-    if column in TEXT:
-        return value
-    if column == ASKED and not value:
-        return math.nan
-    return int(value) if column in COUNTS else float(value)
+def _parsed(row: dict[str, str | None], where: str, delimiter: str) -> dict[str, str | int | float]:
+    """A row's cells as numbers, but for names. where: what to call the row in errors"""
+    parsed: dict[str, str | int | float] = {}
+    for column, value in ((column, row[column] or "") for column in (*COLUMNS, ASKED, RUN) if column in row):
+        number = value if delimiter == "," else value.replace(",", ".")
+        try:
+            if column in TEXT:
+                parsed[column] = value
+            elif column in COUNTS:
+                parsed[column] = int(number)
+            else:
+                parsed[column] = float(number) if number else math.nan
+        except ValueError:
+            raise ConfigError(f"{where}: {column} is {value!r}, expected a number") from None
+    return parsed
 
 
 def asked_area(row: dict) -> float | None:
@@ -106,16 +136,15 @@ def explained(curves: dict[str, list[dict]]) -> dict[str, list[dict]]:
 
 
 def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
-    """One run's curve in words: never a pooled loss without its interval, its classes and what an empty mask gives.
+    """One run's curve in words: never a pooled loss without its interval (if there is one), its classes and what an
+    empty mask gives.
 
     Controls stand behind the explanation whose area they have. empty: explanation loss of the empty mask, in per cent
     """
     words = (
-        "{explainer}, {cut}: explanation loss {explanation_loss_percent:.1f} % "
-        "[{ci_low:.1f}, {ci_high:.1f}], empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, "
-        "no singing {flips_nonvocal}/{n_nonvocal}, balanced {balanced_loss_percent:.1f} % "
-        "[{balanced_ci_low:.1f}, {balanced_ci_high:.1f}]), "
-        "area {relative_area_percent:.1f} %"
+        "{explainer}, {cut}: explanation loss {explanation_loss_percent:.1f} %{interval}, "
+        "empty mask {empty:.1f} %, n = {n} (singing {flips_vocal}/{n_vocal}, no singing {flips_nonvocal}/{n_nonvocal}, "
+        "balanced {balanced_loss_percent:.1f} %{balanced_interval}), area {relative_area_percent:.1f} %"
     )
     control = "{explainer} {explanation_loss_percent:.1f} % (balanced {balanced_loss_percent:.1f} %)"
     lines = []
@@ -123,7 +152,8 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
         if row["explainer"] == rows[0]["explainer"]:
             siblings = [r for r in rows if r["explainer"] != row["explainer"] and _place(r) == _place(row)]
             beside = "; same area: " + ", ".join(control.format(**r) for r in siblings) if siblings else ""
-            lines.append(words.format(**row, cut=_cut(row), empty=empty) + beside)
+            intervals = {"interval": _interval(row, "ci"), "balanced_interval": _interval(row, "balanced_ci")}
+            lines.append(words.format(**row, **intervals, cut=_cut(row), empty=empty) + beside)
     return lines
 
 
@@ -131,3 +161,9 @@ def _cut(row: dict) -> str:
     """Where a row's excerpts were cut, in words."""
     area, threshold = asked_area(row), f"{row['threshold']:g}"
     return f"threshold {threshold}" if area is None else f"best {area:g} % of the area (mean threshold {threshold})"
+
+
+def _interval(row: dict, name: str) -> str:
+    """In brackets; nothing where there is none."""
+    low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
+    return "" if is_nan(low) else f" [{low:.1f}, {high:.1f}]"

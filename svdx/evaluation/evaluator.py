@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy
 
+from svdx.errors import ScoreError
 from svdx.evaluation.agreement import Agreement
 from svdx.evaluation.curve import ASKED
 from svdx.evaluation.hearing import Hearing, hear_nothing, own_nothing
 from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea
 from svdx.explain.explainer import Explainer
 from svdx.explain.inversion import FeatureInversion
-from svdx.explain.masks import check_threshold, largest_mask, normalise, relative_area, same_area
+from svdx.explain.masks import check_threshold, largest_mask, relative_area, same_area
 from svdx.explain.thresholds import Area, Choice
 
 STEPS = 20  # of the deletion and insertion curves
@@ -70,7 +71,7 @@ class Evaluator(pl.LightningModule):
         excerpts = classifier.standardise(batch["logmel"])
         picture, probability = self.explainer.look(excerpts)
         self._compare_with_labels(probability, batch["vocal"])
-        salience = normalise(picture)
+        salience = self._scaled(picture, batch["number"])
         masks = self._masks(excerpts, picture, salience)
         hearing = Hearing(self.explainer, excerpts, probability, self._hear_nothing(excerpts))
         heard = hearing(masks)
@@ -84,6 +85,15 @@ class Evaluator(pl.LightningModule):
             self._agree(hearing, salience, masks, heard)
         if self.reconstruction:
             self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, picture)))
+
+    def _scaled(self, picture: Tensor, numbers: Tensor) -> Tensor:
+        """The salience of pictures of the tested excerpts with these numbers, [B]. Raises: ScoreError."""
+        try:
+            return self.explainer.scaled(picture)
+        except ScoreError as error:
+            tested, number = self.trainer.datamodule.test_set, int(numbers[error.number])
+            track = tested.tracks[tested.track_of[number]]
+            raise ScoreError(f"{track.audio}, excerpt from frame {tested.start_of[number]}: {error}", number) from error
 
     def _masks(self, excerpts: Tensor, picture: Tensor, salience: Tensor) -> Tensor:
         """At every threshold, [T, B, frames, bands] bool."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 REPETITIONS = 1000  # of the bootstrap
 CONFIDENCE = 95  # per cent
+FEWEST = 10  # tracks whose bootstrap gives an interval
 
 
 class ExplanationLoss(Metric):
@@ -33,7 +36,8 @@ class ExplanationLoss(Metric):
         self.flips.index_put_(cell, (before != after).long(), accumulate=True)
 
     def compute(self) -> dict[str, float | int]:
-        """Counts, pooled and balanced loss, and their bootstrap intervals; a loss over nothing is NaN."""
+        """Counts, pooled and balanced loss, and their bootstrap intervals; a loss over nothing is NaN, and so is an
+        interval from fewer than FEWEST tracks."""
         (n_nonvocal, n_vocal), (flips_nonvocal, flips_vocal) = self.n.sum(0).tolist(), self.flips.sum(0).tolist()
         n, flips = n_vocal + n_nonvocal, flips_vocal + flips_nonvocal
         (low, high), (balanced_low, balanced_high) = self._intervals()
@@ -54,21 +58,25 @@ class ExplanationLoss(Metric):
 
     def _intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Percentile bootstrap of the pooled and of the balanced loss over tracks, since excerpts of one track are not
-        independent; seeded. Draws without one of the classes have no balanced loss and are left out of its interval."""
+        independent; seeded. Each class must come from FEWEST tracks for the balanced one, whose draws without one of
+        the classes are left out."""
         n, flips = self.n.cpu().numpy(), self.flips.cpu().numpy()
         n, flips = n[n.sum(1) > 0], flips[n.sum(1) > 0]
-        if not len(n):
-            return interval(np.array([])), interval(np.array([]))
+        none = interval(np.array([]))
+        if len(n) < FEWEST:
+            return none, none
+        of_both = (n > 0).sum(0).min() >= FEWEST
         drawn = np.random.default_rng(0).integers(len(n), size=(REPETITIONS, len(n)))
         n, flips = n[drawn].sum(1), flips[drawn].sum(1)
         both = n.all(1)
-        return interval(100 * flips.sum(1) / n.sum(1)), interval((100 * flips[both] / n[both]).mean(1))
+        balanced = interval((100 * flips[both] / n[both]).mean(1)) if of_both else none
+        return interval(100 * flips.sum(1) / n.sum(1)), balanced
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """Where the middle 95 per cent of the values [N] begin and end; NaN of nothing."""
     if not len(values):
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     tail = (100 - CONFIDENCE) / 2
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
+from svdx.errors import ConfigError, ScoreError
 from svdx.explain.masks import (
     FILLS,
     KEEPS,
@@ -141,6 +141,14 @@ class Explainer(ABC):
         """The excerpts' pictures and the classifier's probabilities [B]; a child may save a forward here."""
         return self.picture(excerpts), self.classifier(excerpts)
 
+    def scaled(self, picture: Tensor) -> Tensor:
+        """The pictures' salience, see `normalise`. Raises: ScoreError where a score is not finite."""
+        finite = picture.isfinite().flatten(1).all(1)
+        if not finite.all():
+            said = f"explainer={self.name} gave a score that is NaN or infinite; are the networks' weights sound?"
+            raise ScoreError(said, number=int(finite.int().argmin()))
+        return normalise(picture)
+
     def networks(self) -> list[nn.Module]:
         """The classifier and whatever else computes."""
         return [part for part in vars(self).values() if isinstance(part, nn.Module)]
@@ -170,7 +178,7 @@ class Explainer(ABC):
     def __call__(self, excerpts: Tensor) -> Explanation:
         """Explain standardised excerpts, [B, frames, bands]."""
         picture, probability = self.look(excerpts)
-        salience = normalise(picture)
+        salience = self.scaled(picture)
         mask, threshold = self.cut(excerpts, salience, self.threshold)
         masked = self.apply(excerpts, mask)
         after = self.classifier(masked)

@@ -19,13 +19,14 @@ LARGEST_THRESHOLD = 1.1  # keeps nothing; the published curves end there
 
 
 def normalise(picture: Tensor) -> Tensor:
-    """Scale every picture to [0, 1] by its own minimum and maximum; a constant picture becomes 0 everywhere.
+    """Scale every picture to [0, 1] by its own minimum and maximum; a constant picture becomes 0 everywhere. One with
+    NaN or infinity keeps a NaN, see `Explainer.scaled`.
 
     >>> normalise(torch.tensor([[[-1.0, 0.0, 1.0]]]))
     tensor([[[0.0000, 0.5000, 1.0000]]])
     """
     low, high = picture.amin((1, 2), keepdim=True), picture.amax((1, 2), keepdim=True)
-    return torch.where(high > low, (picture - low) / (high - low), 0.0)
+    return torch.where(high == low, 0.0, (picture - low) / (high - low))
 
 
 def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") -> Tensor:

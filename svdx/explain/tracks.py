@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from svdx.explain.explainer import Explainer, Labels
-from svdx.explain.masks import normalise, relative_area
+from svdx.explain.masks import relative_area
 from svdx.explain.thresholds import Choice
 
 BATCH = 32  # excerpts at a time
@@ -58,7 +58,7 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
     for some in starts.split(BATCH):
         picture, probability = explainer.look(torch.stack([track[start : start + length] for start in some]))
         found.append(probability)
-        for start, salience in zip(some.tolist(), normalise(picture), strict=True):
+        for start, salience in zip(some.tolist(), explainer.scaled(picture), strict=True):
             total[start : start + length] += window * salience
             weight[start : start + length] += window
     salience = (total / weight).clamp(0, 1)  # a mean of ones may be rounded to more

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.containers import read_arrays
+from svdx.containers import UNREADABLE, read_arrays
 from svdx.errors import WeightsError
 from svdx.models.inverternet import EPSILON
 from svdx.models.svdnet import SVDNet
@@ -50,11 +50,14 @@ def read_upconv(path: Path) -> UpConv:
 def _arrays(path: Path) -> list[np.ndarray]:
     try:
         found = read_arrays(path)
+        missing = [name for name in (f"param{i}" for i in range(len(found))) if name not in found]
+        if missing:
+            raise ValueError(f"there is no {missing[0]}")
         arrays = [found[f"param{i}"] for i in range(len(found))]
         if any(array.dtype.kind not in "fiu" for array in arrays):
-            raise TypeError("some of them hold no numbers")
+            raise ValueError("some of them hold no numbers")
         return arrays
-    except Exception as error:  # numpy, zipfile and zlib raise as many kinds as torch does
+    except UNREADABLE as error:
         raise WeightsError(
             f"{path}: expected plain arrays param0, param1, … as Lasagne saves them ({error})"
         ) from error

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.containers import read_arrays
+from svdx.containers import UNREADABLE, read_arrays
 from svdx.errors import WeightsError, expect_file
 
 LARGEST_TABLE = 2**20  # characters of a standardisation
@@ -20,15 +20,23 @@ def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor
     path = Path(str(path))
     expect_file(path)
     try:
-        if path.suffix == ".npz":
-            arrays = read_arrays(path)
-            mean, std = arrays["mean"], arrays["std"]
-        else:
-            with path.open(encoding="utf-8-sig") as file:
-                rows = list(csv.DictReader(file.read(LARGEST_TABLE).splitlines()))
-            mean, std = (np.array([float(row[key]) for row in rows]) for key in ("mean", "std"))
-    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for a damaged file
+        columns = read_arrays(path) if path.suffix == ".npz" else _table(path)
+        missing = [name for name in ("mean", "std") if name not in columns]
+        if missing:
+            raise ValueError(f"there is no {missing[0]}")
+        mean, std = columns["mean"], columns["std"]
+        if {mean.dtype.kind, std.dtype.kind} - set("fiu"):
+            raise ValueError("they are no numbers")
+    except (*UNREADABLE, csv.Error) as error:
         raise WeightsError(f"{path}: not a standardisation; expected mean and std for every band ({error})") from error
     if mean.shape != (n_bands,) or std.shape != (n_bands,) or not (np.isfinite(mean).all() and (std > 0).all()):
         raise WeightsError(f"{path}: expected {n_bands} finite means and {n_bands} positive standard deviations")
     return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(std.astype(np.float32))
+
+
+def _table(path: Path) -> dict[str, np.ndarray]:
+    """Mean and std of a .csv file, where it has such columns. Raises: OSError, ValueError, csv.Error."""
+    with path.open(encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file.read(LARGEST_TABLE).splitlines()))
+    found = [name for name in ("mean", "std") if rows and name in rows[0]]
+    return {name: np.array([float(row[name] or "") for row in rows]) for name in found}

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from svdx.containers import expect_plain
+from svdx.containers import UNREADABLE, read_checkpoint
 from svdx.errors import ConfigError, WeightsError, expect_file
 from svdx.models import lasagne
 from svdx.models.inverternet import InverterNet
@@ -38,8 +38,18 @@ def fingerprint(network: nn.Module, whole: bool = False) -> str:
 
     whole: by those too, and by everything else that it holds
     """
+    return _digest(network.state_dict() if whole else dict(network.named_parameters()))
+
+
+def heard_by(classifier: nn.Module) -> str:
+    """Sixteen hex digits that name a classifier by all that its features depend on: its weights and what it
+    standardises its input by, not its decision threshold."""
+    return _digest({name: value for name, value in classifier.state_dict().items() if name != "threshold"})
+
+
+def _digest(arrays: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items() if whole else network.named_parameters()):
+    for name, value in sorted(arrays.items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -150,31 +160,18 @@ def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = N
     return network.eval().requires_grad_(False)
 
 
-def is_classifier(path: Path) -> bool:
-    """Is there an exported classifier at `path`?"""
-    return _said(path).get("network") == "svdnet"
-
-
-def is_inverter_of(classifier: nn.Module, path: Path) -> bool:
-    """Is there an exported inverter of this very classifier at `path`?"""
-    return _said(path).get("inverts") == fingerprint(classifier)
-
-
-def _said(path: Path) -> dict[str, str]:
-    """What a file says of itself: nothing where it is not there, and nothing with a warning where it is damaged."""
-    if not path.is_file():
+def said_of(path: str | Path) -> dict[str, str]:
+    """What `save` was told of the training; nothing of files of other kinds and of one that is not there, and nothing
+    with a warning where it is damaged."""
+    path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
         return {}
     try:
-        return _read(path)[1]
+        said = _read(path)[1]
     except WeightsError as error:
         log.warning(str(error))
         return {}
-
-
-def said_of(path: str | Path) -> dict[str, str]:
-    """What `save` was told of the training; nothing of files of other kinds."""
-    said = _said(Path(path)) if Path(path).suffix == ".safetensors" else {}
-    return {key: said[key] for key in ("schedule", "updates") if key in said}
+    return {key: said[key] for key in ("recipe", "updates") if key in said}
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -183,18 +180,23 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             with safetensors.safe_open(path, framework="pt") as file:
                 return load_file(path), dict(file.metadata() or {})
         if path.suffix == ".ckpt":
-            expect_plain(path)
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            state = {
-                name.removeprefix("network."): value
-                for name, value in checkpoint["state_dict"].items()
-                if name.startswith("network.")
-            }
-            return state, {str(key): str(value) for key, value in checkpoint.get("svdx", {}).items()}
-    except Exception as error:  # torch and safetensors raise a dozen kinds for a damaged or foreign file
+            return _of_checkpoint(read_checkpoint(path))
+    except (*UNREADABLE, safetensors.SafetensorError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path}: damaged, or not a weight file of svdx ({reason})") from error
     raise WeightsError(f"{path}: unknown kind of weight file; expected .ckpt, .safetensors or .npz")
+
+
+def _of_checkpoint(checkpoint: dict) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The network's arrays and what a checkpoint of `Detector` or `Inverter` says of it. Raises: ValueError."""
+    found, said = checkpoint.get("state_dict"), checkpoint.get("svdx", {})
+    if not (isinstance(found, dict) and isinstance(said, dict)):
+        raise ValueError("it holds no state_dict")
+    own = {name: value for name, value in found.items() if isinstance(name, str) and name.startswith("network.")}
+    if not all(isinstance(value, Tensor) for value in own.values()):
+        raise ValueError("its state_dict holds other things than arrays")
+    state = {name.removeprefix("network."): value for name, value in own.items()}
+    return state, {str(key): str(value) for key, value in said.items()}
 
 
 def _expect(network: str, description: dict[str, str], path: Path) -> None:
