@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import BinaryIO
 
@@ -18,10 +19,10 @@ from av.stream import Disposition
 
 from svdx.headers import behind_id3
 
-# What a file may be. Left out: playlists, which would open other files, and text and pictures, of which nothing sounds.
+# What a file may be. Left out: playlists, which would open other files, text and pictures, of which nothing sounds, and
+# streams of television.
 FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,ircam,matroska,mov,mp3,mpeg,mpegts,nistsphere,ogg,paf,"
-    "tta,voc,w64,wav,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,ircam,matroska,mov,mp3,nistsphere,ogg,paf,tta,voc,w64,wav,wv"
 )
 AT_ONCE = 1 << 16  # bytes read at a time
 PROTECTED = ("aavd", "drms", "enca")  # as mp4 marks what is encrypted
@@ -94,7 +95,7 @@ class Decoder:
         self.channels, self.rate, self.positions = layout.nb_channels, context.sample_rate, _positions(layout)
         # PyAV frees the list of channels twice that a layout has in another order than FFmpeg's.
         context.layout = layout.name if " channels" not in layout.name else f"{self.channels} channels"
-        self._packets, self._passed = container.demux(self.stream), 0
+        self._packets, self._passed = _packets(container, self.stream), 0
         self._frames: Iterator[AudioFrame] = iter(())
 
     @property
@@ -144,7 +145,9 @@ class Decoder:
                 raise UndecodableError(ENCRYPTED)
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.MemoryError:
+                raise
+            except av.FFmpegError:
                 lost += 1
                 continue
             found += len(frames)
@@ -171,6 +174,12 @@ class Decoder:
             yield from map(_array, converter.resample(frame))
         if converter:
             yield from map(_array, converter.resample(None))
+
+
+def _packets(container: InputContainer, stream: av.AudioStream) -> Iterator[av.Packet]:
+    """The packets of a stream. Where another stream begins later in the file, PyAV fails when all of them are read."""
+    with suppress(IndexError):
+        yield from container.demux(stream)
 
 
 def _chosen(container: InputContainer, number: int | None) -> av.AudioStream:
