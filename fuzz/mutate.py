@@ -86,9 +86,7 @@ def _repacked(data: bytes, random: Random) -> bytes:
             name, content = entry.filename, source.read(entry)
             if entry is victim:
                 name, content = random.choice((_renamed, _spoilt, _blown_up, _blown_up))(name, content, random)
-            target.writestr(
-                zipfile.ZipInfo(name), content, target.compression
-            )  # of no date, so that it is the same again
+            target.writestr(zipfile.ZipInfo(name), content, target.compression)  # without a date
     return buffer.getvalue()
 
 

@@ -15,10 +15,12 @@ PATHS = {  # keys whose value is a path
     "audio",
     "classifier.standardisation",
     "classifier.weights",
+    "data.corpus.root",
     "data.root",
     "gather",
     "hydra.run.dir",
     "hydra.sweep.dir",
+    "hydra.sweep.subdir",
     "inverter.weights",
     "models",
     "paths.cache",
@@ -27,8 +29,8 @@ PATHS = {  # keys whose value is a path
     "store.directory",
 }
 OVERRIDE = re.compile(r"(\+{0,2}([\w.]+))=(.+)", re.DOTALL)
-HYDRAS_QUOTES = re.compile(r"'.*'|\".*\"", re.DOTALL)
-HYDRAS_SWEEP = re.compile(r"[a-z]+\(.*\)", re.DOTALL)  # choice(a,b)
+HYDRAS_QUOTES = re.compile(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"", re.DOTALL)  # one quoted string
+HYDRAS_SWEEP = re.compile(r"(choice|shuffle|sort|tag)\(.*\)", re.DOTALL)
 INTERPOLATION = re.compile(r"\$\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
 
 

@@ -99,7 +99,8 @@ def _stop(cfg: DictConfig, what: str, exit_code: int) -> NoReturn:
     kind, place = ("sweep", HydraConfig.get().sweep.dir) if in_multirun() else ("run", cfg.paths.run)
     begun = in_multirun() or (Path(place) / CONFIG).is_file()
     typed = [shlex.quote(f"hydra.{kind}.dir={place}"), *["resume=true"] * (begun and "resume" in cfg)]
-    print(f"svdx: {printable(what)}; to go on: the same command with {' '.join(typed)}", file=sys.stderr)
+    without = ", without overwrite=true" if cfg.get("overwrite") else ""
+    print(f"svdx: {printable(what)}; to go on: the same command with {' '.join(typed)}{without}", file=sys.stderr)
     sys.exit(exit_code)
 
 

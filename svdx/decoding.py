@@ -81,6 +81,7 @@ class Decoder:
     format: FFmpeg's name
     channels, rate (Hz): what the header says, and from `begin` on what the decoder gives
     positions: FFmpeg's name of each channel's place, as FL or LFE; "" where the file does not say
+    lost: packets that could not be decoded until now
 
     Raises: UndecodableError
     """
@@ -95,7 +96,7 @@ class Decoder:
         self.channels, self.rate, self.positions = layout.nb_channels, context.sample_rate, _positions(layout)
         # PyAV frees the list of channels twice that a layout has in another order than FFmpeg's.
         context.layout = layout.name if " channels" not in layout.name else f"{self.channels} channels"
-        self._packets, self._passed = _packets(container, self.stream), 0
+        self._packets, self._passed, self.lost = _packets(container, self.stream), 0, 0
         self._frames: Iterator[AudioFrame] = iter(())
 
     @property
@@ -138,7 +139,7 @@ class Decoder:
     def _decoded(self) -> Iterator[AudioFrame]:
         """The frames; as FFmpeg's own program does, what cannot be decoded is left out, as the header of the second of
         two files that were joined."""
-        lost = found = 0
+        found = 0
         for packet in self._packets:
             self._passed += packet.duration or 0
             if packet.has_sidedata("encryption_info"):
@@ -148,12 +149,13 @@ class Decoder:
             except av.error.MemoryError:
                 raise
             except av.FFmpegError:
-                lost += 1
+                self.lost += 1
                 continue
             found += len(frames)
             yield from frames
-        if lost > found:
-            raise UndecodableError(f"damaged: {lost} of its {lost + found} packets cannot be decoded; copy it again")
+        if self.lost > found:
+            n = self.lost + found
+            raise UndecodableError(f"damaged: {self.lost} of its {n} packets cannot be decoded; copy it again")
 
     def samples(self) -> Iterator[np.ndarray]:
         """The sound in pieces of any length, float32, [channels, n] each, full scale 1, after `begin`.

@@ -77,11 +77,11 @@ class Slot:
         without a recipe, as an earlier svdx wrote it, is copied to a name of its own now. Raises: ConfigError.
         """
         found = recipe_of(self.last)
-        if found is not None:
-            return place(self.path.parent, self.last.name, found)
         before = self.path.with_name(f"{self.last.stem}-before{self.last.suffix}")
-        _copy(self.last, before)
-        return before
+        slot = before if found is None else place(self.path.parent, self.last.name, found)
+        if found is None or not slot.is_file():
+            _copy(self.last, slot)
+        return slot
 
     def find(self, section: str, missing: str, make: Callable[[], object], together: bool = False) -> Path:
         """The file, which is made first if it is not there, by one command while others wait.

@@ -34,12 +34,14 @@ class Levels:
         if not np.isfinite(self.peak):
             raise AudioError(f"{path}: holds samples that are not finite (NaN or infinity); export it anew")
         expect_full_scale(path, self.peak)
+        if not self.peak:
+            raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
         apart = self.weights**2 @ self._products.diagonal()
         if not apart:
-            raise AudioError(f"{path}: silent from beginning to end; there is nothing to listen to")
+            raise AudioError(f"{path}: holds sound only in the channel of low-frequency effects; mix it to stereo")
         if self.weights @ self._products @ self.weights < CANCELLED * apart:
             raise AudioError(
-                f"{path}: its channels cancel each other in the mix, as where right is left upside down; give one alone"
+                f"{path}: its channels cancel in the mono mix (right is left inverted?); give a file with one channel"
             )
 
 

@@ -48,23 +48,34 @@ def expect_wandb(cfg: DictConfig) -> None:
 
     Raises: ConfigError.
     """
-    modes = [node.get("mode") for node in cfg.logger.values() if get_class(node._target_) is WandbLogger]
-    if not {*modes} - {"disabled"}:
+    modes = {mode_of(node) for node in cfg.logger.values() if get_class(node._target_) is WandbLogger}
+    for mode in modes - ONLINE_MODES - OFFLINE_MODES:
+        raise ConfigError(f"logger.wandb.mode={mode}: expected online, offline or disabled; so for WANDB_MODE")
+    if not modes - {"disabled"}:
         return
     for directory, variable in ((env.get_data_dir(), env.DATA_DIR), (env.get_cache_dir(), env.CACHE_DIR)):
         expect_writable(directory, f"logger=wandb writes there; set {variable} to a directory that can be written")
     looks = os.environ.get(env.MODE) not in OFFLINE_MODES  # in those `login` looks for no key
-    if {*modes} & ONLINE_MODES and looks and not wandb.login(verify=False, prompt=False):
-        raise ConfigError(f"logger.wandb.mode={modes[0]}: no API key is there: run `wandb login`; {OFFLINE}")
+    for mode in modes & ONLINE_MODES:
+        if looks and not wandb.login(verify=False, prompt=False):
+            raise ConfigError(f"logger.wandb.mode={mode}: no API key found: run `wandb login`; {OFFLINE}")
+
+
+def mode_of(logger: DictConfig) -> str:
+    """W&B's mode of a run; an empty WANDB_MODE counts as unset."""
+    return logger.get("mode") or "offline"
 
 
 def labels(logger: DictConfig) -> dict[str, str]:
-    """W&B's group and name for a job of a multirun, unless the logger's node has them: the sweep's directory, and the
-    overrides that not all of the sweep's jobs share."""
-    if not in_multirun() or get_class(logger._target_) is not WandbLogger:
+    """W&B's mode and, for a job of a multirun, its group and name, unless the logger's node has them: the sweep's
+    directory, and the overrides that not all of the sweep's jobs share."""
+    if get_class(logger._target_) is not WandbLogger:
         return {}
+    mode = {"mode": mode_of(logger)}
+    if not in_multirun():
+        return mode
     job = HydraConfig.get()
     sweep = Path(job.sweep.dir).resolve()
     alike = shared(jobs(sweep).values())
     own = {"group": sweep.name, "name": ",".join(o for o in job.overrides.task if o not in alike)}
-    return {key: label for key, label in own.items() if label and key not in logger}
+    return mode | {key: label for key, label in own.items() if label and key not in logger}

@@ -36,12 +36,20 @@ class _Writer(ExperimentWriter):
         rows = self._rows()
         self.metrics_keys = list(rows[0]) if rows else []
 
+    def log_metrics(self, metrics_dict: dict[str, float], step: int | None = None) -> None:
+        if self.keep and step is not None:  # what was logged after the checkpoint comes again
+            self._rewrite(self.metrics_keys, [row for row in self._rows() if int(row["step"]) < step])
+            self.keep = False
+        super().log_metrics(metrics_dict, step)
+
     def _check_log_dir_exists(self) -> None:
         if not self.keep:
             Path(self.metrics_file_path).unlink(missing_ok=True)
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        rows = self._rows()
+        self._rewrite(fieldnames, self._rows())
+
+    def _rewrite(self, fieldnames: list[str], rows: list[dict[str, str]]) -> None:
         with whole(Path(self.metrics_file_path)) as unfinished, unfinished.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames)
             writer.writeheader()

@@ -24,8 +24,8 @@ Recipe = dict[str, Any]
 def recipe(cfg: DictConfig, section: str, **more: str) -> Recipe:
     """Every key that the training of a section's network depends on, as a user sets it, with its value.
 
-    Left out are the front end's own keys, which the cache's directory stands for, and where it is trained:
-    trainer.gpus, ….
+    Left out are where it is trained (trainer.gpus, …) and, but for the excerpts' size, the front end, which the cache's
+    directory stands for.
 
     section: classifier or inverter; more: what else it depends on
     """

@@ -77,7 +77,7 @@ def is_there(
         if any((directory / "checkpoints").glob("*.ckpt")):
             raise ConfigError(f"{directory} holds a training that has not ended: {WAYS}")
         return False
-    if not _is_of(cfg, directory, aside_from):
+    if not _is_of(cfg, directory, (*HOW, *WHERE, *aside_from)):
         raise ConfigError(f"{directory} holds the result of another configuration: {WAYS}")
     other = dict.fromkeys(name.replace("_", " ") for name in _others(found, used or {}))
     if other:
@@ -106,8 +106,8 @@ def begin_training(cfg: DictConfig, directory: Path) -> None:
 
 
 def is_trained(cfg: DictConfig, directory: Path) -> bool:
-    """Does a directory hold the finished training of this very configuration?"""
-    return _summary(directory) is not None and _is_of(cfg, directory)
+    """Does a directory hold the finished training of this very configuration, of the same music and networks?"""
+    return _summary(directory) is not None and _is_of(cfg, directory, HOW)
 
 
 @contextmanager
@@ -187,8 +187,8 @@ def _unplaced(value: object) -> object:
     return value.rpartition(" (")[2] if isinstance(value, str) else value
 
 
-def _is_of(cfg: DictConfig, directory: Path, aside_from: Collection[str] = ()) -> bool:
-    """Was the configuration in a directory this one, aside from some sections?"""
+def _is_of(cfg: DictConfig, directory: Path, aside_from: Collection[str]) -> bool:
+    """Was the configuration in a directory this one, aside from some keys and sections?"""
     return _of_file(directory / CONFIG, aside_from) == _plain(OmegaConf.to_container(cfg, resolve=True), aside_from)
 
 
@@ -205,7 +205,7 @@ def _plain(values: dict, aside_from: Collection[str], section: str = "") -> dict
     counted: dict = {}
     for name, value in values.items():
         key = f"{section}{name}"
-        if not is_among(key, (*HOW, *WHERE, *aside_from)):
+        if not is_among(key, aside_from):
             counted |= _plain(value, aside_from, f"{key}.") if isinstance(value, dict) else {key: value}
     return counted
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ def run(script: str) -> None:
     The command is imported here, which takes seconds, so that Ctrl-C is listened to from the beginning.
     """
     path = Path(script).resolve()
-    os.environ["MPLBACKEND"] = "agg"  # that of a notebook may not be installed; figures go to files
     with steady_streams():
         try:
             import hydra
@@ -44,7 +42,7 @@ def steady_streams() -> Iterator[None]:
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
         sys.stdout, sys.stderr = kept
 
@@ -59,6 +57,10 @@ class Steady(io.FileIO):
             return len(data)
 
 
-def _steady(stream: TextIO) -> TextIO:
-    file = io.BufferedWriter(Steady(stream.fileno(), "w", closefd=False))
+def _steady(stream: TextIO | None) -> TextIO | None:
+    """A stream over the same file; a closed one, and one of a notebook, which is over none, as they are."""
+    try:
+        file = io.BufferedWriter(Steady(stream.fileno(), "w", closefd=False))
+    except (AttributeError, io.UnsupportedOperation):
+        return stream
     return io.TextIOWrapper(file, stream.encoding, errors="backslashreplace", line_buffering=True)

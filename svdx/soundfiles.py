@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ VALUES = 2**31  # samples of all channels: six hours of stereo at 44.1 kHz
 ANYWAY = 2**26  # of them may come from a file of any size
 RATIO = 75  # beyond that: samples a byte. Opus for speech packs 64 into one, a bomb a thousand
 CURE = "copy it again or convert it; wav, flac, ogg, mp3, m4a and most others are read"
+LOST = 2  # packets: headers of joined files and tags within them are lost without a loss
 PADDING = 4608  # samples by which a coded file may be shorter than its header says: four frames of an mp3
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class SoundFile:
                     _expect_bounded(self.path, n * self.channels)
                     yield np.concatenate(pieces, axis=1)
                     pieces, waiting = [], 0
+        if self.decoder.lost > LOST:
+            log.warning(f"{self.path}: damaged: {self.decoder.lost} packets cannot be decoded and are left out")
         if pieces:
             _expect_bounded(self.path, (n + waiting) * self.channels)
             yield np.concatenate(pieces, axis=1)
@@ -94,7 +100,7 @@ class SoundFile:
 def expect_there(path: Path) -> None:
     """Raises AudioError where no file is."""
     if path.is_symlink() and not path.exists():
-        raise AudioError(f"{path}: a link to {path.readlink()}, which is not there")
+        raise AudioError(f"{path}: a broken link to {path.readlink()}")
     if not path.is_file():
         raise AudioError(f"{path}: no such audio file")
 

@@ -1,13 +1,18 @@
 """Words of a command line as Hydra is given them."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
+from test_configs import CONF
 from test_names import NAMES
 
 from svdx.arguments import PATHS, as_typed
+from svdx.results import WHERE
+from svdx.settings import FILES, annotated
 
 PATHS_OF_PEOPLE = {
     **NAMES,
@@ -24,6 +29,7 @@ PATHS_OF_PEOPLE = {
     "a pattern": "müsic = */**/*.mp3",
     "a comma": "one, two.mp3",
     "no interpolation": "costs ${5}",
+    "two quoted words": "'a' b 'c'",
 }
 
 
@@ -52,6 +58,16 @@ def test_a_path_is_read_as_it_is_typed(tmp_path, monkeypatch, path, exists):
 def test_every_key_of_a_path_takes_one_that_is_none_to_hydra(key):
     (word,) = as_typed([f"{key}=1_000"])
     assert read(word) == "1_000"
+
+
+def test_no_key_of_a_path_is_forgotten():
+    """Those that something annotates to take a path, and those whose value is looked for on the disk."""
+    found = {*FILES, *WHERE, "hydra.run.dir", "hydra.sweep.dir", "plot", "gather", "audio"}
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for entry in ("train", "evaluate", "explain"):
+            nodes = OmegaConf.to_container(compose(entry, ["paths.run=run"]), resolve=True)
+            found |= {key for key, hint in annotated(nodes) if Path in (hint, *get_args(hint)) and ".fit." not in key}
+    assert found <= PATHS
 
 
 def test_a_home_directory_is_found_wherever_the_word_begins(monkeypatch, tmp_path):

@@ -263,8 +263,14 @@ EARLY = {  # mistakes that are told before a corpus is made and networks are tra
     "a hop without a start": ("explain.py audio={song.wav} hop=0.5", "hop=0.5: of a whole track only"),
     "audio for a unit": ("explain.py maximise=fc9 audio={song.wav}", "maximise=fc9 looks at no audio"),
     "a start for a unit": ("explain.py maximise=fc9 start=1", "maximise=fc9 looks at no audio"),
-    "a directory of other files": ("explain.py audio={papers}", "{papers}: no audio file is there; there are '.pdf'"),
-    "a pattern of other files": ("explain.py audio={papers}/*", "{papers}/*: no audio file is there; there are '.pdf'"),
+    "a directory of other files": (
+        "explain.py audio={papers}",
+        "{papers}: no audio file is there; there are .pdf",
+    ),
+    "a pattern of other files": (
+        "explain.py audio={papers}/*",
+        "{papers}/*: no audio file is there; there are .pdf",
+    ),
     "a closed cache": (
         f"train.py {FOLDER} model=svdnet store.directory={{mels}} paths.cache={{closed}}/cache",
         "{closed}/cache/models/folder-",

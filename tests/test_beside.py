@@ -8,7 +8,7 @@ import soundfile
 
 from svdx.audio import read
 from svdx.commands.explain import first_singing
-from svdx.corpora.beside import audio_files
+from svdx.corpora.beside import audio_files, is_several
 from svdx.corpora.track import Segment, Track
 from svdx.document.request import identity
 from svdx.errors import AudioError, CorpusError
@@ -26,7 +26,7 @@ def test_a_link_that_leads_nowhere_is_among_the_files_so_that_it_is_reported(tmp
 def test_a_link_that_leads_nowhere_is_said_to_be_one(tmp_path, ask):
     path = tmp_path / "lost.wav"
     path.symlink_to("nowhere.wav")
-    with pytest.raises(AudioError, match=r"lost\.wav: a link to nowhere\.wav, which is not there$"):
+    with pytest.raises(AudioError, match=r"lost\.wav: a broken link to nowhere\.wav$"):
         ask(path)
     with pytest.raises(AudioError, match=r"none\.wav: no such audio file$"):
         ask(tmp_path / "none.wav")
@@ -45,7 +45,7 @@ def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch, p
 def test_a_folder_without_audio_says_what_is_there(tmp_path):
     for name in ("a.txt", "b.PDF", "README"):
         (tmp_path / name).touch()
-    said = r"no audio file is there; there are '.PDF, .txt, README', and svdx reads .*\.wav"
+    said = r"no audio file is there; there are \.PDF, \.txt, README; wav, flac"
     with pytest.raises(AudioError, match=said):
         audio_files(str(tmp_path))
     with pytest.raises(AudioError, match=rf"{tmp_path}/\*\.wav: no audio file is there$"):
@@ -76,3 +76,11 @@ def test_the_first_singing_is_an_excerpt_that_the_track_holds(tmp_path, frontend
     assert first_singing(Corpus(early, long), frontend) == (early, 1.0)
     with pytest.raises(CorpusError, match="nobody sings in the test split"):
         first_singing(Corpus(short), frontend)
+
+
+def test_a_name_that_no_file_can_have_is_no_pattern_and_no_directory():
+    assert not is_several("x" * 5000)
+    with pytest.raises(AudioError, match="cannot be read"):
+        read("x" * 5000)
+    with pytest.raises(AudioError, match="cannot be read"):
+        identity(Path("x" * 5000))

@@ -355,10 +355,10 @@ def test_a_job_is_labelled_by_what_its_siblings_do_not_share_unless_it_has_a_nam
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("evaluate", overrides, return_hydra_config=True)
     nodes = cfg.logger
-    assert [labels(node) for node in nodes.values()] == [{}, {}]  # not in a multirun
+    assert [labels(node) for node in nodes.values()] == [{}, {"mode": "offline"}]  # not in a multirun
     monkeypatch.setattr(HydraConfig.instance(), "cfg", cfg)
     assert labels(nodes.csv) == {}
-    assert labels(nodes.wandb) == {"group": tmp_path.name, **({"name": name} if name else {})}
+    assert labels(nodes.wandb) == {"mode": "offline", "group": tmp_path.name, **({"name": name} if name else {})}
 
 
 @pytest.fixture(scope="module")

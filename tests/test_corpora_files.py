@@ -1,11 +1,13 @@
 """Which files of a directory are audio, and what systems leave there."""
 
+import os
+
 import pytest
 
 from svdx.corpora.beside import audio_files, track_at
 from svdx.corpora.files import entries_of, files_below, stem, track_name
 from svdx.corpora.track import Segment
-from svdx.errors import AudioError
+from svdx.errors import AudioError, CorpusError
 
 DROPPED = ("@eaDir/a.mp3", "__MACOSX/b.mp3", "#recycle/c.mp3", "$RECYCLE.BIN/d.mp3", "lost+found/e.mp3", ".x/f.mp3")
 
@@ -43,3 +45,17 @@ def test_a_stem_file_holds_its_own_voice(tmp_path):
     (tmp_path / "A - Song.lab").write_text("0 1 sing\n")
     assert track_at(track.audio).segments == (Segment(0, 1, True),)
     assert stem(track.audio) == track_name("A - Song.stem.mp4") == "A - Song"
+
+
+def test_a_directory_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+    (tmp_path / "album").mkdir()
+    scandir = os.scandir
+
+    def forbidden(path):
+        if str(path).endswith("album"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(CorpusError, match=r"album: cannot be read \(Permission denied\); check its permissions"):
+        list(files_below(tmp_path))

@@ -201,3 +201,11 @@ def test_what_systems_leave_in_a_directory_is_no_track(tmp_path):
     for name in (".DS_Store", "Thumbs.db", "readme.txt", "._song", "song/Thumbs.db", "song/._mixture.wav"):
         (tmp_path / "test" / name).write_bytes(b"\0\5\x16\7")
     assert [track.name for track in Stems(tmp_path).split("test")] == ["song"]
+
+
+def test_a_track_that_is_a_broken_link_is_named(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "test/lost").symlink_to("nowhere")
+    with pytest.raises(CorpusError, match=r"test/lost: a broken link to nowhere"):
+        Stems(tmp_path).split("test")

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from test_configs import CONF
 
 from svdx.errors import ConfigError
-from svdx.loggers import expect_wandb, make_loggers
+from svdx.loggers import expect_wandb, make_loggers, mode_of
 
 VARIABLES = ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DATA_DIR", "WANDB_CACHE_DIR")
 
@@ -30,13 +30,22 @@ def configured(*words):
 
 @pytest.mark.parametrize("mode", ["online", "shared", "run"])
 def test_a_run_on_the_server_needs_a_key(mode, monkeypatch):
-    with pytest.raises(ConfigError, match=rf"logger.wandb.mode={mode}: no API key is there: run `wandb login`"):
+    with pytest.raises(ConfigError, match=rf"logger.wandb.mode={mode}: no API key found: run `wandb login`"):
         expect_wandb(configured(f"logger.wandb.mode={mode}"))
     monkeypatch.setenv("WANDB_MODE", mode)
-    with pytest.raises(ConfigError, match=rf"logger.wandb.mode={mode}: no API key"):
+    with pytest.raises(ConfigError, match=rf"logger.wandb.mode={mode}: no API key found"):
         expect_wandb(configured())
     monkeypatch.setattr(wandb, "login", lambda verify, prompt: True)
     expect_wandb(configured())
+
+
+def test_a_mode_that_is_none_is_refused_and_an_empty_one_is_unset(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "of")
+    with pytest.raises(ConfigError, match=r"logger\.wandb\.mode=of: expected online, offline or disabled"):
+        expect_wandb(configured())
+    monkeypatch.setenv("WANDB_MODE", "")
+    expect_wandb(configured())
+    assert mode_of(configured().logger.wandb) == "offline"
 
 
 @pytest.mark.parametrize("variable", ["WANDB_DATA_DIR", "WANDB_CACHE_DIR"])

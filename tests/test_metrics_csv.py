@@ -61,5 +61,9 @@ def test_a_resumed_run_goes_on_from_the_rows_that_are_there_and_another_begins_a
     assert resumed.experiment and rows(tmp_path)  # at no moment without them
     log(resumed, 1, loss=0.5, valid=3.0)
     assert [row["loss"] for row in rows(tmp_path)] == ["1.0", "0.5"]
+    again = logger(tmp_path, keep=True)  # from a checkpoint before the row of step 1
+    log(again, 1, loss=0.4)
+    log(again, 2, loss=0.3)
+    assert [(row["step"], row["loss"]) for row in rows(tmp_path)] == [("0", "1.0"), ("1", "0.4"), ("2", "0.3")]
     log(logger(tmp_path), 0, loss=7.0)
     assert [row["loss"] for row in rows(tmp_path)] == ["7.0"]

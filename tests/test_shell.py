@@ -1,5 +1,6 @@
 """A command beside the shell's other things: pipes that close, terminals of few letters, notebooks, Ctrl-C."""
 
+import io
 import os
 import shlex
 import signal
@@ -115,6 +116,9 @@ def test_ctrl_c_in_a_command_that_trains_nothing_names_its_directory(tmp_path, c
     assert end.value.code == 130
     said = f"svdx: interrupted; to go on: the same command with 'hydra.run.dir={tmp_path}/a run'\n"
     assert capsys.readouterr().err == said
+    with pytest.raises(SystemExit):
+        command(interrupted)(OmegaConf.create({"paths": {"run": "runs"}, "overwrite": True}))
+    assert capsys.readouterr().err.endswith("with hydra.run.dir=runs, without overwrite=true\n")
 
 
 @pytest.mark.parametrize(
@@ -128,3 +132,16 @@ def test_a_directory_of_results_that_cannot_be_written_is_one_line(words, tmp_pa
     kind = words[-1].partition("=")[0]
     said = f"svdx: {tmp_path}/file/x: cannot be written (Not a directory): give another {kind}\n"
     assert end.value.code == 1 and capfd.readouterr().err == said
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO()], ids=["closed", "of a notebook"])
+def test_a_stream_without_a_file_stays_as_it_is(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stdout", stream)
+    with steady_streams():
+        assert sys.stdout is stream
+
+
+@pytest.mark.parametrize("code", ["import svdx.plots", "import svdx, matplotlib.pyplot", "import benchmarks.features"])
+def test_whatever_imports_svdx_needs_no_backend_of_a_notebook(code):
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=LONGEST)

@@ -278,4 +278,14 @@ def test_what_is_said_about_damage_is_one_line_and_the_decoder_says_nothing(made
         path = written(tmp_path, content[:3000] + garbage(500) + content[4000:], f"{n}.mp3")
         with suppress(AudioError):
             read(path)
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr().err == ""
+
+
+def test_packets_that_are_left_out_are_counted(made, tmp_path, caplog):
+    content = made["VBR"] if "VBR" in made else next(iter(made.values()))
+    spoilt = b"".join(content[n : n + 4000] + garbage(2000) for n in range(0, len(content), 6000))
+    read(written(tmp_path, content, "whole.mp3"))
+    assert caplog.text == ""
+    with suppress(AudioError):
+        read(written(tmp_path, spoilt, "spoilt.mp3"))
+        assert "spoilt.mp3: damaged: " in caplog.text and "are left out" in caplog.text

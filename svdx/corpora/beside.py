@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from svdx.corpora.files import AUDIO, by_stem, entries_of, is_audio, is_stem_file, is_visible, shown, stem
+from svdx.corpora.files import by_stem, entries_of, is_audio, is_stem_file, is_visible, stem
 from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.stems import VOICE, labels_beside
 from svdx.corpora.track import Segment, Track
@@ -18,6 +19,7 @@ from svdx.errors import AudioError, CorpusError
 log = logging.getLogger(__name__)
 
 MIXTURE = "mixture"  # what stems call it
+MOST = 5  # kinds of files that an error names
 
 
 def track_at(audio: Path) -> Track:
@@ -81,7 +83,7 @@ def _read(labels: Path) -> tuple[Segment, ...]:
 
 def is_several(audio: str) -> bool:
     """Does a text mean several audio files: a directory, or a pattern with * or ?, and not the name of one file?"""
-    return Path(audio).is_dir() or (glob.has_magic(audio) and not Path(audio).exists())
+    return os.path.isdir(audio) or (glob.has_magic(audio) and not os.path.exists(audio))  # noqa: PTH110, PTH112 (never an error)
 
 
 def audio_files(audio: str) -> list[Path]:
@@ -96,7 +98,11 @@ def audio_files(audio: str) -> list[Path]:
     files = [path for path in found if is_audio(path) and (path.is_file() or path.is_symlink())]
     if not files:
         others = sorted({path.suffix or path.name for path in found if path.is_file()})
-        there = f"; there are {shown(', '.join(others))}, and svdx reads {' '.join(AUDIO)}" if others else ""
+        there = (
+            f"; there are {', '.join(others[:MOST])}; wav, flac, ogg, mp3, m4a and most others are read"
+            if others
+            else ""
+        )
         deeper = f"; audio='{place / '**' / '*.wav'}' looks further down" if place == Path(audio) else ""
         raise AudioError(f"{audio}: no audio file is there{there}{deeper}")
     return files

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from svdx.errors import CorpusError
 
@@ -69,9 +70,12 @@ def shown(text: str) -> str:
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Every file below a directory in a fixed order, through links too; no dotfiles, and no `DROPPINGS`."""
+    """Every file below a directory in a fixed order, through links too; no dotfiles, and no `DROPPINGS`.
+
+    Raises: CorpusError where a directory may not be read.
+    """
     seen = set()  # links can lead in circles
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
         if os.path.realpath(folder) in seen:
             folders.clear()
             continue
@@ -86,7 +90,14 @@ def entries_of(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if is_visible(path.name)) if folder.is_dir() else []
     except OSError as error:
-        raise CorpusError(f"{folder}: cannot be read ({error.strerror}); it needs the right to be listed") from error
+        _refuse(error, folder)
+
+
+def _refuse(error: OSError, folder: Path | None = None) -> NoReturn:
+    """Raises CorpusError for a directory that the system does not list."""
+    raise CorpusError(
+        f"{folder or error.filename}: cannot be read ({error.strerror}); check its permissions"
+    ) from error
 
 
 def is_visible(name: str) -> bool:

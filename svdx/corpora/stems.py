@@ -89,6 +89,8 @@ def _places(home: Path) -> dict[str, Path]:
     """The directory, or the file, of each track."""
     places: dict[str, Path] = {}
     for path in entries_of(home):
+        if path.is_symlink() and not path.exists():
+            raise CorpusError(f"{path}: a broken link to {path.readlink()}: mend it or take it away")
         if not (path.is_dir() or is_stem_file(path)):
             continue
         name = path.name if path.is_dir() else stem(path)

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from svdx.audio import Sound, read
+from svdx.corpora.labels import expect_seconds
 from svdx.corpora.track import Track
 from svdx.document.parts import (
     Points,
@@ -21,7 +22,6 @@ from svdx.document.parts import (
     region_facts,
     scale_of,
     start_of,
-    with_labels_in_seconds,
     write_sounds,
 )
 from svdx.explain import Explanation
@@ -40,7 +40,7 @@ def document_excerpt(
     files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
-    track = with_labels_in_seconds(track, sound)
+    expect_seconds(track, sound.samples.shape[-1] / sound.rate)
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
     samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
     stems = log_mels_of_stems(listener, track, samples, excerpt)

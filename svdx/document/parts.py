@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from svdx.audio import Sound, read
-from svdx.corpora.labels import expect_seconds
 from svdx.corpora.track import Track
-from svdx.errors import AudioError, CorpusError
+from svdx.errors import AudioError
 from svdx.explain.explainer import Explainer, chosen
 from svdx.explain.region import region, voice_bins, voice_share
 from svdx.explain.thresholds import DIGITS, Area, Fixed, position
@@ -113,16 +111,6 @@ def picture_of(
         voice_bins(*stems) if stems is not None else None,
         scale,
     )
-
-
-def with_labels_in_seconds(track: Track, sound: Sound) -> Track:
-    """The track, without its labels where they run far beyond its sound, with a warning."""
-    try:
-        expect_seconds(track, sound.samples.shape[-1] / sound.rate)
-    except CorpusError as error:
-        log.warning(f"the labels are left out: {error}")
-        return replace(track, segments=())
-    return track
 
 
 def centre(frame: int, frontend: FrontEnd) -> float:

@@ -87,8 +87,8 @@ def plain(part: Any) -> Any:
 
 def identity(path: Path) -> dict[str, Any]:
     """What tells a file from another, and from itself when it has been changed."""
-    expect_there(path)
     try:
+        expect_there(path)
         return {"path": str(path.absolute()), "sha256": digest(path)}
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from error

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from svdx.audio import Sound, read
+from svdx.corpora.labels import expect_seconds
 from svdx.corpora.track import Track
 from svdx.document.parts import (
     Points,
@@ -23,7 +24,6 @@ from svdx.document.parts import (
     region_facts,
     scale_of,
     start_of,
-    with_labels_in_seconds,
     write_sounds,
 )
 from svdx.explain import TrackExplanation
@@ -50,7 +50,7 @@ def document_track(
     labels are kept; sounds: write the WAV files.
     """
     whole = read(track.audio)
-    track = with_labels_in_seconds(track, whole)
+    expect_seconds(track, whole.samples.shape[-1] / whole.rate)
     samples = whole.mono(listener.frontend.sample_rate)
     excerpt_span(len(samples), 0, listener.frontend, track.audio)  # long enough?
     stems = log_mels_of_stems(listener, track, samples, slice(0, len(samples)))

@@ -91,12 +91,20 @@ def _parsed(row: dict[str, str | None], where: str, delimiter: str) -> dict[str,
             if column in TEXT:
                 parsed[column] = value
             elif column in COUNTS:
-                parsed[column] = int(number)
+                parsed[column] = _whole(number)
             else:
                 parsed[column] = float(number) if number else math.nan
         except ValueError:
             raise ConfigError(f"{where}: {column} is {value!r}, expected a number") from None
     return parsed
+
+
+def _whole(number: str) -> int:
+    """A count, which a spreadsheet may have saved as 3.0. Raises: ValueError."""
+    value = float(number)
+    if not value.is_integer():
+        raise ValueError(number)
+    return int(value)
 
 
 def asked_area(row: dict) -> float | None:
