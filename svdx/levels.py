@@ -41,7 +41,8 @@ class Levels:
             raise AudioError(f"{path}: holds sound only in the channel of low-frequency effects; mix it to stereo")
         if self.weights @ self._products @ self.weights < CANCELLED * apart:
             raise AudioError(
-                f"{path}: its channels cancel each other in the mono mix (right is left inverted?); give a file with one channel"
+                f"{path}: its channels cancel each other in the mix to mono (right is left inverted?); "
+                "give a file with one channel"
             )
 
 
