@@ -93,7 +93,7 @@ class Slot:
             return self.path
         with nullcontext() if together else making(self.path):
             if not self.is_filled():
-                log.info(f"{missing}, trained as configured: training one first")
+                log.info(f"{missing} with this configuration: training one first")
                 if other := differences(self.last, self.recipe):
                     log.info(f"the last one {other}: {section}.weights='{self.kept()}' would use it")
                 make()

@@ -82,7 +82,7 @@ class Pipeline:
         section = self.cfg.classifier
         path = section.weights
         if path is None:
-            missing = f"no classifier is there for {self.corpus.key}"
+            missing = f"no classifier for {self.corpus.key}"
             path = self._find("classifier", missing, self.train_classifier)
         network = load_classifier(path, self._standardisation(), section.threshold)
         expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
@@ -107,7 +107,7 @@ class Pipeline:
         """The inverter of the configured file, else that of the configured recipe, perhaps trained now; frozen."""
         path = self.cfg.inverter.weights
         if path is None:
-            missing = f"no inverter of {self.cfg.layer} is there for this classifier"
+            missing = f"no inverter of {self.cfg.layer} for this classifier"
             path = self._find("inverter", missing, self.train_inverter)
         network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"

@@ -45,7 +45,7 @@ def assert_provenance(directory, *results):
 
 
 def test_train_makes_what_is_missing_and_says_so(shell, trained):
-    assert f"no classifier is there for {KEY}-" in trained["first"]
+    assert f"no classifier for {KEY}-" in trained["first"]
     assert len(list((shell.cache / "corpora" / KEY.removeprefix("synthetic-") / "audio").iterdir())) == 8
     for directory, what in ((shell.place / "first", "inverter"), (shell.place / "first/classifier", "classifier")):
         assert_provenance(directory, "trained", "corpus", "weights")
@@ -205,7 +205,7 @@ def test_the_released_programs_inverter_is_trained_beside_the_papers_which_stays
     words = (*CORPUS, "controls=[]", "thresholds=[0.5]", "excerpts.n=4")
     released = ("experiment=released_code", "inverter.width=64", "excerpts.sampling=random")
     directory, done = shell("released", "evaluate.py", *words, *released)
-    assert "no inverter of fc8 is there for this classifier, trained as configured: training one first" in done.stdout
+    assert "no inverter of fc8 for this classifier with this configuration: training one first" in done.stdout
     assert "(width 64, " in json.loads((directory / "summary.json").read_text())["inverter"]
     for name, more, width in (("released_again", released, 64), ("papers_again", (), 8)):
         directory, done = shell(name, "evaluate.py", *words, *more)
