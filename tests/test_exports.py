@@ -214,3 +214,14 @@ def test_processes_of_one_trainer_do_not_wait_for_each_other(pipeline, tmp_path)
     with making(one._slot("classifier", tmp_path).path):
         assert one.classifier
     assert trained(tmp_path) == ["classifier"]
+
+
+def test_the_last_network_is_kept_though_its_slot_was_removed(place, classifier, frontend):
+    """As where somebody has kept or copied cache/models alone."""
+    last = place.with_name("last.safetensors")
+    first, second = (Slot.of({"seed": seed}, place.parent / "networks", last) for seed in (0, 1))
+    first.fill(classifier, frontend, updates=1)
+    before = last.read_bytes()
+    first.path.unlink()
+    second.fill(classifier, frontend, updates=2)
+    assert first.is_filled() and first.path.read_bytes() == before

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from svdx.errors import ConfigError
 from svdx.provenance import write_config, write_summary
-from svdx.results import appearing, begin_training, is_there, occupied
+from svdx.results import appearing, begin_training, is_there, is_trained, occupied
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -285,3 +285,16 @@ def test_two_runs_at_once_in_a_directory_are_one_too_many(tmp_path, monkeypatch)
         assert in_processes(begin, 1) == [0]
     with occupied(tmp_path):
         pass
+
+
+def test_a_training_has_ended_only_of_the_same_configuration_music_and_networks(tmp_path):
+    asked = config(data={"root": "music"}, classifier={"weights": None})
+    assert not is_trained(asked, tmp_path)
+    write_config(tmp_path, asked)
+    assert not is_trained(asked, tmp_path)
+    write_summary(tmp_path, asked, {})
+    assert is_trained(asked, tmp_path)
+    assert is_trained(config(data={"root": "music"}, classifier={"weights": None}, resume=True), tmp_path)
+    assert not is_trained(config(data={"root": "other"}, classifier={"weights": None}), tmp_path)
+    assert not is_trained(config(data={"root": "music"}, classifier={"weights": "b.ckpt"}), tmp_path)
+    assert not is_trained(config(data={"root": "music"}, classifier={"weights": None}, seed=1), tmp_path)
