@@ -219,7 +219,7 @@ def test_a_place_that_cannot_be_written_is_one_line(quick, song, tmp_path):
 
 def test_a_file_that_is_gone_is_its_own_fault(quick, tmp_path):
     outcome = Each(quick, tmp_path / "out")(str(tmp_path / "gone.wav"), "gone")
-    assert outcome == Outcome("failed", f"{tmp_path / 'gone.wav'}: cannot be read (No such file or directory)")
+    assert outcome == Outcome("failed", f"{tmp_path / 'gone.wav'}: no such audio file")
 
 
 def test_the_number_of_threads_is_the_jobs(quick, song, tmp_path):

@@ -18,6 +18,7 @@ from documented import ROOT, commands, snippets
 pytestmark = pytest.mark.slow
 
 LONGEST = 600  # seconds of a command
+OF_OTHERS = ("WANDB", "SVDX", "HYDRA", "MAKE", "MFLAGS", "PYTEST")  # variables; `make test` sets some for its children
 TRAINING = ["classifier.fit.max_epochs=1", "classifier.fit.limit_train_batches=4", "classifier.excerpts.batch_size=4"]
 TRAINING += [
     "inverter.fit.max_epochs=1",
@@ -68,7 +69,7 @@ def checkout(tmp_path_factory):
 
 def typed(line, place):
     """Run a command line as a person does who has activated the environment."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith(("WANDB", "SVDX", "HYDRA"))}
+    known = {key: value for key, value in os.environ.items() if not key.startswith(OF_OTHERS)}
     environment = {**known, "PATH": f"{place / '.venv/bin'}:{known['PATH']}", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         ["bash", "-c", line], cwd=place, env=environment, capture_output=True, text=True, timeout=LONGEST
