@@ -11,6 +11,8 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from svdx.errors import ConfigError
+
 PATHS = {  # keys whose value is a path
     "audio",
     "classifier.standardisation",
@@ -40,10 +42,15 @@ def as_typed(words: Sequence[str]) -> list[str]:
     Hydra refuses a flag between two overrides, and reads a folder called 2024_05 as a number. With -m a comma in a path
     that does not exist separates two paths.
 
+    Raises: ConfigError for a word without a key.
+
     >>> as_typed(["audio=2024_05", "-m", "seed=1,2"])
     ['-m', "audio='2024_05'", 'seed=1,2']
     """
     overrides = get_args_parser().parse_known_intermixed_args(words)[0].overrides
+    for word in overrides:
+        if "=" not in word and not word.startswith("~"):
+            raise ConfigError(f"{word}: expected KEY=VALUE, as audio=FILE for an audio file")
     flags = [word for word in words if word not in overrides]
     swept = not {"-m", "--multirun"}.isdisjoint(flags) or "hydra.mode=MULTIRUN" in overrides
     return [*flags, *(_quoted(word, swept) for word in overrides)]

@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from svdx.audio import Sound, decode, promised_length, read
+from svdx.audio import Sound, decode, read
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import Explainer, Explanation, FeatureInversion, TrackExplanation
 from svdx.explain.thresholds import Choice
@@ -31,14 +31,6 @@ def cut_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> Tensor:
     sound = read(audio, mono=True)
     span = excerpt_span(sound.length(frontend.sample_rate), start, frontend, audio)
     return sound.mono(frontend.sample_rate, span)
-
-
-def expect_excerpt(audio: str | Path, start: float, frontend: FrontEnd) -> None:
-    """Raises AudioError if there is no such excerpt, as far as the file's header tells, which is read in no time."""
-    try:
-        excerpt_span(promised_length(audio, frontend.sample_rate), start, frontend, audio)
-    except AudioError:
-        cut_excerpt(audio, start, frontend)  # a header may be mistaken, that of an mp3 for one
 
 
 def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) -> slice:

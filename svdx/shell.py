@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
+from svdx.errors import ConfigError, printable
+
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as a shell reports it
 
 
@@ -24,14 +26,22 @@ def run(script: str) -> None:
         try:
             import hydra
 
-            from svdx.arguments import as_typed
-
-            sys.argv[1:] = as_typed(sys.argv[1:])
+            sys.argv[1:] = _as_typed(sys.argv[1:])
             main = import_module(f"svdx.commands.{path.stem}").main
             hydra.main(version_base="1.3", config_path=str(path.parent / "conf"), config_name=path.stem)(main)()
         except KeyboardInterrupt:
             print("svdx: interrupted", file=sys.stderr)
             sys.exit(INTERRUPTED)
+
+
+def _as_typed(words: list[str]) -> list[str]:
+    from svdx.arguments import as_typed
+
+    try:
+        return as_typed(words)
+    except ConfigError as error:
+        print(f"svdx: {printable(str(error))}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 @contextmanager

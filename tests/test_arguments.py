@@ -88,7 +88,7 @@ def test_what_hydra_reads_of_a_path_stays():
 def test_other_keys_stay_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("1,2").touch()
-    words = ["thresholds=[0.1,0.2]", "seed=1,2", "~compare.methods.slime", "+x={a: 1}", "experiment=compare", "odd"]
+    words = ["thresholds=[0.1,0.2]", "seed=1,2", "~compare.methods.slime", "+x={a: 1}", "experiment=compare"]
     assert as_typed(words) == words
 
 

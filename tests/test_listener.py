@@ -11,7 +11,7 @@ import torch
 from svdx.audio import Sound, decode
 from svdx.errors import AudioError, ConfigError, WeightsError
 from svdx.explain import FeatureInversion
-from svdx.listener import CLASSIFIER, FRONTEND, INVERTER, Listener, cut_excerpt, expect_excerpt, load
+from svdx.listener import CLASSIFIER, FRONTEND, INVERTER, Listener, cut_excerpt, load
 from svdx.models import UpConv
 from svdx.models.weights import fingerprint, save
 
@@ -67,18 +67,6 @@ def test_a_track_of_exactly_one_excerpt_is_enough_and_a_sample_less_is_too_short
     soundfile.write(path, np.full(NEEDED - 1, 0.1), RATE)
     with pytest.raises(AudioError, match=r"short\.wav: 1\.67 s, an excerpt needs 1\.68 s"):
         cut_excerpt(path, 0, listener.frontend)
-
-
-def test_an_excerpt_is_expected_by_the_header_alone_and_missed_in_the_words_of_decoding(listener, track, monkeypatch):
-    with pytest.raises(AudioError, match=r"start=1000: an excerpt of 1\.68 s begins at 0 to "):
-        expect_excerpt(track, 1000, listener.frontend)
-    monkeypatch.setattr("svdx.listener.read", None)
-    expect_excerpt(track, SPARE / 70, listener.frontend)
-
-
-def test_a_header_that_promises_too_little_is_not_believed(listener, track, monkeypatch):
-    monkeypatch.setattr("svdx.listener.promised_length", lambda audio, sample_rate: NEEDED - 1)
-    expect_excerpt(track, SPARE / 70, listener.frontend)
 
 
 def test_a_missing_file_is_refused(listener, tmp_path):

@@ -145,3 +145,12 @@ def test_a_stream_without_a_file_stays_as_it_is(monkeypatch, stream):
 def test_whatever_imports_svdx_needs_no_backend_of_a_notebook(code):
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=LONGEST)
+
+
+@pytest.mark.parametrize("words", [["song.mp3"], ["--audio", "song.mp3"], ["data=folder", "song.mp3", "start=10"]])
+def test_a_word_without_a_key_is_one_line_that_says_how(words, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["explain.py", *words])
+    with pytest.raises(SystemExit) as end:
+        run(str(ROOT / "explain.py"))
+    assert end.value.code == 1
+    assert capfd.readouterr().err == "svdx: song.mp3: expected KEY=VALUE, as audio=FILE for an audio file\n"

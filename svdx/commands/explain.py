@@ -16,7 +16,7 @@ from svdx.document.unit import document_unit
 from svdx.errors import ConfigError, CorpusError
 from svdx.explain.maximisation import check_unit, extremes
 from svdx.frontend import FrontEnd
-from svdx.listener import Listener, expect_excerpt, hop_frames, last_start
+from svdx.listener import Listener, cut_excerpt, hop_frames, last_start
 from svdx.pipeline import Pipeline
 from svdx.points import page_points
 from svdx.provenance import write_summary
@@ -87,7 +87,7 @@ def explain(cfg: DictConfig) -> None:
     hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
     thresholds = page_points(cfg)
     if track:
-        expect_excerpt(track.audio, 0 if cfg.start == "all" else start, pipeline.frontend)
+        cut_excerpt(track.audio, 0 if start == "all" else start, pipeline.frontend)  # refuses what cannot be explained
         is_there(cfg, pipeline.directory, pipeline.sources([track]))  # another result is refused, too
     listener = Listener(pipeline.frontend, pipeline.explainer())
     request = Request(listener, start, cfg.hop, thresholds, cfg.sounds)
