@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from os.path import exists  # never an error, whatever the name
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -65,13 +65,13 @@ def _quoted(override: str, swept: bool) -> str:
 
 def _path(path: str, swept: bool = False) -> str:
     """A path as Hydra takes it. swept: it may be several, separated by commas"""
-    if not _exists(path):
+    if not exists(path):  # noqa: PTH110
         if path == "null" or HYDRAS_QUOTES.fullmatch(path) or (swept and HYDRAS_SWEEP.fullmatch(path)):
             return path
         if swept and "," in path:
             return path if re.search("['\"]", path) else ",".join(map(_path, path.split(",")))
     path = _in_home(path)
-    literal = _exists(path) or not INTERPOLATION.search(path)
+    literal = exists(path) or not INTERPOLATION.search(path)  # noqa: PTH110
     if _is_read_as_it_is(path) and not (literal and "${" in path):
         return path
     if literal:
@@ -83,14 +83,7 @@ def _path(path: str, swept: bool = False) -> str:
 
 def _in_home(path: str) -> str:
     """A path that begins with ~ as a shell expands it, which does so at the beginning of a word only."""
-    return path if _exists(path) else os.path.expanduser(path)  # noqa: PTH111 (leaves an unknown user's as it is)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # no file can have such a name
-        return False
+    return path if exists(path) else os.path.expanduser(path)  # noqa: PTH110, PTH111 (leaves an unknown user's as it is)
 
 
 def _is_read_as_it_is(path: str) -> bool:

@@ -22,7 +22,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from svdx.errors import ConfigError, SvdxError, TerminatedError, expect_writable, printable
 from svdx.multirun import in_multirun
 from svdx.provenance import CONFIG
-from svdx.shell import INTERRUPTED
+from svdx.shell import INTERRUPTED, refuse
 
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
     ".*does not have many workers.*",
@@ -50,8 +50,7 @@ class ResultsDirectory(Callback):
         try:
             expect_writable(config.hydra[kind].dir, f"give another hydra.{kind}.dir")
         except ConfigError as error:
-            print(f"svdx: {_line(error)}", file=sys.stderr)
-            sys.exit(error.exit_code)
+            refuse(error)
 
 
 def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
@@ -107,14 +106,7 @@ def _stop(cfg: DictConfig, what: str, exit_code: int) -> NoReturn:
 def _end(cause: Exception) -> NoReturn:
     if in_multirun():
         raise cause from None
-    print(f"svdx: {_line(cause)}", file=sys.stderr)
-    sys.exit(getattr(cause, "exit_code", 1))
-
-
-def _line(cause: Exception) -> str:
-    """An error in one line; a line end in a file's name is shown as such."""
-    text = str(cause) if isinstance(cause, SvdxError) else str(cause).splitlines()[0]
-    return printable(text.replace("\n", "\\n"))
+    refuse(cause)
 
 
 def _made_printable(record: logging.LogRecord) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
-from svdx.errors import ConfigError, printable
+from svdx.errors import ConfigError, SvdxError, printable
 
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as a shell reports it
 
@@ -40,8 +40,14 @@ def _as_typed(words: list[str]) -> list[str]:
     try:
         return as_typed(words)
     except ConfigError as error:
-        print(f"svdx: {printable(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        refuse(error)
+
+
+def refuse(cause: Exception) -> NoReturn:
+    """End the program with an error in one line; a line end in a file's name is shown as such."""
+    text = str(cause) if isinstance(cause, SvdxError) else str(cause).splitlines()[0]
+    print("svdx:", printable(text.replace("\n", "\\n")), file=sys.stderr)
+    sys.exit(getattr(cause, "exit_code", 1))
 
 
 @contextmanager
