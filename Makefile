@@ -13,7 +13,7 @@ help:  ## show this list
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[compare,dev,ray,sweep]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[compare,dev,docs,mlflow,ray,sweep,tensorboard]"
 	touch $@
 
 demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: about ten minutes on two cores
@@ -35,9 +35,10 @@ bench: .venv/installed  ## how fast, against the plain way: about two minutes on
 fuzz: .venv/installed  ## CASES=20000 damaged and hostile files of SEED=1: ten minutes
 	$(BIN)/python -m fuzz $(CASES) $(SEED)
 
-lint: .venv/installed  ## ruff: lint and format
+lint: .venv/installed  ## ruff, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 clean:  ## remove runs, caches and trained models; .venv stays
 	rm -rf runs cache .pytest_cache .ruff_cache

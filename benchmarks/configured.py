@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from svdx.frontend import FrontEnd
+from svdx.audio.logmel import FrontEnd
 
 
 def frontend() -> FrontEnd:

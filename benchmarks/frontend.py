@@ -11,10 +11,10 @@ import soundfile
 import torch
 
 from benchmarks.row import Row, in_turn, milliseconds, one_core
-from svdx.audio import decode
+from svdx.audio.logmel import FrontEnd
+from svdx.audio.reading import decode
 from svdx.corpora.track import Track
-from svdx.data.melstore import MelStore
-from svdx.frontend import FrontEnd
+from svdx.data.cache import MelStore
 
 SECONDS, FILES, RATE = 120, 8, 44100
 FORMATS = {"ogg": dict(format="OGG", subtype="VORBIS"), "mp3": dict(format="MP3"), "wav": dict(format="WAV")}

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.row import Row, arithmetic_rate, milliseconds
 from svdx.data.batches import Batches
 from svdx.models import SVDNet, UpConv
-from svdx.models.inverter import Inverter
+from svdx.training.inverter import Inverter
 
 BATCH, UPDATES, LIVE = 32, 60, 12
 COUNTED = 3 * 0.0024e9 * BATCH  # operations of a forward pass an excerpt, twice as many backwards

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from benchmarks.row import Row
+from svdx.audio.logmel import FrontEnd
 from svdx.corpora.track import Track
 from svdx.data.batches import Batches
+from svdx.data.cache import MelStore
 from svdx.data.excerpts import Excerpts, every
-from svdx.data.melstore import MelStore
-from svdx.frontend import FrontEnd
 
 FRAMES = 70 * 180  # of a track of three minutes
 MOST = 200  # MiB that 19 more hours may take

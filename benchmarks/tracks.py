@@ -15,23 +15,23 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-import svdx.document.track
-import svdx.listener
-from svdx.audio import Sound
-from svdx.corpora.beside import track_at
-from svdx.document import document_track
-from svdx.frontend import FrontEnd
-from svdx.listener import load
+import svdx.explain.listener
+import svdx.report.track
+from svdx.audio.logmel import FrontEnd
+from svdx.audio.reading import Sound
+from svdx.corpora.loose_files import track_at
+from svdx.explain.listener import load
+from svdx.report.track import document_track
 
 STAGES = {  # kind of work → what does it
-    "decode, resample": [(svdx.document.track, "read"), (Sound, "mono")],
+    "decode, resample": [(svdx.report.track, "read"), (Sound, "mono")],
     "log-mel": [(FrontEnd, "of_track")],
-    "networks": [(svdx.listener, name) for name in ("explain_track", "at", "probabilities")],
-    "sound from the mask": [(svdx.listener, "masked_sound")],
-    "page": [(svdx.document.track, "explanation_page")],
-    "figure": [(svdx.document.track, "track_figure"), (Figure, "savefig")],
+    "networks": [(svdx.explain.listener, name) for name in ("explain_track", "at", "probabilities")],
+    "sound from the mask": [(svdx.explain.listener, "masked_sound")],
+    "page": [(svdx.report.track, "explanation_page")],
+    "figure": [(svdx.report.track, "track_figure"), (Figure, "savefig")],
     "arrays": [(np, "savez_compressed")],
-    "WAV files": [(svdx.document.track, "write_sounds")],
+    "WAV files": [(svdx.report.track, "write_sounds")],
 }
 THRESHOLDS = [k / 10 for k in range(12)]  # as in conf/base.yaml
 
@@ -78,7 +78,7 @@ def main() -> None:
             document_track(listener, track, None, THRESHOLDS, Path(directory))
             clock.turn()
             sizes = {path.name: path.stat().st_size for path in Path(directory).iterdir()}
-        sound = svdx.document.track.read(track.audio)
+        sound = svdx.report.track.read(track.audio)
         minutes, total = sound.samples.shape[1] / sound.rate / 60, sum(clock.seconds.values())
         print(f"\n{Path(file).name}: {minutes:.2f} min, {sound.rate} Hz, {len(sound.samples)} channels: {total:.1f} s")
         for stage, seconds in clock.seconds.most_common():

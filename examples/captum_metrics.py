@@ -18,8 +18,8 @@ from torch import Tensor
 
 from svdx.explain import Explainer
 from svdx.explain.as_attribution import AsAttribution
-from svdx.explain.controls import Loudest, RandomBins
-from svdx.listener import load
+from svdx.explain.listener import load
+from svdx.explain.methods.controls import Loudest, RandomBins
 
 SAMPLES = 20  # perturbations of an excerpt
 

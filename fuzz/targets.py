@@ -8,15 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from fuzz.seeds import BANDS, FRAMES, RATE
-from svdx.audio import decode, promised_length
-from svdx.checkpoints import Checkpoints, newest_sound
+from svdx.audio.reading import decode, promised_length
 from svdx.corpora import Jamendo
-from svdx.corpora.files import by_stem, find_audio, read_lines, refuse_repeats
+from svdx.corpora.file_lists import by_stem, find_audio, read_lines, refuse_repeats
 from svdx.corpora.labels import read_change_points, read_lab
 from svdx.corpora.stems import vocal_segments
 from svdx.errors import SvdxError
 from svdx.models import SVDNet, load_classifier, load_inverter
 from svdx.models.standardisation import load_standardisation
+from svdx.training.checkpoints import Checkpoints, newest_sound
 
 
 def _either(ask: Callable[[], object]) -> None:

@@ -8,15 +8,15 @@ import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
-from command_line import CORPUS, FEW, KEY, Shell, epochs, metrics
 from omegaconf import OmegaConf
 
+from svdx.audio.logmel import FrontEnd
 from svdx.corpora import Folder
-from svdx.data.melstore import MelStore
-from svdx.frontend import FrontEnd
+from svdx.data.cache import MelStore
 from svdx.models import SVDNet, UpConv
-from svdx.models.inverter import Inverter
 from svdx.models.weights import save
+from svdx.training.inverter import Inverter
+from tests.support.command_line import CORPUS, FEW, KEY, Shell, epochs, metrics
 
 REPOSITORY = Path(__file__).parent.parent
 RATE = 22050

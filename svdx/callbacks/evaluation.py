@@ -11,14 +11,14 @@ from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from svdx.audio import decode
+from svdx.audio.logmel import FrontEnd
+from svdx.audio.masking import masked_sound
+from svdx.audio.reading import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
 from svdx.evaluation.curve import asked_area, is_nan
 from svdx.explain.explainer import Explainer
 from svdx.explain.thresholds import Area, Choice, position
-from svdx.frontend import FrontEnd
-from svdx.sound import masked_sound
-from svdx.wavfiles import write_wav
+from svdx.report.wav import write_wav
 
 
 def shown_threshold(thresholds: Sequence[float] | Sequence[Choice]) -> float | Choice:

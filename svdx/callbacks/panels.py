@@ -11,11 +11,11 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from torch.utils.data import Dataset
 from wandb.plot import CustomChart
 
+from svdx.audio.logmel import FrontEnd
 from svdx.evaluation.curve import explained, group, is_nan
 from svdx.explain.explainer import Explanation
-from svdx.explain.inversion import FeatureInversion
-from svdx.frontend import FrontEnd
-from svdx.plots import LOSS, WORDS, axes_of, explanation_figure
+from svdx.explain.methods.inversion import FeatureInversion
+from svdx.report.figures import LOSS, WORDS, axes_of, explanation_figure
 
 SHOWN = FeatureInversion.default_threshold  # of the pictures and sounds, the paper's choice
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
+from svdx.data.seeds import derived_seed
 from svdx.errors import TerminatedError
-from svdx.seeds import derived_seed
 
 
 class StepSeed(pl.Callback):

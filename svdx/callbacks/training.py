@@ -10,15 +10,15 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from svdx.audio.logmel import FrontEnd
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, wandb_only
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.evaluator import Curve
-from svdx.evaluation.hearing import Hearing, hear_nothing
 from svdx.evaluation.metrics import ExplanationLoss
+from svdx.evaluation.predictions import Hearing, hear_nothing
 from svdx.explain.explainer import Explanation
-from svdx.explain.inversion import FeatureInversion
-from svdx.frontend import FrontEnd
-from svdx.plots import AREA, LOSS, curve_figure
+from svdx.explain.methods.inversion import FeatureInversion
+from svdx.report.figures import AREA, LOSS, curve_figure
 
 log = logging.getLogger(__name__)
 

@@ -5,20 +5,20 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from svdx.app.cli import command
+from svdx.app.multirun import overrides
+from svdx.app.pipeline import Pipeline
+from svdx.app.points import curve_points
+from svdx.app.provenance import write_summary
+from svdx.app.run_directory import appearing, is_there, occupied
+from svdx.app.settings import build
+from svdx.app.sweep import gather
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
-from svdx.cli import command
-from svdx.comparing import compare
-from svdx.detecting import detection
+from svdx.commands.compare import compare
+from svdx.commands.detection import detection
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
-from svdx.multirun import overrides
-from svdx.pipeline import Pipeline
-from svdx.plots import curve_figure
-from svdx.points import curve_points
-from svdx.provenance import write_summary
-from svdx.results import appearing, is_there, occupied
-from svdx.settings import build
-from svdx.sweep import gather
+from svdx.report.figures import curve_figure
 
 log = logging.getLogger(__name__)
 

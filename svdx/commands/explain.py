@@ -6,22 +6,23 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from svdx.audio import promised_length
-from svdx.cli import command
-from svdx.corpora.beside import audio_files, is_several, track_at
+from svdx.app.cli import command
+from svdx.app.pipeline import Pipeline
+from svdx.app.points import page_points
+from svdx.app.provenance import write_summary
+from svdx.app.run_directory import appearing, is_there, occupied
+from svdx.app.settings import build
+from svdx.audio.logmel import FrontEnd
+from svdx.audio.reading import promised_length
+from svdx.batch.collection import Each, document_collection
+from svdx.batch.request import Request
 from svdx.corpora.corpus import Corpus
+from svdx.corpora.loose_files import audio_files, is_several, track_at
 from svdx.corpora.track import Track
-from svdx.document import Each, Request, document_collection
-from svdx.document.unit import document_unit
 from svdx.errors import ConfigError, CorpusError
+from svdx.explain.listener import Listener, cut_excerpt, hop_frames, last_start
 from svdx.explain.maximisation import check_unit, extremes
-from svdx.frontend import FrontEnd
-from svdx.listener import Listener, cut_excerpt, hop_frames, last_start
-from svdx.pipeline import Pipeline
-from svdx.points import page_points
-from svdx.provenance import write_summary
-from svdx.results import appearing, is_there, occupied
-from svdx.settings import build
+from svdx.report.unit import document_unit
 
 AMONG_MANY = ("audio",)  # which tracks: what is asked of one is the same
 

@@ -4,11 +4,11 @@ import logging
 
 from omegaconf import DictConfig
 
-from svdx.cli import command
-from svdx.multirun import in_multirun
-from svdx.pipeline import Pipeline
-from svdx.provenance import expect_run, write_config
-from svdx.results import begin_training, is_trained, occupied
+from svdx.app.cli import command
+from svdx.app.multirun import in_multirun
+from svdx.app.pipeline import Pipeline
+from svdx.app.provenance import expect_run, write_config
+from svdx.app.run_directory import begin_training, is_trained, occupied
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, raw
 from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
-from svdx.evaluation.hearing import Hearing
+from svdx.evaluation.predictions import Hearing
 from svdx.explain.explainer import Explainer
 
 SHOWN = 6  # excerpts on the sheet

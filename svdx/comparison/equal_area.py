@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from svdx.errors import ConfigError
-from svdx.evaluation.hearing import Hearing, hear_nothing
+from svdx.evaluation.predictions import Hearing, hear_nothing
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import FILLS
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from svdx.audio import decode
+from svdx.audio.logmel import FrontEnd
+from svdx.audio.reading import decode
 from svdx.errors import AudioError
-from svdx.frontend import FrontEnd
 
 log = logging.getLogger(__name__)
 

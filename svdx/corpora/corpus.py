@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import ClassVar
 
-from svdx.corpora.digest import digest
+from svdx.corpora.checksums import digest
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
 

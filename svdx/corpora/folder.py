@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from svdx.corpora.corpus import SPLITS, Corpus
-from svdx.corpora.files import by_stem, entries_of, find_audio, is_audio, read_lines, refuse_repeats, stem
+from svdx.corpora.file_lists import by_stem, entries_of, find_audio, is_audio, read_lines, refuse_repeats, stem
 from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
@@ -16,7 +16,7 @@ class Folder(Corpus):
     """Music laid out by hand.
 
     ```
-    audio/      one file a track, in any format of `svdx.corpora.files.AUDIO`: `My Song.ogg`
+    audio/      one file a track, in any format of `svdx.corpora.file_lists.AUDIO`: `My Song.ogg`
     labels/     `My Song.lab`: on each line `start end sing` or `start end nosing`, in seconds
     filelists/  `train`, `valid`, `test`: one file name of audio/ a line
     vocals/     optional: the voice alone at the gain it has in the mix, `My Song.wav`

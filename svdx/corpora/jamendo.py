@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from svdx.corpora.archive import unpack
 from svdx.corpora.corpus import Corpus
-from svdx.corpora.files import Line, by_stem, files_below, find_audio, is_audio, read_lines, refuse_repeats, stem
+from svdx.corpora.file_lists import Line, by_stem, files_below, find_audio, is_audio, read_lines, refuse_repeats, stem
 from svdx.corpora.folder import Folder
 from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
+from svdx.files.archives import unpack
 
 SIZES = {"train": 61, "valid": 16, "test": 16}
 SPLIT_NAMES = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}

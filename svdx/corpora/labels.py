@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from svdx.corpora.files import Line, read_lines, shown
+from svdx.corpora.file_lists import Line, read_lines, shown
 from svdx.corpora.track import Segment, Track
 from svdx.errors import CorpusError
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from svdx.audio.probe import opened
 from svdx.corpora.corpus import Corpus
-from svdx.corpora.files import files_below, is_audio
+from svdx.corpora.file_lists import files_below, is_audio
 from svdx.corpora.labels import read_change_points
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, CorpusError
-from svdx.soundfiles import opened
 
 PIECE = re.compile(r"RM-P(\d{3})(?!\d)", re.IGNORECASE)
 NUMBER = re.compile(r"(?<!\d)\d{3}(?!\d)")

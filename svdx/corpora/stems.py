@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from svdx.audio.levels import expect_full_scale
+from svdx.audio.probe import opened
 from svdx.corpora.corpus import Corpus
-from svdx.corpora.files import by_stem, entries_of, is_audio, is_stem_file, stem
+from svdx.corpora.file_lists import by_stem, entries_of, is_audio, is_stem_file, stem
 from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
-from svdx.levels import expect_full_scale
-from svdx.soundfiles import opened
 
 VOICE = 4  # which of the sounds in a `.stem.mp4` the voice is, from 0
 WINDOW = 0.05  # seconds, not overlapping

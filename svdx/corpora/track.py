@@ -20,7 +20,7 @@ class Track:
     """One piece of music of a corpus.
 
     name: unique within the corpus, without extension
-    audio: the mix, in any format of `svdx.corpora.files.AUDIO`
+    audio: the mix, in any format of `svdx.corpora.file_lists.AUDIO`
     segments: by ascending start, without overlap; seconds that no segment covers are non-vocal
     vocals: the voice alone at the gain it has in the mix, or None where it is not known
     voice_number: which of the sounds in that file it is, from 0; None where there is one

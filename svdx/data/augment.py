@@ -13,8 +13,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from svdx.audio.logmel import FrontEnd
 from svdx.errors import ConfigError
-from svdx.frontend import FrontEnd
 
 LOWEST_CENTRE = 150.0  # Hz, of the random filter
 SHIFT_STEP = 0.005

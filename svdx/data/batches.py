@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from svdx.data.seeds import derived_seed
 from svdx.errors import ConfigError
-from svdx.seeds import derived_seed
 
 
 class Batches(Sampler[Tensor]):

@@ -11,15 +11,15 @@ from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from svdx.audio.logmel import FrontEnd
 from svdx.corpora.corpus import SPLITS, Corpus
 from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.batches import Batches
+from svdx.data.cache import MelStore, statistics
 from svdx.data.excerpts import Excerpts, Index, every, sample
-from svdx.data.melstore import MelStore, statistics
 from svdx.data.resident import Resident
 from svdx.errors import ConfigError, CorpusError
-from svdx.frontend import FrontEnd
 
 
 class ExcerptsData(pl.LightningDataModule):
@@ -106,7 +106,7 @@ class ExcerptsData(pl.LightningDataModule):
         return excerpts
 
     def standardisation(self) -> tuple[Tensor, Tensor]:
-        """Those of the training tracks, see `svdx.data.melstore.statistics`."""
+        """Those of the training tracks, see `svdx.data.cache.statistics`."""
         return statistics(self.store.logmel(track) for track in self.train_tracks)
 
     def cache_features(self, features_at: Callable[[Tensor, Tensor], Tensor], device: torch.device) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from svdx.corpora.track import Segment, Track
-from svdx.data.melstore import MelStore, Rows
+from svdx.data.cache import MelStore, Rows
 from svdx.errors import ConfigError
 
 RELEASED_START = (5, 20)  # seconds: where in a track the released program may begin

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from svdx.errors import ConfigError
-from svdx.explain.controls import CONTROLS
-from svdx.whole import whole
+from svdx.explain.methods.controls import CONTROLS
+from svdx.files.atomic import whole
 
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
 ASKED = "asked_area_percent"  # column of a curve over areas: how many of the bins were to be salient

@@ -13,11 +13,11 @@ from torchmetrics.classification import BinaryAccuracy
 from svdx.errors import ScoreError
 from svdx.evaluation.agreement import Agreement
 from svdx.evaluation.curve import ASKED
-from svdx.evaluation.hearing import Hearing, hear_nothing, own_nothing
 from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea
+from svdx.evaluation.predictions import Hearing, hear_nothing, own_nothing
 from svdx.explain.explainer import Explainer
-from svdx.explain.inversion import FeatureInversion
 from svdx.explain.masks import check_threshold, largest_mask, relative_area, same_area
+from svdx.explain.methods.inversion import FeatureInversion
 from svdx.explain.thresholds import Area, Choice
 
 STEPS = 20  # of the deletion and insertion curves

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from svdx.errors import ConfigError
 from svdx.explain.evidence import log_odds, recording
-from svdx.explain.variation import variation as roughness
+from svdx.explain.methods.variation import variation as roughness
 from svdx.models.layers import FC8, MAPS, VECTORS, part_of
 
 LAST = "fc9"  # the log-odds of singing

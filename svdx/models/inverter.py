@@ -1,140 +1,40 @@
-"""Training of the inverter G against a frozen classifier (the paper's section III-A)."""
+"""What the inverters of all layers have in common: whose features they take, and what of them is penalised."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any
-
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from svdx.models.inverternet import InverterNet
-from svdx.models.layers import VECTORS, features_of
-from svdx.models.weights import check_resumed, describe, fingerprint
-
-CLASSIFIER = "classifier."
+EPSILON = 1e-4  # Lasagne's default for batch normalisation
 
 
-class HalveWhenRepeated(ReduceLROnPlateau):
-    """The released program's schedule: halve when the cost, truncated to two decimals, equals the last epoch's."""
+class InverterNet(nn.Module):
+    """A network from the features of a classifier's layer to a standardised log-mel picture [B, frames, bands].
 
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        super().__init__(optimizer, factor=0.5)
-        self.previous: int | None = None
-
-    def step(self, metrics: float, epoch: int | None = None) -> None:
-        """metrics: the epoch's training cost, L2 penalty included."""
-        self.last_epoch += 1
-        truncated = math.trunc(float(metrics) * 100)
-        if truncated == self.previous:
-            self._reduce_lr(self.last_epoch)
-        self.previous = truncated
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-
-class Inverter(pl.LightningModule):
-    """Trains G on batches {"logmel": [B, 115, 80]} or, with features known, {"logmel", "features": [B, 64]}.
-
-    The features are those of the network's layer. Maps are computed in each step: conv1's are 60 times as large as the
-    excerpt.
-
-    The cost is the mean squared error over all elements of the standardised excerpt plus l2 · Σ w² over the weights
-    and batch-norm scales. The classifier is frozen, without gradient and in eval mode whatever mode the rest is in,
-    and is not part of the checkpoint.
-
-    optimizer: parameters → optimizer; scheduler: optimizer → plateau scheduler, stepped with the epoch's cost
+    layer: see `svdx.models.layers`; width: channels; n_features: numbers that it takes for an excerpt
+    inverts: fingerprint of the classifier whose features it was trained on; empty where unknown.
     """
 
-    strict_loading = False  # checkpoints hold no classifier
-
-    def __init__(
-        self,
-        network: InverterNet,
-        classifier: nn.Module,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        scheduler: Callable[..., ReduceLROnPlateau],
-        l2: float,
-    ) -> None:
+    def __init__(self, layer: str, n_features: int, width: int, frames: int, bands: int) -> None:
         super().__init__()
-        self.network, self.classifier = network, classifier.requires_grad_(False)
-        self.optimizer, self.scheduler, self.l2 = optimizer, scheduler, l2
-        network.inverts = fingerprint(classifier)
-        self.total = torch.zeros(3)  # of an epoch's errors and costs, and the number of updates
-        self.train()
+        self.layer, self.n_features, self.width = layer, n_features, width
+        self.frames, self.bands, self.inverts = frames, bands, ""
 
-    def train(self, mode: bool = True) -> Inverter:
-        super().train(mode)
-        self.classifier.eval()
-        return self
+    def initialise(self) -> None:
+        """He-normal weights, as Lasagne's; only the last linear layer has a bias, 0."""
+        for layer in self.linear_layers():
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")  # Lasagne's HeNormal has gain 1
+        nn.init.zeros_(self.linear_layers()[-1].bias)
 
-    def configure_optimizers(self) -> dict:
-        optimizer = self.optimizer(self.network.parameters())
-        scheduler = {"scheduler": self.scheduler(optimizer), "monitor": "train/cost"}
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+    def linear_layers(self) -> list[nn.Module]:
+        """Dense layers, up-convolutions and convolutions, from input to output."""
+        return [layer for layer in self.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
 
-    def lr_scheduler_step(self, scheduler: ReduceLROnPlateau, metric: float | None) -> None:
-        """Nothing: Lightning's turn comes after the checkpoint is written, which would lose this epoch's step."""
+    def norm_layers(self) -> list[nn.Module]:
+        """The batch norms, one to each linear layer but the last."""
+        return [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
 
-    def on_train_epoch_end(self) -> None:
-        if not self.trainer.is_last_batch:  # the training ends inside an epoch
-            self._log_means()
-        cost = self.trainer.strategy.reduce(self.total[1] / self.total[2], reduce_op="mean")
-        self.lr_schedulers().step(float(cost))
-
-    @torch.no_grad()
-    def features(self, logmel: Tensor) -> Tensor:
-        """log-mel [B, 115, 80] → the classifier's features, [B, 64] of FC8."""
-        return features_of(self.classifier, self.network.layer, self.classifier.standardise(logmel))
-
-    @torch.no_grad()
-    def features_at(self, track: Tensor, starts: Tensor) -> Tensor:
-        """log-mel of a track [T, bands], first frames of excerpts [N] → the classifier's features, [N, 64] of FC8."""
-        if hasattr(self.classifier, "features_at"):
-            return self.classifier.features_at(self.classifier.standardise(track), starts, self.network.layer)
-        excerpts = track.unfold(0, self.network.frames, 1).mT
-        return torch.cat([self.features(excerpts[some]) for some in starts.split(64)])
-
-    def on_fit_start(self) -> None:
-        if self.network.layer in VECTORS:
-            self.trainer.datamodule.cache_features(self.features_at, self.device)
-
-    def _error(self, batch: dict[str, Tensor]) -> Tensor:
-        features = batch["features"] if "features" in batch else self.features(batch["logmel"])
-        return mse_loss(self.network(features), self.classifier.standardise(batch["logmel"]))
-
-    def on_train_start(self) -> None:
-        self.total = self.total.to(self.device)
-
-    def on_train_epoch_start(self) -> None:
-        self.total.zero_()
-
-    def training_step(self, batch: dict[str, Tensor]) -> Tensor:
-        error = self._error(batch)
-        cost = error + self.l2 * self.network.l2()
-        self.total += torch.stack([error.detach(), cost.detach(), torch.ones_like(error)])
-        if self.trainer.is_last_batch:  # once an epoch, since logging takes a tenth of a step
-            self._log_means()
-        return cost
-
-    def _log_means(self) -> None:
-        mse, cost, steps = self.total
-        scores = {"train/mse": mse / steps, "train/cost": cost / steps}
-        self.log_dict(scores, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=1)
-
-    def validation_step(self, batch: dict[str, Tensor]) -> None:
-        self.log("valid/mse", self._error(batch), prog_bar=True, sync_dist=True, batch_size=len(batch["logmel"]))
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        state = super().state_dict(*args, **kwargs)
-        return {name: value for name, value in state.items() if not name.startswith(CLASSIFIER)}
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        check_resumed(self.network, checkpoint)
-        self.total = checkpoint["total"]
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        checkpoint |= {"svdx": describe(self.network), "total": self.total}
+    def l2(self) -> Tensor:
+        """Σ w² over the weights and the batch-norm scales γ, not over biases and β: the penalty of the original."""
+        penalised = [layer.weight.flatten() for layer in self.linear_layers() + self.norm_layers()]
+        return torch.cat(penalised).square().sum()

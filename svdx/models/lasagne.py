@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.containers import UNREADABLE, read_arrays
 from svdx.errors import WeightsError
-from svdx.models.inverternet import EPSILON
+from svdx.files.containers import UNREADABLE, read_arrays
+from svdx.models.inverter import EPSILON
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 

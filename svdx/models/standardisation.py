@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svdx.containers import UNREADABLE, read_arrays
 from svdx.errors import WeightsError, expect_file
+from svdx.files.containers import UNREADABLE, read_arrays
 
 LARGEST_TABLE = 2**20  # characters of a standardisation
 

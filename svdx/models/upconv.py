@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from svdx.errors import ConfigError
 from svdx.models.batchnorm import BatchNorm1d, BatchNorm2d
 from svdx.models.convolution import Conv2d, UpConv2d
-from svdx.models.inverternet import EPSILON, InverterNet
+from svdx.models.inverter import EPSILON, InverterNet
 from svdx.models.layers import FC8, VECTORS
 
 SEED_SHAPE = (16, 4, 4)  # what the second dense layer is reshaped to

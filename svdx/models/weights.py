@@ -17,16 +17,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from svdx.containers import UNREADABLE, read_checkpoint
 from svdx.errors import ConfigError, WeightsError, expect_file
+from svdx.files.atomic import whole
+from svdx.files.containers import UNREADABLE, read_checkpoint
 from svdx.models import lasagne
-from svdx.models.inverternet import InverterNet
+from svdx.models.inverter import InverterNet
 from svdx.models.layers import FC8
-from svdx.models.mapinverter import MapInverter
+from svdx.models.map_inverter import MapInverter
 from svdx.models.standardisation import load_standardisation
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
-from svdx.whole import whole
 
 log = logging.getLogger(__name__)
 

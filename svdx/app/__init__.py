@@ -1,0 +1,1 @@
+"""What every command needs: pipeline, checks of the configuration, run directory, loggers, sweeps, shell."""

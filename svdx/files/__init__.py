@@ -1,0 +1,1 @@
+"""Atomic writes, inter-process locks, checksums and safe archives."""

@@ -1,0 +1,80 @@
+"""The inverter of a layer that has a place for everything: convolutions, enlarged to where the layer heard."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from svdx.errors import ConfigError
+from svdx.models.batchnorm import BatchNorm2d
+from svdx.models.convolution import Conv2d
+from svdx.models.inverter import EPSILON, InverterNet
+from svdx.models.layers import MAPS, Maps
+
+STEP = 3  # of SVDNet's poolings
+
+
+class MapInverter(InverterNet):
+    """Inverter network of conv1 … mp6: a 3×3 convolution, for each pooling to be undone an enlargement by 3 and a 3×3
+    convolution, and a 3×3 convolution to one map.
+
+    Each but the last is followed by batch norm and ELU. The last has a bias and nothing behind it: `UpConv`'s ELU there
+    forbids less than -1, one standard deviation below the mean. An enlargement lets each element of a map paint its own
+    3×3 elements (a 1×1 convolution, interleaved), so that what a layer heard at a place is painted at that place.
+
+    layer: whose features; width: channels at the excerpt's own resolution, twice as many before each enlargement.
+
+    Shape:
+        features [B, channels, frames', bands'] of the layer → picture, standardised log-mel [B, frames, bands]
+
+    >>> import torch
+    >>> MapInverter("mp6")(torch.zeros(2, 64, 11, 7)).shape
+    torch.Size([2, 115, 80])
+    """
+
+    def __init__(
+        self,
+        layer: Literal["conv1", "conv2", "mp3", "conv4", "conv5", "mp6"],
+        width: int = 16,
+        frames: int = 115,
+        bands: int = 80,
+    ) -> None:
+        maps = MAPS[layer]
+        super().__init__(layer, maps.channels * maps.size(frames) * maps.size(bands), width, frames, bands)
+        if width < 1:
+            raise ConfigError(f"inverter.width={width}: expected at least 1")
+        (top, bottom, self.top), (left, right, self.left) = (_margins(maps, bins) for bins in (frames, bands))
+        self.margins = (left, right, top, bottom)
+        poolings = {1: 0, STEP: 1, STEP**2: 2}[maps.stride]
+        n = width * 2**poolings
+        blocks = [*_normalised(n, _convolution(maps.channels, n))]
+        for _ in range(poolings):
+            n //= 2
+            blocks += _normalised(n, Conv2d(2 * n, STEP**2 * n, 1, bias=False), nn.PixelShuffle(STEP))
+            blocks += _normalised(n, _convolution(n, n))
+        self.picture = nn.Sequential(*blocks, Conv2d(n, 1, 3, padding=1))
+        self.initialise()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """features [B, channels, frames', bands'] → picture [B, frames, bands]."""
+        painted = self.picture(F.pad(features, self.margins))[:, 0]
+        return painted[:, self.top : self.top + self.frames, self.left : self.left + self.bands]
+
+
+def _margins(maps: Maps, bins: int) -> tuple[int, int, int]:
+    """Elements to add before and after a map so that it reaches over all bins, and bins that it then has too many in
+    front."""
+    before = -(-maps.first // maps.stride)
+    surplus = before * maps.stride - maps.first
+    needed = -(-(bins + surplus) // maps.stride)
+    return before, needed - before - maps.size(bins), surplus
+
+
+def _convolution(n_in: int, n_out: int) -> Conv2d:
+    return Conv2d(n_in, n_out, 3, padding=1, bias=False)
+
+
+def _normalised(channels: int, *linear: nn.Module) -> tuple[nn.Module, ...]:
+    return *linear, BatchNorm2d(channels, EPSILON), nn.ELU()

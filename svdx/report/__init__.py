@@ -1,0 +1,1 @@
+"""Results as files: figures, HTML pages, sounds and arrays."""

@@ -1,0 +1,208 @@
+"""Results as matplotlib figures, after the paper's figures 3 and 5. Nothing here saves or shows a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from svdx.audio.logmel import FrontEnd
+from svdx.errors import printable
+from svdx.evaluation.curve import explained, group, is_over_areas
+from svdx.evaluation.published import NAMES, published
+from svdx.explain.explainer import Explanation
+from svdx.explain.maximisation import Extreme
+from svdx.explain.tracks import TrackExplanation
+
+LOSS, BALANCED, AREA = "explanation_loss_percent", "balanced_loss_percent", "relative_area_percent"
+WORDS = {"threshold": "threshold", AREA: "relative area (%)"}  # of axes
+TITLES = {"threshold": "threshold of the region: its least salience", AREA: "size of the region"}
+LIMITS = {"threshold": (-0.03, 1.13), AREA: (-3, 103)}
+AREA_TICKS = (0, 1, 2, 5, 10, 20, 50, 100)  # per cent
+PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey
+FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
+
+
+def explanation_figure(
+    explanation: Explanation, frontend: FrontEnd, number: int = 0, title: str = "", score: str = "score"
+) -> Figure:
+    """The paper's Figure 3 for one excerpt of an explanation: input, inversion, mask, and what is left of the input.
+
+    Mel-scaled frequency in Hz over seconds. number: which of the B excerpts; score: see `Explainer.score`
+    """
+    excerpt, picture, mask, masked = (
+        getattr(explanation, name)[number].cpu().numpy() for name in ("excerpts", "salience", "mask", "masked")
+    )
+    before, after = (float(p[number]) for p in (explanation.probability, explanation.masked_probability))
+    limits = dict(zip(("vmin", "vmax"), np.percentile(excerpt, [1, 99]), strict=True))
+    panels = (
+        (f"(a) input, p(singing) = {before:.2f}", excerpt, {**limits, "cmap": "magma"}),
+        (f"(b) {score}, scaled to [0, 1]", picture, {"vmin": 0, "vmax": 1, "cmap": "magma"}),
+        (f"(c) mask, {100 * mask.mean():.0f} % kept", mask, {"vmin": 0, "vmax": 1, "cmap": "gray"}),
+        (f"(d) explanation, p(singing) = {after:.2f}", masked, {**limits, "cmap": "magma"}),
+    )
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure.suptitle(printable(title), parse_math=False)
+    for axes, (name, values, options) in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, panels, strict=True):
+        image = axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), **options)
+        axes.set_title(name, loc="left", fontsize="medium")
+        label = "standardised log-mel" if values is excerpt or values is masked else ""
+        figure.colorbar(image, ax=axes, pad=0.01, label=label)
+    for axes in figure.axes[:4]:
+        _label_axes(axes, frontend)
+    return figure
+
+
+def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str = "", score: str = "score") -> Figure:
+    """A whole track: probability of singing over time, input, merged scores, and what is left of the input.
+
+    Mel-scaled frequency in Hz over seconds. score: see `Explainer.score`
+    """
+    track, salience, masked = (getattr(explanation, name).cpu().numpy() for name in ("track", "salience", "masked"))
+    limits = dict(zip(("vmin", "vmax"), np.percentile(track, [1, 99]), strict=True))
+    panels = (
+        ("(b) input", track, limits),
+        (f"(c) {score}, scaled to [0, 1], merged over all excerpts", salience, {"vmin": 0, "vmax": 1}),
+        (f"(d) explanation, {100 * explanation.area:.0f} % kept", masked, limits),
+    )
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    figure.suptitle(printable(title), parse_math=False)
+    top, *below = figure.subplots(4, 1, sharex=True, height_ratios=(1, 2, 2, 2))
+    _draw_probability(top, explanation, frontend)
+    for axes, (name, values, options) in zip(below, panels, strict=True):
+        axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), cmap="magma", **options)
+        axes.set_title(name, loc="left", fontsize="medium")
+        _label_axes(axes, frontend, FREQUENCY_TICKS[::2])  # low panels
+    return figure
+
+
+def _draw_probability(axes: Axes, explanation: TrackExplanation, frontend: FrontEnd) -> None:
+    """At the excerpts' centres; dashed: singing is above."""
+    centres = (explanation.starts.numpy() + frontend.excerpt_frames / 2) / frontend.frame_rate
+    for name, probability in (("track", explanation.probability), ("explanation", explanation.masked_probability)):
+        axes.plot(centres, probability.cpu().numpy(), label=name)
+    axes.axhline(explanation.decision, color="0.5", ls="--")
+    axes.set(ylim=(-0.05, 1.05), ylabel="p(singing)")
+    axes.set_title(
+        "(a) probability of singing in each excerpt; dashed: the decision threshold", loc="left", fontsize="medium"
+    )
+    axes.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
+
+
+def unit_figure(unit: str, found: dict[str, Extreme], frontend: FrontEnd) -> Figure:
+    """What moves a unit most: each extreme as a picture, mel-scaled frequency in Hz over seconds, and on its right the
+    unit's activation over the steps that led there."""
+    figure = Figure(figsize=(11, 1 + 3.2 * len(found)), layout="constrained")
+    figure.suptitle(f"{unit}: log-odds of singing" if unit == "fc9" else f"{unit}: activation")
+    rows = figure.subplots(len(found), 2, width_ratios=(3, 2), squeeze=False)
+    for (left, right), (name, extreme) in zip(rows, found.items(), strict=True):
+        values = extreme.excerpt.cpu().numpy()
+        limit = np.abs(values).max()
+        colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        image = left.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), **colours)
+        left.set_title(f"{name}: {extreme.activation:.2f}", loc="left", fontsize="medium")
+        figure.colorbar(image, ax=left, pad=0.01, label="deviations from the training mean")
+        _label_axes(left, frontend)
+        right.plot(extreme.trace.cpu().numpy())
+        right.set_ylabel("activation")
+        right.grid(alpha=0.3)
+    right.set_xlabel("step")
+    return figure
+
+
+def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float, float]:
+    return 0, len(values) / frontend.frame_rate, -0.5, values.shape[1] - 0.5
+
+
+def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCY_TICKS) -> None:
+    centres = frontend.band_frequencies().numpy()
+    axes.set_yticks(np.interp(frequencies, centres, np.arange(len(centres))), frequencies)
+    axes.label_outer()
+    if axes.get_subplotspec().is_first_col():
+        axes.set_ylabel("frequency (Hz)")
+    if axes.get_subplotspec().is_last_row():
+        axes.set_xlabel("time (s)")
+
+
+def curve_figure(rows: Sequence[dict]) -> Figure:
+    """The paper's Figure 5: explanation loss and relative area over the threshold, from the rows of one curve.csv. Of a
+    curve over areas, loss and threshold over the area.
+
+    One curve is drawn with its interval, its classes, its controls and what the authors published for the same corpus
+    and masking; of several (a gathered sweep) each is a line.
+    """
+    curves = group(rows)
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    across, beside = axes_of(rows)
+    left.set(ylabel="explanation loss (%)", ylim=(-3, 103), title="labels flipped when only the region is kept")
+    right.set(ylabel=WORDS[beside], ylim=LIMITS[beside], title=TITLES[beside])
+    main = explained(curves)
+    if len(main) == 1:
+        _draw_one(left, right, curves, across, beside)
+    else:
+        _draw_several(left, right, main, across, beside)
+    for axes in (left, right):
+        axes.set(xlabel=WORDS[across])
+        if across == AREA:
+            axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # 0 has a place
+            axes.set(xticks=AREA_TICKS, xticklabels=map(str, AREA_TICKS), xlim=(-0.05, 110))
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize="x-small")
+    figure.suptitle(_what_is_shown(main, rows))
+    return figure
+
+
+def axes_of(rows: Sequence[dict]) -> tuple[str, str]:
+    """Over which column the rows of one curve.csv are drawn, and which one is shown beside the loss."""
+    return (AREA, "threshold") if is_over_areas(rows) else ("threshold", AREA)
+
+
+def _what_is_shown(curves: dict[str, list[dict]], rows: Sequence[dict]) -> str:
+    main = next(iter(curves.values()))[0]
+    shared = [key for key in ("data", "split", "keep", "fill", "n") if len({row[key] for row in rows}) == 1]
+    words = {
+        "data": "on {data}",
+        "split": "{split} split",
+        "keep": "keep={keep}",
+        "fill": "fill={fill}",
+        "n": "n = {n}",
+    }
+    explainers = dict.fromkeys(row["explainer"] for points in curves.values() for row in points)
+    return ", ".join([*explainers, *(words[key].format(**main) for key in shared)])
+
+
+def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
+    (main,) = explained(curves).values()
+    place, low, high = (column(main, name) for name in (across, "ci_low", "ci_high"))
+    (line,) = left.plot(place, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
+    if not np.isnan(low).all():
+        left.fill_between(place, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
+    for name, style in (("vocal", "--"), ("nonvocal", ":")):
+        with np.errstate(invalid="ignore"):
+            per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")
+        label = f"predicted {name.replace('non', 'non-')} (n = {main[0][f'n_{name}']})"
+        left.plot(place, per_class, style, color=line.get_color(), label=label)
+    left.plot(place, column(main, BALANCED), "-", lw=1, color="black", label="balanced: mean of the two")
+    right.plot(place, column(main, beside), "o-", label=main[0]["explainer"])
+    for points in curves.values():
+        if points is not main:
+            label = f"{points[0]['explainer'].replace('_', ' ')}, same area"
+            left.plot(column(points, across), column(points, LOSS), ".-", lw=1, label=label)
+    for name, points in published(*(main[0][key] for key in ("data", "keep", "fill"))).items():
+        for axes, what in ((left, LOSS), (right, beside)):
+            axes.plot(column(points, across), column(points, what), "x--", lw=1, color=PUBLISHED[name], label=name)
+
+
+def _draw_several(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
+    for name, points in curves.items():
+        for axes, what in ((left, LOSS), (right, beside)):
+            axes.plot(column(points, across), column(points, what), "o-", ms=3, label=name)
+
+
+def column(points: Sequence[dict], name: str) -> np.ndarray:
+    """One column of a curve's rows, [T] float."""
+    return np.array([point[name] for point in points], dtype=float)

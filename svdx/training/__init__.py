@@ -1,0 +1,1 @@
+"""The LightningModules that train the classifier and the inverter."""

@@ -1,0 +1,300 @@
+"""A run's directory: whole results or none; a second run uses them, refuses, or replaces them where told to."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from svdx.app.provenance import write_config, write_summary
+from svdx.app.run_directory import appearing, begin_training, is_there, is_trained, occupied
+from svdx.errors import ConfigError
+from tests.support.at_once import TRIALS, in_processes, killed_while
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
+def config(**more):
+    return OmegaConf.create({"seed": 0, "overwrite": False, "resume": False, "audio": "a.wav", **more})
+
+
+def finish(directory, cfg, **facts):
+    """A finished result of two files."""
+    with appearing(directory) as place:
+        (place / "curve.csv").write_text("curve")
+        (place / "explanations").mkdir()
+        (place / "explanations" / "one.png").write_text("picture")
+        write_summary(place, cfg, facts)
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir() if path.name != ".hydra")
+
+
+WHOLE = ["config.yaml", "curve.csv", "explanations", "summary.json"]
+
+
+def test_results_appear_together_with_the_summary_that_names_them(tmp_path):
+    finish(tmp_path, config())
+    assert names(tmp_path) == WHOLE
+    assert json.loads((tmp_path / "summary.json").read_text())["files"] == {
+        "config.yaml": (tmp_path / "config.yaml").stat().st_size,
+        "curve.csv": 5,
+        "explanations": None,
+    }
+
+
+def test_results_that_are_not_finished_leave_what_was_there(tmp_path):
+    finish(tmp_path, config(), n=1)
+    before = (tmp_path / "summary.json").read_text()
+    with pytest.raises(ZeroDivisionError), appearing(tmp_path) as place:
+        (place / "curve.csv").write_text("half")
+        raise ZeroDivisionError
+    assert names(tmp_path) == WHOLE and (tmp_path / "curve.csv").read_text() == "curve"
+    assert (tmp_path / "summary.json").read_text() == before
+
+
+def test_a_disk_without_room_is_one_line_and_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\): give a hydra.run.dir"),
+        appearing(tmp_path / "run") as place,
+    ):
+        (place / "curve.csv").write_text("half")
+        raise OSError(28, "No space left on device")
+    assert names(tmp_path / "run") == []
+
+
+def test_the_summary_comes_last(tmp_path, monkeypatch):
+    """A process is killed before the last of the files has its place."""
+    moved, replace = [], Path.replace
+
+    def killed(path, target):
+        if path.name == "summary.json" and path.parent.name == ".results":
+            raise KeyboardInterrupt
+        moved.append(path.name)
+        return replace(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        finish(tmp_path, config())
+    assert {"curve.csv", "explanations"} <= set(moved) and not is_there(config(), tmp_path)
+    finish(tmp_path, config())
+    assert is_there(config(), tmp_path)
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_killed_at_any_moment_a_result_is_whole_or_none(tmp_path, trial):
+    """Results of sixty files of the same size, one after the other, each of another seed."""
+    files = [f"{number:02d}" for number in range(60)]
+
+    def write(number):
+        with appearing(tmp_path) as place:
+            for name in files:
+                (place / name).write_text(f"{number:06d}")
+            write_config(place, config(seed=number))
+            (place / "summary.json").write_text(f'{{"seed": {number}}}')
+
+    killed_while(write, (tmp_path / "summary.json").exists, trial, 0.05)
+    try:
+        seed = json.loads((tmp_path / "summary.json").read_text())["seed"]
+    except FileNotFoundError:
+        seed = None
+    if seed is not None:
+        assert is_there(config(seed=seed), tmp_path)
+        assert {(tmp_path / name).read_text() for name in files} == {f"{seed:06d}"}
+    write(7)
+    assert is_there(config(seed=7), tmp_path) and not (tmp_path / ".results").exists()
+
+
+def test_the_result_of_the_same_configuration_is_used_again(tmp_path):
+    assert not is_there(config(), tmp_path)
+    finish(tmp_path, config(), classifier="a")
+    assert is_there(config(), tmp_path) and is_there(config(), tmp_path, {"classifier": "a"})
+    assert is_there(config(audio="b.wav"), tmp_path, aside_from=("audio",))
+
+
+def composed(place, *words):
+    """The configuration of a command that runs in a directory."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("evaluate", [f"paths.run={place}", *words])
+
+
+IRRELEVANT = (
+    *("threads=3", "logger=wandb", "trainer.gpus=auto", "trainer.accelerator=cpu", "trainer.devices=2"),
+    *(
+        "trainer.strategy=ddp",
+        "trainer.num_nodes=2",
+        "store.workers=1",
+        "store.directory=mels",
+        "paths.cache=there",
+    ),
+    *("logger=wandb logger.wandb.project=p", "classifier.weights=a.ckpt", "inverter.weights=b.npz", "data.root=moved"),
+)
+RELEVANT = (
+    *("seed=1", "excerpts.n=7", "explainer.fill=zero", "trainer.precision=64-true", "trainer.limit_test_batches=2"),
+    *("inverter.width=64", "classifier.fit.max_epochs=3", "data.n_test=3", "frontend.floor=1e-6", "detection=true"),
+)
+
+
+@pytest.mark.parametrize("words", IRRELEVANT)
+def test_how_a_result_comes_about_and_where_its_parts_lie_make_no_other(tmp_path, words):
+    finish(tmp_path / "there", composed(tmp_path / "there"), hashes={"classifier": "a"})
+    asked = composed(tmp_path / "there", *words.split())
+    assert is_there(asked, tmp_path / "there", {"hashes": {"classifier": "a"}})
+    with pytest.raises(ConfigError, match="the result of another classifier"):  # compared by what it holds
+        is_there(asked, tmp_path / "there", {"hashes": {"classifier": "b"}})
+
+
+@pytest.mark.parametrize("word", RELEVANT)
+def test_what_a_result_depends_on_makes_another(tmp_path, word):
+    finish(tmp_path, composed(tmp_path))
+    with pytest.raises(ConfigError, match="the result of another configuration"):
+        is_there(composed(tmp_path, word), tmp_path)
+
+
+def test_a_result_that_was_moved_is_there(tmp_path):
+    finish(tmp_path / "first", composed(tmp_path / "first"))
+    (tmp_path / "first").rename(tmp_path / "moved")
+    assert is_there(composed(tmp_path / "moved"), tmp_path / "moved")
+
+
+@pytest.mark.parametrize(
+    ("change", "used", "said"),
+    [({"seed": 1}, {}, "another configuration"), ({}, {"classifier": "b"}, "another classifier")],
+)
+def test_another_result_is_refused_unless_told_to_overwrite(tmp_path, change, used, said):
+    finish(tmp_path, config(), classifier="a")
+    with pytest.raises(ConfigError, match=f"holds the result of {said}: overwrite=true replaces it") as error:
+        is_there(config(**change), tmp_path, used)
+    assert str(tmp_path) in str(error.value) and names(tmp_path) == WHOLE
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert not is_there(config(**change, overwrite=True), tmp_path, used)
+    assert names(tmp_path) == [*WHOLE, "thesis.txt"]  # until there is another
+
+
+def test_another_result_takes_the_place_of_the_first_with_all_of_its_files(tmp_path):
+    finish(tmp_path, config())
+    (tmp_path / "thesis.txt").write_text("mine")
+    with appearing(tmp_path) as place:
+        (place / "page.html").write_text("page")
+        write_summary(place, config(), {})
+    assert names(tmp_path) == ["config.yaml", "page.html", "summary.json", "thesis.txt"]
+
+
+def test_a_path_with_a_dollar_is_the_same_when_it_was_written(tmp_path):
+    cfg = config(audio=r"a \${seed}.wav")
+    assert OmegaConf.to_container(cfg, resolve=True)["audio"] == "a ${seed}.wav"
+    finish(tmp_path, cfg)
+    assert is_there(cfg, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "a: [", "\udc80"])
+def test_a_configuration_that_is_none_is_another(tmp_path, text):
+    finish(tmp_path, config())
+    size = (tmp_path / "config.yaml").stat().st_size
+    (tmp_path / "config.yaml").write_bytes(text.encode(errors="surrogateescape").ljust(size))
+    with pytest.raises(ConfigError, match="another configuration"):
+        is_there(config(), tmp_path)
+
+
+def test_of_hashes_only_those_that_are_asked_for_are_compared(tmp_path):
+    finish(tmp_path, config(), hashes={"classifier": "a", "corpus": {"test": "b"}})
+    assert is_there(config(), tmp_path, {"hashes": {"classifier": "a"}})
+    with pytest.raises(ConfigError, match="result of another classifier: overwrite"):
+        is_there(config(), tmp_path, {"hashes": {"classifier": "c"}})
+
+
+def test_a_file_of_another_size_is_not_that_of_the_result(tmp_path):
+    finish(tmp_path, config())
+    (tmp_path / "curve.csv").write_text("")
+    assert not is_there(config(), tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["curve.csv", "config.yaml", "summary.json"])
+def test_a_result_that_is_not_whole_is_none(tmp_path, lost):
+    finish(tmp_path, config())
+    (tmp_path / lost).unlink()
+    assert not is_there(config(seed=1), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", '{"n": 1', "[]", '{"files": 1}'])
+def test_a_summary_cut_short_or_foreign_is_none(tmp_path, text):
+    finish(tmp_path, config())
+    (tmp_path / "summary.json").write_text(text)
+    assert not is_there(config(), tmp_path)
+
+
+def test_a_foreign_summary_makes_nothing_outside_be_removed(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    finish(tmp_path / "run", config())
+    (tmp_path / "run" / "summary.json").write_text(json.dumps({"files": ["../thesis.txt", "..", "curve.csv"]}))
+    assert not is_there(config(overwrite=True), tmp_path / "run")
+    assert (tmp_path / "thesis.txt").exists() and (tmp_path / "run").is_dir()
+
+
+@pytest.mark.parametrize("part", ["", "classifier", "inverter"])
+def test_a_training_begins_where_none_was_begun_unless_told(tmp_path, part):
+    begin_training(config(), tmp_path)
+    checkpoint = tmp_path / part / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    with pytest.raises(ConfigError, match="holds a training: resume=true goes on with it, overwrite=true replaces it"):
+        begin_training(config(), tmp_path)
+    begin_training(config(resume=True), tmp_path)
+    assert checkpoint.exists()
+    begin_training(config(overwrite=True), tmp_path)
+    assert not checkpoint.exists()
+    begin_training(config(), tmp_path)
+
+
+def test_a_training_does_not_replace_another_commands_result(tmp_path):
+    finish(tmp_path, config())
+    with pytest.raises(ConfigError, match="overwrite=true"):
+        begin_training(config(), tmp_path)
+
+
+def test_another_command_does_not_write_into_a_training_that_has_not_ended(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    with pytest.raises(ConfigError, match="holds a training that has not ended: overwrite=true"):
+        is_there(config(), tmp_path)
+    assert not is_there(config(overwrite=True), tmp_path)
+
+
+def test_a_training_does_not_go_on_from_another_commands_result(tmp_path):
+    finish(tmp_path, config())
+    with pytest.raises(ConfigError, match="holds the result of another command"):
+        begin_training(config(resume=True), tmp_path)
+
+
+def test_to_go_on_and_to_replace_exclude_each_other(tmp_path):
+    with pytest.raises(ConfigError, match="give one of them"):
+        begin_training(config(resume=True, overwrite=True), tmp_path)
+
+
+def test_two_runs_at_once_in_a_directory_are_one_too_many(tmp_path, monkeypatch):
+    def begin(number):
+        with pytest.raises(ConfigError, match="another run is at work there"), occupied(tmp_path):
+            pass
+        monkeypatch.setenv("NODE_RANK", "1")
+        with occupied(tmp_path):  # a process of the same run
+            pass
+
+    with occupied(tmp_path):
+        assert in_processes(begin, 1) == [0]
+    with occupied(tmp_path):
+        pass
+
+
+def test_a_training_has_ended_only_of_the_same_configuration_music_and_networks(tmp_path):
+    asked = config(data={"root": "music"}, classifier={"weights": None})
+    assert not is_trained(asked, tmp_path)
+    write_config(tmp_path, asked)
+    assert not is_trained(asked, tmp_path)
+    write_summary(tmp_path, asked, {})
+    assert is_trained(asked, tmp_path)
+    assert is_trained(config(data={"root": "music"}, classifier={"weights": None}, resume=True), tmp_path)
+    assert not is_trained(config(data={"root": "other"}, classifier={"weights": None}), tmp_path)
+    assert not is_trained(config(data={"root": "music"}, classifier={"weights": "b.ckpt"}), tmp_path)
+    assert not is_trained(config(data={"root": "music"}, classifier={"weights": None}, seed=1), tmp_path)

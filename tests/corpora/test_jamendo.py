@@ -1,0 +1,202 @@
+"""Jamendo in each layout in which it may be found, and the archive: unpacked once, whole, and nowhere else."""
+
+import itertools
+import stat
+import threading
+import zipfile
+
+import pytest
+
+from svdx.corpora import Jamendo, Segment
+from svdx.errors import CorpusError
+from svdx.files import archives as archive
+
+SONGS = {"train": ["01 - Dr. No.ogg", "02 - Two.mp3"], "valid": ["03 - Three.mp3"], "test": ["04 - Four.ogg"]}
+
+
+def published(splits="lists"):
+    """Files as the archive may hold them: path -> text."""
+    files = {"jamendo/README.txt": "hello", "__MACOSX/jamendo/._01 - Dr. No.lab": "\0", "jamendo/.DS_Store": "\0"}
+    for split, songs in SONGS.items():
+        folder = {"lists": "music", "folders": split, "validation": split.replace("valid", "validation")}[splits]
+        for song in songs:
+            files[f"jamendo/audio/{folder}/{song}"] = song
+            files[f"jamendo/jamendo_lab/{song[:-4]}.lab"] = "0 1 nosing\n1 2 sing\n"
+    if splits == "lists":
+        for split, songs in SONGS.items():
+            files[f"jamendo/jam_{split}_list.txt"] = "".join(f"{song[:-4]}.trs\r\n" for song in reversed(songs))
+    return files
+
+
+def pack(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in files.items():
+            target.writestr(name, content)
+    return path
+
+
+def lay_out(root, files):
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+def names(root, split):
+    return [track.name for track in Jamendo(root).split(split)]
+
+
+def refusal(root, split="train"):
+    with pytest.raises(CorpusError) as error:
+        Jamendo(root).split(split)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("splits", ["lists", "folders", "validation"])
+@pytest.mark.parametrize("given", ["archive", "its directory", "what was in it"])
+def test_found_however_it_was_published(tmp_path, splits, given):
+    if given == "what was in it":
+        root = lay_out(tmp_path, published(splits))
+    else:
+        path = pack(tmp_path / "jamando.zip", published(splits))
+        root = path if given == "archive" else tmp_path
+    for _ in range(2):  # the second time it is unpacked already
+        assert sorted(names(root, "train")) == ["01 - Dr. No", "02 - Two"]
+        assert names(root, "valid") == ["03 - Three"]
+    track = Jamendo(root).split("test")[0]
+    assert track.audio.read_text() == "04 - Four.ogg"
+    assert [segment.vocal for segment in track.segments] == [False, True]
+
+
+def test_lists_give_the_order(tmp_path):
+    assert names(lay_out(tmp_path, published("lists")), "train") == ["02 - Two", "01 - Dr. No"]
+
+
+@pytest.mark.parametrize("depth", ["", "jamando/", "a/b/"])
+def test_the_folder_layout_wherever_it_lies(tmp_path, depth):
+    files = {f"{depth}filelists/{split}": "\n".join(songs) for split, songs in SONGS.items()}
+    for song in itertools.chain(*SONGS.values()):
+        files[f"{depth}audio/{song}"] = files[f"{depth}vocals/{song[:-4]}.wav"] = song
+        files[f"{depth}labels/{song[:-4]}.lab"] = "0 1 sing"
+    lay_out(tmp_path, files)
+    assert names(tmp_path, "train") == ["01 - Dr. No", "02 - Two"]
+    assert Jamendo(tmp_path).split("train")[0].vocals is not None
+
+
+def test_label_files_may_end_in_capitals(tmp_path):
+    lay_out(tmp_path, {"train/a.ogg": "", "lab/a.LAB": "0 1 sing"})
+    (track,) = Jamendo(tmp_path).split("train")
+    assert track.segments == (Segment(0, 1, True),) and track.labels == tmp_path / "lab/a.LAB"
+
+
+def test_other_numbers_of_tracks_are_a_warning(tmp_path, caplog):
+    names(lay_out(tmp_path, published()), "train")
+    assert "2 tracks in the split 'train'; Jamendo has 61" in caplog.text
+
+
+def test_nothing_there(tmp_path):
+    assert "no audio with .lab files in it: download jamando.zip" in refusal(tmp_path)
+    lay_out(tmp_path, {"train/a.ogg": "", "jam_annote.tar.gz": ""})
+    assert "no .lab files in it: unpack jam_annote.tar.gz there" in refusal(tmp_path)
+
+
+def test_what_is_missing_or_double_is_named(tmp_path):
+    files = published("folders")
+    lay_out(tmp_path, files)
+    (tmp_path / "jamendo/jamendo_lab/02 - Two.lab").rename(tmp_path / "jamendo/gone")
+    assert "audio '02 - Two' but no 02 - Two.lab" in refusal(tmp_path)
+    (tmp_path / "jamendo/gone").rename(tmp_path / "jamendo/jamendo_lab/02 - Two.lab")
+    lay_out(tmp_path, {"jamendo/other/02 - Two.lab": "0 2 sing"})
+    assert "contradict each other" in refusal(tmp_path)
+    lay_out(tmp_path, {"jamendo/other/02 - Two.lab": files["jamendo/jamendo_lab/02 - Two.lab"]})
+    assert len(names(tmp_path, "train")) == 2
+    lay_out(tmp_path, {"jamendo/audio/test/02 - Two.mp3": ""})
+    assert "are both '02 - Two'" in refusal(tmp_path)
+
+
+def test_splits_that_nothing_tells_or_that_leak(tmp_path):
+    lay_out(tmp_path, {"a.ogg": "", "a.lab": "0 1 sing"})
+    assert f"nothing says which tracks are 'valid': write {tmp_path}/filelists/valid" in refusal(tmp_path, "valid")
+    lay_out(tmp_path, {"jam_train_list.txt": "a.trs", "jam_test_list.txt": "a.trs"})
+    assert "is listed already at" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../out.lab", "/tmp/out.lab", "a/../../out.lab", "..\\out.lab", "C:out.lab"])
+def test_no_path_leads_out(tmp_path, name):
+    path = pack(tmp_path / "jamando.zip", {"in.lab": "0 1 sing", name: "0 1 sing"})
+    assert "would be written outside" in refusal(path)
+    assert not (tmp_path / "jamando").exists()
+
+
+def test_an_entry_without_a_name_is_refused(tmp_path):
+    path = pack(tmp_path / "jamando.zip", {"in.lab": "0 1 sing"})
+    path.write_bytes(path.read_bytes().replace(b"in.lab", b"\0n.lab"))
+    assert "an entry has no name" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO])
+def test_no_links_nor_special_files(tmp_path, kind):
+    entry = zipfile.ZipInfo("link")
+    entry.external_attr = (kind | 0o777) << 16
+    assert "is a link or a special file" in refusal(pack(tmp_path / "jamando.zip", {entry: "/etc/passwd"}))
+
+
+def test_bounds(tmp_path, monkeypatch):
+    bomb = pack(tmp_path / "bomb.zip", {"zeros.wav": b"\0" * 2**20})
+    assert "more than 100 times" in refusal(bomb)
+    path = pack(tmp_path / "jamando.zip", published())
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 3)
+    assert "entries, more than 3" in refusal(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(archive, "MAX_BYTES", 10)
+    assert "GiB, more than" in refusal(path)
+
+
+def test_encrypted_or_unusual(tmp_path):
+    with zipfile.ZipFile(tmp_path / "jamando.zip", "w", zipfile.ZIP_LZMA) as target:
+        target.writestr("a.lab", "0 1 sing")
+    assert "'a.lab' is encrypted or packed in an unusual way" in refusal(tmp_path / "jamando.zip")
+    content = bytearray(pack(tmp_path / "secret.zip", {"a.lab": "0 1 sing"}).read_bytes())
+    for place in (content.index(b"PK\3\4") + 6, content.index(b"PK\1\2") + 8):
+        content[place] |= 1  # its flags say: encrypted
+    (tmp_path / "secret.zip").write_bytes(content)
+    assert "'a.lab' is encrypted or packed in an unusual way" in refusal(tmp_path / "secret.zip")
+    entry = zipfile.ZipInfo("a.lab")
+    entry.extract_version = entry.create_version = 99  # of the zip format: not ours
+    assert "cannot be unpacked" in refusal(pack(tmp_path / "newer.zip", {entry: "0 1 sing"}))
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "no zip"])
+def test_a_damaged_archive_leaves_nothing(tmp_path, damage):
+    path = pack(tmp_path / "jamando.zip", {"a.ogg": bytes(range(256)) * 8, "a.lab": "0 1 sing"})
+    data = path.read_bytes()
+    path.write_bytes({"cut": data[:-40], "changed": data[:60] + b"\xff" * 8 + data[68:], "no zip": b"<html>"}[damage])
+    assert "download it again" in refusal(path)
+    assert [entry.name for entry in tmp_path.iterdir() if not entry.name.endswith(".lock")] == ["jamando.zip"]
+
+
+def test_one_that_contradicts_itself_is_refused_in_one_line(tmp_path):
+    path = pack(tmp_path / "jamando.zip", {"a": "a file", "a/b.lab": "and a directory"})
+    assert "cannot be unpacked" in refusal(path)
+
+
+def test_what_a_killed_process_left_is_no_obstacle(tmp_path):
+    path = pack(tmp_path / "jamando.zip", published())
+    lay_out(tmp_path / ".jamando.unpacking", {"half.lab": "0"})
+    assert len(names(path, "train")) == 2
+    assert not (tmp_path / ".jamando.unpacking").exists()
+    assert not list((tmp_path / "jamando").rglob(".*"))
+
+
+def test_several_ask_at_once(tmp_path, monkeypatch):
+    path = pack(tmp_path / "jamando.zip", published())
+    unpacked = []
+    once = archive._unpack
+    monkeypatch.setattr(archive, "_unpack", lambda *paths: (unpacked.append(paths), once(*paths)))
+    threads = [threading.Thread(target=archive.unpack, args=(path,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(unpacked) == 1

@@ -1,0 +1,86 @@
+"""Which files are meant by audio=, and which excerpt where nothing is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from svdx.audio.reading import read
+from svdx.batch.request import identity
+from svdx.commands.explain import first_singing
+from svdx.corpora.loose_files import audio_files, is_several
+from svdx.corpora.track import Segment, Track
+from svdx.errors import AudioError, CorpusError
+
+
+def test_a_link_that_leads_nowhere_is_among_the_files_so_that_it_is_reported(tmp_path):
+    for name in ("a.wav", "b.mp3", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "lost.wav").symlink_to(tmp_path / "nowhere.wav")
+    expected = [tmp_path / name for name in ("a.wav", "b.mp3", "lost.wav")]
+    assert audio_files(str(tmp_path)) == audio_files(f"{tmp_path}/*") == expected
+
+
+@pytest.mark.parametrize("ask", [read, identity])
+def test_a_link_that_leads_nowhere_is_said_to_be_one(tmp_path, ask):
+    path = tmp_path / "lost.wav"
+    path.symlink_to("nowhere.wav")
+    with pytest.raises(AudioError, match=r"lost\.wav: a broken link to nowhere\.wav$"):
+        ask(path)
+    with pytest.raises(AudioError, match=r"none\.wav: no such audio file$"):
+        ask(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize("pattern", ["", "/*.wav", "/**/*.wav"])
+def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch, pattern):
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    with pytest.raises(CorpusError, match=rf"{tmp_path}: cannot be read \(Permission denied\)"):
+        audio_files(str(tmp_path) + pattern)
+
+
+def test_a_folder_without_audio_says_what_is_there(tmp_path):
+    for name in ("a.txt", "b.PDF", "README"):
+        (tmp_path / name).touch()
+    said = r"no audio file is there; there are \.PDF, \.txt, README; wav, flac"
+    with pytest.raises(AudioError, match=said):
+        audio_files(str(tmp_path))
+    with pytest.raises(AudioError, match=rf"{tmp_path}/\*\.wav: no audio file is there$"):
+        audio_files(f"{tmp_path}/*.wav")
+
+
+class Corpus:
+    root = "music"
+
+    def __init__(self, *tracks):
+        self.tracks = tracks
+
+    def split(self, name):
+        return self.tracks
+
+
+def track(place, seconds, *segments):
+    path = place / f"{seconds}.wav"
+    soundfile.write(path, np.ones(round(seconds * 22050)), 22050)
+    return Track(path.stem, path, tuple(Segment(*segment) for segment in segments))
+
+
+def test_the_first_singing_is_an_excerpt_that_the_track_holds(tmp_path, frontend):
+    short, long = track(tmp_path, 1.0, (0.2, 1.0, True)), track(tmp_path, 5.0, (0.0, 4.9, False), (4.9, 5.0, True))
+    found, start = first_singing(Corpus(short, long), frontend)
+    assert found is long and 3.3 < start < 3.4  # 1.68 s before the end, not at 4.9 s
+    early = track(tmp_path, 6.0, (1.0, 2.0, True))
+    assert first_singing(Corpus(early, long), frontend) == (early, 1.0)
+    with pytest.raises(CorpusError, match="nobody sings in the test split"):
+        first_singing(Corpus(short), frontend)
+
+
+def test_a_name_that_no_file_can_have_is_no_pattern_and_no_directory():
+    assert not is_several("x" * 5000)
+    with pytest.raises(AudioError, match="cannot be read"):
+        read("x" * 5000)
+    with pytest.raises(AudioError, match="cannot be read"):
+        identity(Path("x" * 5000))

@@ -1,0 +1,94 @@
+"""The options of Captum's methods, their configurations, and what happens without Captum."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from svdx.app.settings import build, check
+from svdx.errors import ConfigError
+from svdx.explain.methods.integrated_gradients import IntegratedGradients
+from svdx.explain.methods.kernel_shap import KernelShap
+from svdx.explain.methods.occlusion import Occlusion
+from svdx.explain.methods.slime import Slime
+from svdx.explain.methods.smoothgrad import SmoothGrad
+from tests.support.methods import METHODS, every_method
+from tests.support.toys import Planted, planted_excerpts
+
+ROOT = Path(__file__).parents[3]
+PLANTED, _ = planted_excerpts(3)
+
+
+@pytest.mark.parametrize(
+    "kind, options, message",
+    [
+        (IntegratedGradients, {"steps": 0}, "explainer.steps=0: expected at least 1"),
+        (SmoothGrad, {"samples": 0}, "explainer.samples=0"),
+        (SmoothGrad, {"noise": -0.1}, "explainer.noise=-0.1: expected at least 0"),
+        (Slime, {"samples": 1}, "explainer.samples=1"),
+        (Slime, {"kernel_width": 0.0}, "explainer.kernel_width=0.0"),
+        (Slime, {"segments": "words"}, "explainer.segments=words: expected blocks, temporal or spectral"),
+        (KernelShap, {"rows": 0}, "explainer.rows=0"),
+        (KernelShap, {"rows": 1, "segments": "temporal"}, "one block only"),
+        (Occlusion, {"window": [3]}, r"explainer.window=\[3\]: expected frames and bands"),
+        (Occlusion, {"stride": [0, 2]}, r"explainer.stride=\[0, 2\]"),
+        (Occlusion, {"window": [4, 3], "stride": [5, 1]}, "steps over bins"),
+    ],
+)
+def test_options_that_are_refused(kind, options, message):
+    with pytest.raises(ConfigError, match=message):
+        kind(Planted(), **options)
+
+
+def test_a_window_larger_than_an_excerpt_is_refused():
+    with pytest.raises(ConfigError, match=r"explainer.window=\[19, 20\]: larger than an excerpt"):
+        Occlusion(Planted()).picture(PLANTED)
+
+
+@every_method
+def test_without_the_extra_a_line_says_what_to_install(kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, "captum", None)
+    with pytest.raises(ConfigError, match=rf"^explainer={kind.name} needs captum: pip install 'svdx\[compare\]'$"):
+        kind(Planted())
+
+
+@pytest.mark.parametrize("kind", [Slime, KernelShap])
+def test_captum_alone_does_not_fit_linear_models(kind, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(ConfigError, match="needs scikit-learn: pip install"):
+        kind(Planted())
+
+
+def test_nothing_but_as_attribution_imports_the_extra_at_the_top():
+    """Every module of svdx is imported where neither Captum nor scikit-learn can be."""
+    code = (
+        "import sys; sys.modules['captum'] = sys.modules['sklearn'] = None\n"
+        "import importlib, pkgutil, svdx\n"
+        "for module in pkgutil.walk_packages(svdx.__path__, 'svdx.'):\n"
+        "    if module.name != 'svdx.explain.as_attribution':\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@every_method
+def test_its_configuration_has_its_own_defaults(kind):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("evaluate", ["paths.run=run", f"explainer={kind.name}", "explainer.threshold=0.5", "seed=7"])
+        check(cfg)
+        explainer, plain = build(cfg.explainer, classifier=Planted()), kind(Planted())
+    own, default = vars(explainer), vars(plain)
+    assert type(explainer) is kind and explainer.name == kind.name and own.get("seed", 7) == 7
+    for option in set(own) - {"classifier", "threshold", "seed"}:
+        assert own[option] == default[option]
+    assert METHODS[kind].keys() <= cfg.explainer.keys()
+
+
+@pytest.mark.parametrize("word", ["samples=many", "segments=words", "rows=2.5", "kernel_width=wide"])
+def test_a_configuration_of_another_kind_is_refused(word):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("evaluate", ["paths.run=run", "explainer=slime", f"explainer.{word}"])
+        with pytest.raises(ConfigError, match=f"^explainer.{word}: expected"):
+            check(cfg)

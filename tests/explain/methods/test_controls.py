@@ -1,0 +1,81 @@
+"""Controls keep as many bins as the explanation, chosen without the classifier."""
+
+import pytest
+import torch
+from torch import nn
+
+from svdx.errors import ConfigError
+from svdx.explain.masks import same_area
+from svdx.explain.methods.controls import CONTROLS, Loudest, RandomBins, RandomBlocks, make_controls
+
+EXCERPTS = torch.randn(3, 12, 8, generator=torch.Generator().manual_seed(0))
+
+
+def masks(*shares):
+    """Masks of these shares of the 96 bins, [T, 3, 12, 8]: the first bins, and one more in the second excerpt."""
+    rank = torch.arange(96).reshape(12, 8)
+    extra = torch.tensor([0, 1, 0])[:, None, None]
+    return torch.stack([rank < round(96 * share) + extra for share in shares])
+
+
+def at_the_area(control, excerpts, masks):
+    return same_area(control.picture(excerpts), masks)
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_the_area_of_every_excerpt_is_that_of_the_explanation(name):
+    explained = masks(0, 0.1, 0.5, 1)
+    found = at_the_area(CONTROLS[name](nn.Identity()), EXCERPTS, explained)
+    assert found.dtype == torch.bool and found.shape == explained.shape
+    assert torch.equal(found.flatten(2).sum(2), explained.flatten(2).sum(2))
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_smaller_area_is_a_part_of_a_larger_one(name):
+    smaller, larger = at_the_area(CONTROLS[name](nn.Identity()), EXCERPTS, masks(0.2, 0.6))
+    assert (smaller <= larger).all()
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_an_excerpt_has_the_same_control_in_any_batch(name):
+    control = CONTROLS[name](nn.Identity(), seed=3)
+    explained = masks(0.3)
+    together = at_the_area(control, EXCERPTS, explained)
+    assert torch.equal(at_the_area(control, EXCERPTS[1:2], explained[:, 1:2]), together[:, 1:2])
+    assert torch.equal(at_the_area(control, EXCERPTS.flip(0), explained.flip(1)).flip(1), together)
+
+
+@pytest.mark.parametrize("kind", [RandomBins, RandomBlocks])
+def test_what_is_random_differs_between_excerpts_and_seeds(kind):
+    one, two, _ = kind(nn.Identity(), seed=0).picture(EXCERPTS)
+    assert not torch.equal(one, two)
+    assert not torch.equal(kind(nn.Identity(), seed=1).picture(EXCERPTS)[0], one)
+
+
+def test_random_bins_are_everywhere():
+    many = torch.randn(400, 12, 8, generator=torch.Generator().manual_seed(1))
+    quarter = torch.ones(1, 400, 12, 8, dtype=torch.bool) & (torch.arange(8) < 2)
+    share = at_the_area(RandomBins(nn.Identity()), many, quarter)[0].float().mean(0)
+    assert share.mean() == pytest.approx(0.25)
+    assert (share - 0.25).abs().max() < 0.1
+
+
+def test_blocks_are_kept_whole_but_for_the_last_one():
+    """A grid of 6 × 4 over 12 × 8 has blocks of 2 × 2: 10 bins are two blocks and the upper half of a third."""
+    for mask in at_the_area(RandomBlocks(nn.Identity()), EXCERPTS, masks(10 / 96))[0, [0, 2]]:
+        blocks = mask.unfold(0, 2, 2).unfold(1, 2, 2).flatten(2).int()
+        assert sorted(blocks.sum(2).flatten().tolist()) == [0] * 21 + [2, 4, 4]
+        half = blocks[blocks.sum(2) == 2]
+        assert half.tolist() == [[1, 1, 0, 0]]
+
+
+def test_the_loudest_bins_by_hand():
+    excerpt = torch.tensor([[[0.0, -3.0], [2.0, 1.0]]])
+    mask = torch.tensor([[[[True, True], [False, False]]]])
+    assert at_the_area(Loudest(nn.Identity()), excerpt, mask).int().tolist() == [[[[0, 0], [1, 1]]]]
+
+
+def test_controls_are_made_by_name_and_an_unknown_one_is_refused():
+    assert [control.name for control in make_controls(["energy", "random"], nn.Identity(), 0)] == ["energy", "random"]
+    with pytest.raises(ConfigError, match=r"controls=\['noise'\].*random, random_blocks, energy"):
+        make_controls(["random", "noise"], nn.Identity(), 0)

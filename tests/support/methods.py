@@ -1,0 +1,47 @@
+"""Captum's methods as explainers, with options for small excerpts, and a small network to explain."""
+
+import pytest
+import torch
+
+from svdx.explain.methods.deeplift import DeepLift
+from svdx.explain.methods.gradient_x_input import GradientXInput
+from svdx.explain.methods.guided_backprop import GuidedBackprop
+from svdx.explain.methods.integrated_gradients import IntegratedGradients
+from svdx.explain.methods.kernel_shap import KernelShap
+from svdx.explain.methods.occlusion import Occlusion
+from svdx.explain.methods.saliency import Saliency
+from svdx.explain.methods.slime import Slime
+from svdx.explain.methods.smoothgrad import SmoothGrad
+from svdx.models import SVDNet
+
+METHODS = {  # with options for small excerpts
+    Saliency: {},
+    GradientXInput: {},
+    GuidedBackprop: {},
+    DeepLift: {},
+    IntegratedGradients: {"steps": 5},
+    SmoothGrad: {"samples": 5},
+    Occlusion: {"window": [4, 3], "stride": [2, 2]},
+    Slime: {"samples": 100},
+    KernelShap: {"samples": 100},
+}
+every_method = pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.name)
+
+
+def pictures(kind, classifier, excerpts, **options):
+    return kind(classifier, **{**METHODS[kind], **options}).picture(excerpts)
+
+
+def alike(found, expected):
+    """The same but for rounding."""
+    return (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def small_network():
+    """An SVDNet with random weights for excerpts of 28 × 28, and four of them; the third is flat in a corner."""
+    network = SVDNet(28, 28).eval().requires_grad_(False)
+    for weight in network.parameters():
+        weight.normal_(0, 0.1 if weight.ndim == 1 else (2 / weight[0].numel()) ** 0.5)
+    excerpts = torch.randn(4, 28, 28)
+    excerpts[2, :15, :15] = 0
+    return network, excerpts
