@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 
 
 class MetricsCsv(CSVLogger):
@@ -50,7 +50,7 @@ class _Writer(ExperimentWriter):
         self._rewrite(fieldnames, self._rows())
 
     def _rewrite(self, fieldnames: list[str], rows: list[dict[str, str]]) -> None:
-        with whole(Path(self.metrics_file_path)) as unfinished, unfinished.open("w", newline="") as file:
+        with atomic_write(Path(self.metrics_file_path)) as unfinished, unfinished.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames)
             writer.writeheader()
             writer.writerows(rows)

@@ -40,7 +40,7 @@ from svdx.explain.listener import CLASSIFIER
 from svdx.explain.methods.controls import make_controls
 from svdx.models.inverter import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import fingerprint, heard_by, load_classifier, load_inverter, said_of
+from svdx.models.weights import feature_fingerprint, fingerprint, load_classifier, load_inverter, training_metadata
 from svdx.training.checkpoints import LAST, Checkpoints, newest_sound
 
 EXAMPLES = 256  # training excerpts that an explainer may see
@@ -111,8 +111,8 @@ class Pipeline:
             path = self._find("inverter", missing, self.train_inverter)
         network = load_inverter(path, self.classifier, self.cfg.layer)
         self.used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"
-        if "updates" in said_of(path):
-            self.used["inverter_updates"] = int(said_of(path)["updates"])
+        if "updates" in training_metadata(path):
+            self.used["inverter_updates"] = int(training_metadata(path)["updates"])
         log.info(f"inverter: {self.used['inverter']}")
         return network
 
@@ -130,7 +130,7 @@ class Pipeline:
 
     def _hashes(self) -> dict[str, str]:
         made = vars(self)
-        found = {name: fingerprint(made[name], whole=True) for name in ("classifier", "inverter") if name in made}
+        found = {name: fingerprint(made[name], buffers=True) for name in ("classifier", "inverter") if name in made}
         if "examples" in made:
             found["examples"] = hashlib.sha256(self.examples.numpy().tobytes()).hexdigest()[:16]
         return found
@@ -138,7 +138,7 @@ class Pipeline:
     def _slot(self, what: str, directory: Path) -> Slot:
         """Of the network of a section. An inverter's recipe holds which classifier it inverts; of one from elsewhere it
         is the last one in `directory` alone."""
-        heard = {"classifier": heard_by(self.classifier)} if what == "inverter" else {}
+        heard = {"classifier": feature_fingerprint(self.classifier)} if what == "inverter" else {}
         own = what == "classifier" or self.cfg.classifier.weights is None
         name = CLASSIFIER if what == "classifier" else self.cfg.inverter.name
         networks = self.models.parent.with_name("networks") / self.models.name
@@ -252,7 +252,7 @@ class Pipeline:
     ) -> None:
         if trainer.is_global_zero:
             known = self.provenance()
-            known["hashes"][what] = fingerprint(network, whole=True)
+            known["hashes"][what] = fingerprint(network, buffers=True)
             results = {"trained": what, "corpus": self.corpus.key, **results, **known, "weights": str(weights)}
             write_summary(directory, self.cfg, results)
             log.info(f"{what}: {weights}, run in {directory}")

@@ -15,7 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from svdx.errors import ConfigError
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 
 CONFIG, SUMMARY = "config.yaml", "summary.json"  # the latter is written last
 PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile", "av")
@@ -39,7 +39,7 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
         "versions": versions(),
     }
     write_config(directory, cfg)
-    with whole(directory / SUMMARY) as unfinished:
+    with atomic_write(directory / SUMMARY) as unfinished:
         unfinished.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
 
 
@@ -55,7 +55,7 @@ def versions() -> dict[str, str]:
 def write_config(directory: Path, cfg: DictConfig) -> None:
     """Write config.yaml, resolved, which says that a run was begun in this directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    with whole(directory / CONFIG) as unfinished:
+    with atomic_write(directory / CONFIG) as unfinished:
         OmegaConf.save(cfg, unfinished, resolve=True)
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from svdx.app.settings import leaves, set_by, shown
 from svdx.app.trainer import PLACES
-from svdx.models.weights import said_of
+from svdx.models.weights import training_metadata
 
 USE = ("weights", "name", "standardisation", "threshold")  # keys of a section that say how a trained network is used
 SAME = ("data.features", "inverter.excerpts.features")  # cached or live: the numbers are the same
@@ -51,13 +51,13 @@ def place(directory: Path, name: str, asked: Recipe) -> Path:
 
 def is_of(path: Path, asked: Recipe) -> bool:
     """Is there a network of this very recipe? A damaged file is none, with a warning."""
-    return said_of(path).get("recipe") == written(asked)
+    return training_metadata(path).get("recipe") == written(asked)
 
 
 def recipe_of(path: Path) -> Recipe | None:
     """That of the network in a file; None where it says none, or there is none."""
     try:
-        found = json.loads(said_of(path).get("recipe", "null"))
+        found = json.loads(training_metadata(path).get("recipe", "null"))
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

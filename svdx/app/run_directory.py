@@ -19,7 +19,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from svdx.app.provenance import CONFIG, SUMMARY
 from svdx.app.trainer import PLACES
 from svdx.errors import ConfigError, writing
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 
 ASIDE = ".results"  # in a run's directory, while they are written
 LOCK = ".hydra/run.lock"
@@ -125,7 +125,7 @@ def appearing(directory: Path) -> Iterator[Path]:
             yield aside
             sizes = {path.name: _size(path) for path in sorted(aside.iterdir()) if path.name != SUMMARY}
             summary = json.loads((aside / SUMMARY).read_text())
-            with whole(aside / SUMMARY) as unfinished:
+            with atomic_write(aside / SUMMARY) as unfinished:
                 unfinished.write_text(json.dumps({**summary, FILES: sizes}, indent=2) + "\n")
             forget(directory)
             for name in (*sizes, SUMMARY):

@@ -16,7 +16,7 @@ from svdx.app.provenance import SUMMARY
 from svdx.app.run_directory import HOW, is_among
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve, write_table
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 from svdx.report.figures import curve_figure
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def gather(sweep: str | Path) -> list[dict]:
     rows = [row for points in group(rows).values() for row in points]
     write_curve(rows, sweep / CURVE)
     write_table(scores, sweep / "scores.csv", list(dict.fromkeys(chain.from_iterable(scores))))
-    with whole(sweep / "curve.png") as picture:
+    with atomic_write(sweep / "curve.png") as picture:
         curve_figure(rows).savefig(picture, format="png", dpi=150)
     log.info(f"{len(rows)} rows of {len(asked)} jobs in {sweep / CURVE}")
     return rows

@@ -18,7 +18,7 @@ from svdx.app.recipes import Recipe, differences, is_of, place, recipe_of, writt
 from svdx.audio.logmel import FrontEnd
 from svdx.errors import CACHE, writing
 from svdx.explain.listener import FRONTEND
-from svdx.files.atomic import locked, whole
+from svdx.files.atomic import atomic_write, process_lock
 from svdx.models.inverter import InverterNet
 from svdx.models.svdnet import SVDNet
 from svdx.models.weights import save
@@ -35,7 +35,7 @@ def export(network: SVDNet | InverterNet, frontend: FrontEnd, path: Path, **said
         log.info(f"{path}: replaced")
     with writing(path.parent, CACHE):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path.with_name(FRONTEND)) as unfinished:
+        with atomic_write(path.with_name(FRONTEND)) as unfinished:
             unfinished.write_text(json.dumps(frontend.settings, indent=2))
         save(network, path, **said)
 
@@ -103,7 +103,7 @@ class Slot:
 def _copy(path: Path, to: Path) -> None:
     with writing(to.parent, CACHE):
         to.parent.mkdir(parents=True, exist_ok=True)
-        with whole(to) as unfinished:
+        with atomic_write(to) as unfinished:
             shutil.copyfile(path, unfinished)
 
 
@@ -114,5 +114,5 @@ def making(path: Path) -> Iterator[None]:
     with ExitStack() as stack:
         with writing(models.parent, CACHE):
             lock = models.with_name(f".{models.name}.{path.name}.lock")
-            stack.enter_context(locked(lock, f"another command is making {path}: waiting for it"))
+            stack.enter_context(process_lock(lock, f"another command is making {path}: waiting for it"))
         yield

@@ -97,7 +97,7 @@ class SoundFile:
             )
 
 
-def expect_there(path: Path) -> None:
+def expect_audio_file(path: Path) -> None:
     """Raises AudioError where no file is."""
     if path.is_symlink() and not path.exists():
         raise AudioError(f"{path}: a broken link to {path.readlink()}")
@@ -106,7 +106,7 @@ def expect_there(path: Path) -> None:
 
 
 @contextmanager
-def opened(path: str | Path, number: int | None = None) -> Iterator[SoundFile]:
+def open_sound(path: str | Path, number: int | None = None) -> Iterator[SoundFile]:
     """A sound file to read from. number: which of several sounds in it, from 0; None: the default one.
 
     Raises: AudioError if the file is missing, is not audio, or has a header of what no music is: more than 32 channels,
@@ -115,7 +115,7 @@ def opened(path: str | Path, number: int | None = None) -> Iterator[SoundFile]:
     path = Path(path)
     with ExitStack() as stack:
         with _refused(path):
-            expect_there(path)
+            expect_audio_file(path)
             file = stack.enter_context(path.open("rb"))
             stored, frames = sound_bytes(file), promised_by_mp3(file)
             container = stack.enter_context(opened_container(file))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from svdx.audio.downmix import weights
 from svdx.audio.levels import Levels
-from svdx.audio.probe import opened
+from svdx.audio.probe import open_sound
 from svdx.errors import AudioError
 
 RESAMPLED = 1 << 17  # samples that are made at a time, so that they stay in the processor's cache
@@ -33,14 +33,14 @@ class Sound:
     def mono(self, sample_rate: int, span: slice | None = None) -> Tensor:
         """The mix of the channels at another rate, [n], or a span of it, without the work for the rest."""
         if span is None:
-            return resample(mixed(self.samples, self.weights), self.rate, sample_rate)
-        return mixed(resampled_span(self.samples, self.rate, sample_rate, span), self.weights)
+            return resample(mix_to_mono(self.samples, self.weights), self.rate, sample_rate)
+        return mix_to_mono(resample_span(self.samples, self.rate, sample_rate, span), self.weights)
 
     def length(self, sample_rate: int) -> int:
         """How many samples `mono(sample_rate)` has."""
         return resampled_length(self.samples.shape[1], self.rate, sample_rate)
 
-    def under(self, span: slice, sample_rate: int) -> slice:
+    def source_span(self, span: slice, sample_rate: int) -> slice:
         """Which samples lie under a span of `mono(sample_rate)`, outwards to whole ones."""
         end = -(-span.stop * self.rate // sample_rate)
         return slice(span.start * self.rate // sample_rate, min(end, self.samples.shape[1]))
@@ -50,7 +50,7 @@ class Sound:
         return replace(self, samples=self.samples[:, span])
 
 
-def mixed(samples: Tensor, weights: Sequence[float] = ()) -> Tensor:
+def mix_to_mono(samples: Tensor, weights: Sequence[float] = ()) -> Tensor:
     """The channels weighted and summed, [channels, n] → [n]; their mean without weights."""
     if len(samples) == 1:
         return samples[0]
@@ -69,13 +69,13 @@ def read(path: str | Path, mono: bool = False, number: int | None = None) -> Sou
     Raises: AudioError if the file is missing, not audio, truncated, empty, silent, not finite or of another scale, or
     if its channels cancel each other.
     """
-    with opened(path, number) as file:
+    with open_sound(path, number) as file:
         shares = weights(file.positions)
         levels, blocks = Levels(shares), []
         for block in file.blocks():
             levels.add(block)
             samples = torch.from_numpy(block)
-            blocks.append(mixed(samples, shares)[None] if mono else samples)
+            blocks.append(mix_to_mono(samples, shares)[None] if mono else samples)
         if not levels.n:
             raise AudioError(f"{path}: holds no samples")
         file.expect_whole(levels.n)
@@ -88,7 +88,7 @@ def promised_length(path: str | Path, sample_rate: int) -> int:
 
     Raises: AudioError if the file is missing or not audio.
     """
-    with opened(path) as file:
+    with open_sound(path) as file:
         return resampled_length(file.length(), file.rate, sample_rate)
 
 
@@ -104,10 +104,10 @@ def resample(samples: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     spans = [slice(first, min(first + piece, n)) for first in range(0, n, piece)]
     if source_rate == sample_rate or not spans:
         return samples
-    return torch.cat([resampled_span(samples, source_rate, sample_rate, span) for span in spans], -1)
+    return torch.cat([resample_span(samples, source_rate, sample_rate, span) for span in spans], -1)
 
 
-def resampled_span(samples: Tensor, source_rate: int, sample_rate: int, span: slice) -> Tensor:
+def resample_span(samples: Tensor, source_rate: int, sample_rate: int, span: slice) -> Tensor:
     """A span of what `resample` gives, without resampling the rest."""
     if source_rate == sample_rate:
         return samples[..., span]

@@ -13,7 +13,7 @@ from svdx.batch.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
 from svdx.batch.request import Request
 from svdx.corpora.loose_files import name_of, track_at
 from svdx.errors import AudioError, ConfigError, CorpusError, ScoreError
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 from svdx.report.page import index_page
 
 TAKEN = ("index.html", ASIDE, ".hydra", "explain.log", "config.yaml", "summary.json")  # beside the tracks' directories
@@ -80,7 +80,7 @@ def document_collection(title: str, files: Sequence[Path], job: Each, engine: En
     before = sum(outcome.state == THERE for outcome in outcomes)
     found = Collection({name: _facts(job.directory / name) for name in done}, failed, before)
     page = index_page(f"{title}: {len(done)} of {len(files)} tracks", found.done, failed)
-    with whole(job.directory / "index.html") as unfinished:
+    with atomic_write(job.directory / "index.html") as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return found
 

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from svdx.audio.probe import expect_there
+from svdx.audio.probe import expect_audio_file
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, ScoreError
 from svdx.explain.listener import Listener
 from svdx.explain.thresholds import Choice
-from svdx.files.checksum import digest
+from svdx.files.checksum import file_sha256
 from svdx.models.weights import fingerprint
 from svdx.report.excerpt import document_excerpt
 from svdx.report.parts import Points
@@ -79,7 +79,7 @@ class Request:
 def plain(part: Any) -> Any:
     """What an explainer has, as JSON has it."""
     if isinstance(part, nn.Module):
-        return fingerprint(part, whole=True)
+        return fingerprint(part, buffers=True)
     if isinstance(part, Tensor):
         return hashlib.sha256(part.cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
     return {"choice": part.name, **asdict(part)} if isinstance(part, Choice) else part
@@ -88,7 +88,7 @@ def plain(part: Any) -> Any:
 def identity(path: Path) -> dict[str, Any]:
     """What tells a file from another, and from itself when it has been changed."""
     try:
-        expect_there(path)
-        return {"path": str(path.absolute()), "sha256": digest(path)}
+        expect_audio_file(path)
+        return {"path": str(path.absolute()), "sha256": file_sha256(path)}
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror})") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from svdx.corpora.track import Track
 from svdx.errors import CorpusError
-from svdx.files import checksum as contents
+from svdx.files.checksum import file_sha256
 
 
 def digest(tracks: Sequence[Track]) -> str:
@@ -28,6 +28,6 @@ def _of_track(track: Track) -> str:
 
 def _of_file(path: Path) -> str:
     try:
-        return contents.digest(path)
+        return file_sha256(path)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svdx.audio.probe import opened
+from svdx.audio.probe import open_sound
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.file_lists import files_below, is_audio
 from svdx.corpora.labels import read_change_points
@@ -89,7 +89,7 @@ def _number(name: str) -> str | None:
 
 def _track(number: str, audio: Path, labels: Path) -> Track:
     try:
-        with opened(audio) as file:
+        with open_sound(audio) as file:
             duration = file.length() / file.rate
     except AudioError as error:
         raise CorpusError(f"{error}: copy it again or take it away") from error

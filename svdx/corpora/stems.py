@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from svdx.audio.levels import expect_full_scale
-from svdx.audio.probe import opened
+from svdx.audio.probe import open_sound
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.file_lists import by_stem, entries_of, is_audio, is_stem_file, stem
 from svdx.corpora.labels import is_lab, read_lab
@@ -152,7 +152,7 @@ def vocal_segments(vocals: Path, number: int | None = None) -> tuple[Segment, ..
 def _levels(path: Path, number: int | None) -> tuple[np.ndarray, float, float]:
     """RMS of each window over all channels, full scale 1; length of a window and of the file in seconds."""
     try:
-        with opened(path, number) as file:
+        with open_sound(path, number) as file:
             window = max(1, round(WINDOW * file.rate))
             powers, rest, n, peak = [], np.empty((file.channels, 0), np.float32), 0, 0.0
             for block in file.blocks():

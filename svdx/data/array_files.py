@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 
 
 def write_sealed(path: Path, array: np.ndarray) -> None:
     """Write an array, whole or not at all; nobody else may write `path` meanwhile. Raises: OSError."""
     array = np.ascontiguousarray(array)
-    with whole(path, alone=True) as unfinished, unfinished.open("wb") as file:
+    with atomic_write(path, single_writer=True) as unfinished, unfinished.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
         file.write(array.data)
         file.write(_seal(path))

@@ -24,8 +24,8 @@ from svdx.corpora.labels import expect_seconds
 from svdx.corpora.track import Track
 from svdx.data.array_files import is_sealed, write_sealed
 from svdx.errors import CACHE, AudioError, CorpusError, writing
-from svdx.files.atomic import locked
-from svdx.files.checksum import digest
+from svdx.files.atomic import process_lock
+from svdx.files.checksum import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class MelStore:
 
     def _key(self, track: Track) -> str:
         try:
-            identity = f"{digest(track.audio)}|{self._settings}"
+            identity = f"{file_sha256(track.audio)}|{self._settings}"
         except OSError as error:
             reason = f"cannot be read ({error.strerror})" if track.audio.exists() else "is missing"
             raise CorpusError(f"{track.audio}: audio file of track {track.name!r} {reason}") from error
@@ -130,7 +130,7 @@ class MelStore:
 
     def _compute(self, track: Track, kinds: Sequence[str]) -> None:
         key = self._keys[track.audio]
-        with locked(self.directory / LOCKS / f"{key[:2]}.lock"):
+        with process_lock(self.directory / LOCKS / f"{key[:2]}.lock"):
             if self._is_there(track, kinds):  # another process was first
                 return
             samples = decode(track.audio, self.frontend.sample_rate)

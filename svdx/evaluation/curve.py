@@ -13,7 +13,7 @@ from pathlib import Path
 
 from svdx.errors import ConfigError
 from svdx.explain.methods.controls import CONTROLS
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
 ASKED = "asked_area_percent"  # column of a curve over areas: how many of the bins were to be salient
@@ -47,7 +47,7 @@ def write_curve(rows: Sequence[dict], path: str | Path) -> None:
 
 def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] | None = None) -> None:
     """Write rows as CSV, whole or not at all; columns: their order (None: the first row's)."""
-    with whole(Path(path)) as unfinished, unfinished.open("w", newline="") as file:
+    with atomic_write(Path(path)) as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns or list(rows[0]))
         writer.writeheader()
         writer.writerows({key: "" if is_nan(value) else value for key, value in row.items()} for row in rows)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from svdx.errors import ConfigError
 from svdx.explain.evidence import log_odds, recording
 from svdx.explain.methods.variation import variation as roughness
-from svdx.models.layers import FC8, MAPS, VECTORS, part_of
+from svdx.models.layers import FC8, MAPS, VECTORS, network_up_to
 
 LAST = "fc9"  # the log-odds of singing
 Unit = Callable[[Tensor], Tensor]  # excerpts [B, frames, bands] → activations [B]
@@ -101,7 +101,7 @@ def unit_of(classifier: nn.Module, name: str) -> Unit:
     layer, number = check_unit(name)
     if layer == LAST:
         return partial(log_odds, classifier)
-    part = part_of(classifier, layer)
+    part = network_up_to(classifier, layer)
     if isinstance(part[-1], nn.Sequential):
         part[-1] = part[-1][:-1]
     return lambda excerpts: part(excerpts)[:, number].flatten(1).mean(1) if layer in MAPS else part(excerpts)[:, number]

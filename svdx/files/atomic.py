@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, and one process at a time makes it."""
+"""Atomic writes and inter-process locks."""
 
 from __future__ import annotations
 
@@ -15,38 +15,43 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def whole(path: Path, alone: bool = False) -> Iterator[Path]:
-    """A path beside `path` to write to; in the end it is on the disk and takes the name, or is gone.
+def atomic_write(path: Path, single_writer: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`. On success its data is flushed to disk and it replaces `path`; on error it
+    is deleted and `path` keeps its old content.
 
-    alone: nobody else writes `path` meanwhile, so that what a killed process left is written over
+    single_writer: no other process writes `path` at the same time. The temporary file then has a fixed name, so that a
+        file left by a killed process is overwritten instead of accumulating.
+
     Raises: OSError.
     """
-    unfinished = path.with_name(f"{path.name}.part" if alone else f"{path.name}.{uuid4().hex}.part")
+    temporary = path.with_name(f"{path.name}.part" if single_writer else f"{path.name}.{uuid4().hex}.part")
     try:
-        yield unfinished
-        with unfinished.open("rb+") as file:
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        temporary.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def locked(lock: Path, waiting: str = "") -> Iterator[None]:
-    """Only one process, or thread, at a time is inside; a killed one holds nothing.
+def process_lock(path: Path, waiting_message: str = "") -> Iterator[None]:
+    """Hold an exclusive lock against other processes and threads. The system releases the lock of a killed process.
 
-    waiting: what to say where another one is inside. Raises: OSError, before anything inside.
+    waiting_message: logged if another process holds the lock.
+
+    Raises: OSError if the lock file cannot be created.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.touch()  # says why where it cannot be; FileLock would wait for it forever
-    held = FileLock(lock)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()  # raises at once where FileLock would retry forever
+    lock = FileLock(path)
     try:
-        held.acquire(blocking=False)
+        lock.acquire(blocking=False)
     except Timeout:
-        if waiting:
-            log.info(waiting)
-        held.acquire()
+        if waiting_message:
+            log.info(waiting_message)
+        lock.acquire()
     try:
         yield
     finally:
-        held.release()
+        lock.release()

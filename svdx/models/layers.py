@@ -52,10 +52,10 @@ def features_of(classifier: nn.Module, layer: str, excerpts: Tensor) -> Tensor:
     """
     if layer == FC8:
         return classifier.features(excerpts)
-    return part_of(classifier, layer)(excerpts)
+    return network_up_to(classifier, layer)(excerpts)
 
 
-def part_of(classifier: nn.Module, layer: str) -> nn.Sequential:
+def network_up_to(classifier: nn.Module, layer: str) -> nn.Sequential:
     """An SVDNet up to a layer. Raises: ConfigError for another classifier."""
     if not isinstance(classifier, SVDNet):
         raise ConfigError(f"layer={layer}: of a {type(classifier).__name__} only {FC8} is known; {layer} is SVDNet's")

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError, WeightsError, expect_file
-from svdx.files.atomic import whole
+from svdx.files.atomic import atomic_write
 from svdx.files.containers import UNREADABLE, read_checkpoint
 from svdx.models import lasagne
 from svdx.models.inverter import InverterNet
@@ -33,15 +33,15 @@ log = logging.getLogger(__name__)
 DAMAGED = "it is damaged; export or train it again"
 
 
-def fingerprint(network: nn.Module, whole: bool = False) -> str:
+def fingerprint(network: nn.Module, buffers: bool = False) -> str:
     """Sixteen hex digits that name a network by its weights; standardisation and threshold may be exchanged.
 
-    whole: by those too, and by everything else that it holds
+    buffers: by its buffers (standardisation, threshold) too
     """
-    return _digest(network.state_dict() if whole else dict(network.named_parameters()))
+    return _digest(network.state_dict() if buffers else dict(network.named_parameters()))
 
 
-def heard_by(classifier: nn.Module) -> str:
+def feature_fingerprint(classifier: nn.Module) -> str:
     """Sixteen hex digits that name a classifier by all that its features depend on: its weights and what it
     standardises its input by, not its decision threshold."""
     return _digest({name: value for name, value in classifier.state_dict().items() if name != "threshold"})
@@ -72,11 +72,11 @@ def check_resumed(network: SVDNet | InverterNet, checkpoint: dict) -> None:
 
 
 def save(network: SVDNet | InverterNet, path: str | Path, **said: str) -> None:
-    """Write a .safetensors file, whole or not at all. said: of its training, for `said_of`. Raises: OSError."""
+    """Write a .safetensors file atomically. said: read back by `training_metadata`. Raises: OSError."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    with whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         try:
             save_file(state, unfinished, metadata={**said, **describe(network)})
         except safetensors.SafetensorError as error:  # its writer, of a full disk
@@ -160,7 +160,7 @@ def load_inverter(path: str | Path, classifier: nn.Module, layer: str | None = N
     return network.eval().requires_grad_(False)
 
 
-def said_of(path: str | Path) -> dict[str, str]:
+def training_metadata(path: str | Path) -> dict[str, str]:
     """What `save` was told of the training; nothing of files of other kinds and of one that is not there, and nothing
     with a warning where it is damaged."""
     path = Path(path)

@@ -42,7 +42,7 @@ def document_excerpt(
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
     expect_seconds(track, sound.samples.shape[-1] / sound.rate)
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
-    samples, span = sound.mono(sample_rate, excerpt), sound.under(excerpt, sample_rate)
+    samples, span = sound.mono(sample_rate, excerpt), sound.source_span(excerpt, sample_rate)
     stems = log_mels_of_stems(listener, track, samples, excerpt)
     explanation = listener.listen(samples)
     mask, chosen = explanation.mask[0].numpy(), float(explanation.threshold[0])

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from svdx.app.recipes import differences, is_of, place, recipe, written
 from svdx.models import UpConv, load_inverter
-from svdx.models.weights import fingerprint, heard_by, said_of, save
+from svdx.models.weights import feature_fingerprint, fingerprint, save, training_metadata
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 
@@ -63,15 +63,15 @@ def test_a_key_is_called_as_it_is_typed(asked):
 
 
 def test_of_a_classifier_all_counts_that_its_features_depend_on(classifier):
-    before = heard_by(classifier)
+    before = feature_fingerprint(classifier)
     classifier.threshold.fill_(0.1)
-    assert heard_by(classifier) == before
+    assert feature_fingerprint(classifier) == before
     classifier.mean.add_(1)
-    assert heard_by(classifier) != before
-    one = heard_by(classifier)
+    assert feature_fingerprint(classifier) != before
+    one = feature_fingerprint(classifier)
     with torch.no_grad():
         classifier.fc9.bias.add_(1)
-    assert heard_by(classifier) != one
+    assert feature_fingerprint(classifier) != one
 
 
 @pytest.fixture
@@ -84,11 +84,11 @@ def weights(tmp_path, classifier):
 
 
 def test_a_file_says_how_it_was_trained(weights, classifier, tmp_path):
-    said = said_of(weights)
+    said = training_metadata(weights)
     assert json.loads(said["recipe"]) == {"inverter.width": 8, "seed": 0, "classifier": "a"}
     assert said["updates"] == "640"
     assert load_inverter(weights, classifier).width == 8
-    assert said_of(tmp_path / "other.npz") == {}
+    assert training_metadata(tmp_path / "other.npz") == {}
 
 
 def test_only_a_file_of_the_very_recipe_is_of_it(weights, tmp_path):
@@ -114,7 +114,7 @@ def test_differences_are_said_in_the_words_of_the_command_line(weights):
 def test_a_file_that_says_nothing_is_of_no_recipe(tmp_path):
     path = tmp_path / "inverter.safetensors"
     save(UpConv(8), path)
-    assert said_of(path) == {} and not is_of(path, {})
+    assert training_metadata(path) == {} and not is_of(path, {})
     assert "does not say how it was trained" in differences(path, {})
 
 

@@ -7,17 +7,17 @@ import time
 
 import pytest
 
-from svdx.files.atomic import locked, whole
+from svdx.files.atomic import atomic_write, process_lock
 from tests.support.at_once import TRIALS, in_processes, killed_while
 
 
 def test_what_is_not_finished_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.txt"
     for text in ("old", "new"):
-        with whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(text)
         assert path.read_text() == text
-    with pytest.raises(ZeroDivisionError), whole(path) as unfinished:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as unfinished:
         unfinished.write_text("newer")
         raise ZeroDivisionError
     assert path.read_text() == "new" and [*tmp_path.iterdir()] == [path]
@@ -28,7 +28,7 @@ def test_killed_at_any_moment_a_file_is_the_old_or_the_new_one(tmp_path, trial):
     path = tmp_path / "a.txt"
 
     def write(number):
-        with whole(path) as unfinished, unfinished.open("w") as file:
+        with atomic_write(path) as unfinished, unfinished.open("w") as file:
             for _ in range(100):
                 file.write(f"{number:06d}")
                 file.flush()
@@ -46,13 +46,13 @@ def test_it_takes_the_name_when_it_is_on_the_disk(tmp_path, monkeypatch):
 
     (tmp_path / "a.txt").write_text("old")
     monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(OSError, match="No space left"), whole(tmp_path / "a.txt") as unfinished:
+    with pytest.raises(OSError, match="No space left"), atomic_write(tmp_path / "a.txt") as unfinished:
         unfinished.write_text("new")
     assert (tmp_path / "a.txt").read_text() == "old" and len([*tmp_path.iterdir()]) == 1
 
 
 def test_two_writers_of_a_file_do_not_write_into_each_others(tmp_path):
-    with whole(tmp_path / "a.txt") as one, whole(tmp_path / "a.txt") as other:
+    with atomic_write(tmp_path / "a.txt") as one, atomic_write(tmp_path / "a.txt") as other:
         one.write_text("one")
         other.write_text("other")
     assert (tmp_path / "a.txt").read_text() == "one"
@@ -63,7 +63,7 @@ def test_one_is_inside_at_a_time_and_the_others_are_told(tmp_path, caplog):
     inside, most = [], []
 
     def enter():
-        with locked(tmp_path / "locks" / "a.lock", "waiting for another"):
+        with process_lock(tmp_path / "locks" / "a.lock", "waiting for another"):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.02)
@@ -79,15 +79,15 @@ def test_one_is_inside_at_a_time_and_the_others_are_told(tmp_path, caplog):
 
 def test_a_killed_process_holds_no_lock(tmp_path):
     def enter(number):
-        with locked(tmp_path / "a.lock"):
+        with process_lock(tmp_path / "a.lock"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert in_processes(enter, 1) == [-signal.SIGKILL]
-    with locked(tmp_path / "a.lock"):
+    with process_lock(tmp_path / "a.lock"):
         pass
 
 
 def test_a_lock_that_cannot_be_made_is_an_error_at_once(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"Not a directory|File exists"), locked(tmp_path / "file" / "a.lock"):
+    with pytest.raises(OSError, match=r"Not a directory|File exists"), process_lock(tmp_path / "file" / "a.lock"):
         pass

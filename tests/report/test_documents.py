@@ -239,7 +239,7 @@ def test_every_excerpt_of_a_resampled_file_holds_its_frames_again(frontend, rate
     sound = Sound(torch.zeros(2, 2 * rate + 5), rate)
     n = len(sound.mono(RATE))
     for first in {*range(0, n - NEEDED, 315), n - NEEDED}:
-        excerpt = sound.cut(sound.under(slice(first, first + NEEDED), RATE))
+        excerpt = sound.cut(sound.source_span(slice(first, first + NEEDED), RATE))
         assert frontend.n_frames(len(excerpt.mono(RATE))) == 115
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from svdx.audio import probe as soundfiles
 from svdx.audio import reading as audio
 from svdx.audio.decoding import SourceBytes
-from svdx.audio.reading import decode, promised_length, resample, resampled_span
+from svdx.audio.reading import decode, promised_length, resample, resample_span
 from svdx.corpora.file_lists import LARGEST, read_lines
 from svdx.corpora.labels import read_lab
 from svdx.corpora.stems import vocal_segments
@@ -112,7 +112,7 @@ def test_rates_without_a_cycle_are_resampled_by_the_same_formula(source_rate, mo
     monkeypatch.setattr(audio, "_has_cycle", lambda *_: False)
     alone = resample(samples, source_rate, RATE)
     torch.testing.assert_close(alone, by_table, atol=2e-4, rtol=0)  # torchaudio's own rounding
-    torch.testing.assert_close(resampled_span(samples, source_rate, RATE, slice(3000, 3500)), alone[:, 3000:3500])
+    torch.testing.assert_close(resample_span(samples, source_rate, RATE, slice(3000, 3500)), alone[:, 3000:3500])
 
 
 @pytest.mark.parametrize("source_rate", [44101, 22051, 1009, 191_999, 767_999])

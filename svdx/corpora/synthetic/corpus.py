@@ -24,7 +24,7 @@ from svdx.corpora.labels import write_lab
 from svdx.corpora.synthetic.song import Song, compose
 from svdx.corpora.track import Segment
 from svdx.errors import CACHE, CorpusError, writing
-from svdx.files.atomic import locked
+from svdx.files.atomic import process_lock
 
 GENERATOR = 2  # raised whenever the same seed would sound different
 SHORTEST = 4.0  # seconds of a track
@@ -95,7 +95,7 @@ def make_corpus(root: Path, recipe: Recipe, workers: int = 1) -> None:
     """
     if _is_made(root, recipe):
         return
-    with writing(f"data.root={root}", f"give another, or {CACHE}"), locked(root.with_name(f".{root.name}.lock")):
+    with writing(f"data.root={root}", f"give another, or {CACHE}"), process_lock(root.with_name(f".{root.name}.lock")):
         if _is_made(root, recipe):
             return
         with _scratch(root) as folder:
