@@ -47,7 +47,7 @@ def explain_examples(
         stem, caption = directory / f"excerpt-{number:05d}", place(excerpts, number, frontend)
         title = f"{caption}; {explainer.choice.words(float(explanation.threshold[row]))}"
         pictures[stem.with_suffix(".png")] = title
-        draw(explanation, row, frontend, title, stem.with_suffix(".png"), explainer.score)
+        draw(explanation, row, frontend, title, stem.with_suffix(".png"), explainer.score_name)
         track, span = _track_and_span(excerpts, number, frontend)
         part = masked_sound(track, explanation.mask[row].float(), frontend, span=span)
         whole, left = stem.with_suffix(".wav"), stem.with_name(f"{stem.name}-kept.wav")

@@ -93,7 +93,7 @@ class ExplainValidation(pl.Callback):
             path = directory / f"excerpt-{numbers[chosen]:05d}.png"
             captions[path] = place(excerpts, numbers[chosen], self.frontend)
             title = f"{captions[path]}; epoch {epoch}, threshold {SHOWN}"
-            draw(explanation, chosen, self.frontend, title, path, FeatureInversion.score)
+            draw(explanation, chosen, self.frontend, title, path, FeatureInversion.score_name)
         write_curve(rows, directory / "curve.csv")
         curve_figure(rows).savefig(directory / "curve.png")
         for logger in wandb_only(trainer.loggers):

@@ -175,7 +175,7 @@ class Bench:
         """What only some of all excerpts [N, frames, bands] are asked: sanity, and time for one alone."""
         numbers, n = of_both(study.vocal, self.sanity.n), len(excerpts)
         some = excerpts[numbers]
-        before = {name: method.explainer.picture(some) for name, method in self.methods.items()}
+        before = {name: method.explainer.score(some) for name, method in self.methods.items()}
         similar = self.sanity.randomise(self.methods, some, before, train)
         for name, method in progress(self.methods.items(), f"{len(some)} of them, repeated, with noise, alone"):
             found = self.sanity.repeat(method.explainer, some, before[name]) | similar[name]

@@ -70,10 +70,10 @@ class Cost:
 
 
 def timed(explainer: Explainer, excerpts: Tensor) -> tuple[Tensor, float]:
-    """An explainer's picture of excerpts [B, frames, bands], and the seconds that it takes."""
+    """An explainer's score of excerpts [B, frames, bands], and the seconds that it takes."""
     begin = _now(excerpts.device)
-    picture = explainer.picture(excerpts)
-    return picture, _now(excerpts.device) - begin
+    score = explainer.score(excerpts)
+    return score, _now(excerpts.device) - begin
 
 
 def _now(device: torch.device) -> float:

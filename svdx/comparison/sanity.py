@@ -105,10 +105,10 @@ class Sanity:
 
         before: what the first call gave, [n, frames, bands]
         """
-        again = explainer.picture(excerpts)
+        again = explainer.score(excerpts)
         noisy = excerpts + self.noise * noise(excerpts, self.seed)
         vocal, still = (explainer.classifier(some) > explainer.decision for some in (excerpts, noisy))
-        similar = spearman(before, explainer.picture(noisy))
+        similar = spearman(before, explainer.score(noisy))
         same = (before == again).flatten(1).all(1)
         return {
             "deterministic": same.double().cpu().numpy(),
@@ -133,7 +133,7 @@ def _pictures(
     what: before the bar
     """
     each = progress(methods.items(), what)
-    return {name: method.remake(classifier, inverter).picture(excerpts) for name, method in each}
+    return {name: method.remake(classifier, inverter).score(excerpts) for name, method in each}
 
 
 def randomised(classifier: nn.Module, last: str, seed: int, draw: int = 0) -> nn.Module:

@@ -27,7 +27,7 @@ MOST_KEPT = 2**27  # numbers of their features, half a GB: 237 excerpts' maps of
 
 
 class Evaluator(pl.LightningModule):
-    """Test-only module: one picture per excerpt, then one masked forward for each of its masks that is a new one
+    """Test-only module: one score per excerpt, then one masked forward for each of its masks that is a new one
     (see `Hearing`).
 
     explainer: what is evaluated, with its keep and fill
@@ -69,33 +69,33 @@ class Evaluator(pl.LightningModule):
     def test_step(self, batch: dict[str, Tensor]) -> None:
         classifier = self.explainer.classifier
         excerpts = classifier.standardise(batch["logmel"])
-        picture, probability = self.explainer.look(excerpts)
+        score, probability = self.explainer.score_and_predict(excerpts)
         self._compare_with_labels(probability, batch["vocal"])
-        salience = self._scaled(picture, batch["number"])
-        masks = self._masks(excerpts, picture, salience)
+        salience = self._scaled(score, batch["number"])
+        masks = self._masks(excerpts, score, salience)
         hearing = Hearing(self.explainer, excerpts, probability, self._hear_nothing(excerpts))
         heard = hearing(masks)
         self._count(self.explainer.name, probability, heard, masks, batch["track"])
         decision = self.explainer.decision
         self.empty.update(probability > decision, hearing.nothing > decision, batch["track"])
         for control in self.controls:
-            as_large = same_area(control.picture(excerpts), masks)
+            as_large = same_area(control.score(excerpts), masks)
             self._count(control.name, probability, hearing(as_large, masks, heard), as_large, batch["track"])
         if self.agreement is not None:
             self._agree(hearing, salience, masks, heard)
         if self.reconstruction:
-            self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, picture)))
+            self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, score)))
 
-    def _scaled(self, picture: Tensor, numbers: Tensor) -> Tensor:
+    def _scaled(self, score: Tensor, numbers: Tensor) -> Tensor:
         """The salience of pictures of the tested excerpts with these numbers, [B]. Raises: ScoreError."""
         try:
-            return self.explainer.scaled(picture)
+            return self.explainer.salience(score)
         except ScoreError as error:
             tested, number = self.trainer.datamodule.test_set, int(numbers[error.number])
             track = tested.tracks[tested.track_of[number]]
             raise ScoreError(f"{track.audio}, excerpt from frame {tested.start_of[number]}: {error}", number) from error
 
-    def _masks(self, excerpts: Tensor, picture: Tensor, salience: Tensor) -> Tensor:
+    def _masks(self, excerpts: Tensor, score: Tensor, salience: Tensor) -> Tensor:
         """At every threshold, [T, B, frames, bands] bool."""
         cuts = [self.explainer.cut(excerpts, salience, threshold) for threshold in self.thresholds]
         for mean, (_, found) in zip(self.found, cuts, strict=True):
@@ -126,11 +126,11 @@ class Evaluator(pl.LightningModule):
         curves = (of_class(hearing(kept)).T for kept in (first, ~first))
         self.agreement.update(of_class(hearing.whole), of_class(heard), of_class(hearing(~masks)), *curves)
 
-    def _reconstruct(self, excerpts: Tensor, picture: Tensor) -> None:
+    def _reconstruct(self, excerpts: Tensor, score: Tensor) -> None:
         if len(excerpts):
             features = self.explainer.features
-            self.reconstruction["input"].update(excerpts, picture)
-            self.reconstruction["features"].update(features(excerpts), features(picture))
+            self.reconstruction["input"].update(excerpts, score)
+            self.reconstruction["features"].update(features(excerpts), features(score))
 
     def _compare_with_labels(self, probability: Tensor, vocal: Tensor) -> None:
         called = probability > self.explainer.decision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,16 +21,23 @@ from svdx.explain.masks import (
     relative_area,
     threshold_mask,
 )
-from svdx.explain.thresholds import Area, Choice, Fixed
+from svdx.explain.thresholds import Area, Choice, as_choice
 
-Here = TypeVar("Here", bound="Labels")
+Kind = TypeVar("Kind", bound="BaseExplanation")
 
 
-class Labels:
-    """What an explanation of one excerpt and of many have in common: the labels before and after masking.
+class BaseExplanation:
+    """The classifier's labels before and after masking, of one explanation or of many.
 
-    A child is a dataclass with `probability` and `masked_probability` [N] and `decision`, which singing is above.
+    A subclass is a frozen dataclass with these fields.
+
+    probability, masked_probability: of singing, for the excerpts and for their explanations, [N]
+    decision: a probability strictly above it means singing
     """
+
+    probability: Tensor
+    masked_probability: Tensor
+    decision: float
 
     @property
     def vocal(self) -> Tensor:
@@ -44,36 +51,39 @@ class Labels:
 
     @property
     def flipped(self) -> Tensor:
-        """Did the label change when only the region was kept? [N] bool; its mean is the explanation loss."""
+        """Whether masking changed the label, [N] bool; its mean is the explanation loss."""
         return self.vocal != self.masked_vocal
 
-    def to(self: Here, device: torch.device | str) -> Here:
-        """The same on another device."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part.to(device) for name, part in parts.items() if isinstance(part, Tensor)})
+    def to(self: Kind, device: torch.device | str) -> Kind:
+        """The same explanation on another device."""
+        tensors = {name: part.to(device) for name, part in self._fields().items() if isinstance(part, Tensor)}
+        return replace(self, **tensors)  # type: ignore[type-var]  # every subclass is a dataclass
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Every field as a numpy array under its name."""
-        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        """Every field as a numpy array, by the name that it has in explanation.npz."""
+        return {name: np.asarray(part) for name, part in self._fields().items()}
+
+    def _fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
-class Explanation(Labels):
-    """What a classifier listened to in B excerpts.
+class Explanation(BaseExplanation):
+    """Which bins of B excerpts a classifier listened to.
 
     excerpts: [B, frames, bands], standardised
-    picture: the method's score of every bin, [B, frames, bands]; for inversion, the inverted features
-    salience: the picture scaled to [0, 1] per excerpt
+    score: the method's score of every bin, [B, frames, bands]; for inversion, the inverted features
+    salience: the score scaled to [0, 1] per excerpt
     mask: True where the excerpt is kept
     masked: the explanation itself, the excerpt with everything else filled
     probability, masked_probability: of singing, for the excerpt and for the explanation, [B]
     decision: a probability strictly above it means singing
-    threshold: of the salience, [B]: the number that was given, or the least salience that a `Choice` found salient (1.1
-        where it found none)
+    threshold: of the salience, [B]: the given number, or the least salience that a `Choice` marks as salient (1.1 if
+        no bin is salient)
     """
 
     excerpts: Tensor
-    picture: Tensor
+    score: Tensor
     salience: Tensor
     mask: Tensor
     masked: Tensor
@@ -87,20 +97,26 @@ class Explanation(Labels):
         """Share of kept bins, [B]."""
         return relative_area(self.mask)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every field as a numpy array; the score is called `picture`, as in explanation.npz."""
+        return {{"score": "picture"}.get(name, name): array for name, array in super().arrays().items()}
+
 
 class Explainer(ABC):
-    """Explains a frozen classifier: a child says in `picture` how much each bin matters.
+    """Explains a frozen classifier. A subclass implements `score`: how much each bin matters.
 
-    classifier: any module with `features(x)` and `forward(x)` → probability [B]; its buffers `mean` and `std`
-        (per band) are used where the fill asks for them, and `threshold` is its decision threshold (0.5 without)
-    threshold: of the salience, in [0, 1.1], or what chooses it, see `thresholds`; None: the class' own,
-        `default_threshold`; area: instead of a threshold, the share of the bins that is salient, in [0, 1]
+    classifier: any module with `features(x)` and `forward(x)` → probability [B]. Its buffers `mean` and `std` (per
+        band) are used by some fills; `threshold` is its decision threshold (default 0.5)
+    threshold: of the salience, in [0, 1.1], or a `Choice`; None: the class's `default_threshold`
+    area: instead of a threshold, the share of bins that are salient, in [0, 1]
     keep: salient or complement
     fill, floor: see `masks.fill_value`
+
+    Raises: ConfigError for an option outside its range, or for both a threshold and an area.
     """
 
     name: str
-    default_threshold: float | Choice = Area(0.1)  # scores of two methods are not spread alike, areas are
+    default_threshold: float | Choice = Area(0.1)  # the scores of two methods differ in distribution, areas do not
 
     def __init__(
         self,
@@ -113,9 +129,9 @@ class Explainer(ABC):
     ) -> None:
         if area is not None and threshold is not None:
             raise ConfigError(f"explainer.threshold={threshold} and explainer.area={area}: give one of them")
-        own = self.default_threshold if area is None else Area(area)
-        threshold = own if threshold is None else threshold
-        chosen(threshold)  # refuses what is none
+        default = self.default_threshold if area is None else Area(area)
+        threshold = default if threshold is None else threshold
+        as_choice(threshold)  # raises ConfigError outside the range
         check_choice("keep", keep, KEEPS)
         check_choice("fill", fill, FILLS)
         if not floor > 0:
@@ -125,51 +141,51 @@ class Explainer(ABC):
 
     @property
     def choice(self) -> Choice:
-        """What chooses the threshold."""
-        return chosen(self.threshold)
+        """The rule that selects the salient bins."""
+        return as_choice(self.threshold)
 
     @property
-    def score(self) -> str:
-        """What its pictures show, in words."""
+    def score_name(self) -> str:
+        """What the score is, for titles of figures."""
         return f"score of explainer={self.name}"
 
     @abstractmethod
-    def picture(self, excerpts: Tensor) -> Tensor:
-        """excerpts [B, frames, bands], standardised → score of every bin, the same shape."""
+    def score(self, excerpts: Tensor) -> Tensor:
+        """Score every bin of standardised excerpts, [B, frames, bands] → the same shape."""
 
-    def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
-        """The excerpts' pictures and the classifier's probabilities [B]; a child may save a forward here."""
-        return self.picture(excerpts), self.classifier(excerpts)
+    def score_and_predict(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of the excerpts and the classifier's probabilities [B]. A subclass may save a forward pass here."""
+        return self.score(excerpts), self.classifier(excerpts)
 
-    def scaled(self, picture: Tensor) -> Tensor:
-        """The pictures' salience, see `normalise`. Raises: ScoreError where a score is not finite."""
-        finite = picture.isfinite().flatten(1).all(1)
+    def salience(self, score: Tensor) -> Tensor:
+        """Scale scores to [0, 1] per excerpt, see `normalise`. Raises: ScoreError where a score is not finite."""
+        finite = score.isfinite().flatten(1).all(1)
         if not finite.all():
-            said = f"explainer={self.name} gave a score that is NaN or infinite; are the networks' weights sound?"
-            raise ScoreError(said, number=int(finite.int().argmin()))
-        return normalise(picture)
+            message = f"explainer={self.name} gave a score that is NaN or infinite; are the networks' weights sound?"
+            raise ScoreError(message, number=int(finite.int().argmin()))
+        return normalise(score)
 
     def networks(self) -> list[nn.Module]:
-        """The classifier and whatever else computes."""
+        """The classifier and the explainer's other networks."""
         return [part for part in vars(self).values() if isinstance(part, nn.Module)]
 
     def to(self, device: torch.device | str) -> Explainer:
-        """Move the networks to a device; what is explained must lie there too."""
+        """Move the networks to a device. Excerpts must be on the same one."""
         for network in self.networks():
             network.to(device)
         return self
 
     def mask(self, salience: Tensor, threshold: float) -> Tensor:
-        """salience [B, frames, bands] in [0, 1] → kept bins, bool, at a number."""
+        """Bins to keep at a fixed threshold: salience [B, frames, bands] in [0, 1] → bool."""
         return threshold_mask(salience, threshold, self.keep)
 
     def cut(self, excerpts: Tensor, salience: Tensor, threshold: float | Choice) -> tuple[Tensor, Tensor]:
-        """Kept bins, bool, and the threshold [B], at a number or by a choice; see `Choice`."""
-        salient, threshold = chosen(threshold)(self, excerpts, salience)
+        """Bins to keep at a number or by a `Choice`, bool [B, frames, bands], and the threshold [B]."""
+        salient, threshold = as_choice(threshold)(self, excerpts, salience)
         return salient if self.keep == "salient" else ~salient, threshold
 
     def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor:
-        """Keep the excerpts' masked bins, fill the others."""
+        """Keep the excerpts where the mask is True and fill the rest."""
         bands = excerpts.new_zeros(excerpts.shape[-1])
         mean, std = getattr(self.classifier, "mean", bands), getattr(self.classifier, "std", bands + 1)
         return apply_mask(excerpts, mask, fill_value(self.fill, excerpts, mean, std, self.floor))
@@ -177,22 +193,17 @@ class Explainer(ABC):
     @torch.no_grad()
     def __call__(self, excerpts: Tensor) -> Explanation:
         """Explain standardised excerpts, [B, frames, bands]."""
-        picture, probability = self.look(excerpts)
-        salience = self.scaled(picture)
+        score, probability = self.score_and_predict(excerpts)
+        salience = self.salience(score)
         mask, threshold = self.cut(excerpts, salience, self.threshold)
         masked = self.apply(excerpts, mask)
         after = self.classifier(masked)
-        return Explanation(excerpts, picture, salience, mask, masked, probability, after, self.decision, threshold)
+        return Explanation(excerpts, score, salience, mask, masked, probability, after, self.decision, threshold)
 
     @torch.no_grad()
     def at(self, explanation: Explanation, threshold: float | Choice) -> Explanation:
         """The same explanation with the mask of another threshold."""
-        mask, found = self.cut(explanation.excerpts, explanation.salience, threshold)
+        mask, cut = self.cut(explanation.excerpts, explanation.salience, threshold)
         masked = self.apply(explanation.excerpts, mask)
         after = self.classifier(masked)
-        return replace(explanation, mask=mask, masked=masked, masked_probability=after, threshold=found)
-
-
-def chosen(threshold: float | Choice) -> Choice:
-    """A number as a choice. Raises: ConfigError."""
-    return threshold if isinstance(threshold, Choice) else Fixed(threshold)
+        return replace(explanation, mask=mask, masked=masked, masked_probability=after, threshold=cut)

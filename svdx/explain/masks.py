@@ -1,4 +1,4 @@
-"""From a picture to a mask and to a masked excerpt: pure functions, the paper's section III-B and equation 4.
+"""From a score to a mask and to a masked excerpt: pure functions, the paper's section III-B and equation 4.
 
 A mask is 1 where the input is **kept**. Excerpts and masks are [B, frames, bands].
 """
@@ -18,15 +18,15 @@ KEEPS = ("salient", "complement")
 LARGEST_THRESHOLD = 1.1  # keeps nothing; the published curves end there
 
 
-def normalise(picture: Tensor) -> Tensor:
-    """Scale every picture to [0, 1] by its own minimum and maximum; a constant picture becomes 0 everywhere. One with
-    NaN or infinity keeps a NaN, see `Explainer.scaled`.
+def normalise(score: Tensor) -> Tensor:
+    """Scale every score to [0, 1] by its own minimum and maximum; a constant score becomes 0 everywhere. One with
+    NaN or infinity keeps a NaN, see `Explainer.salience`.
 
     >>> normalise(torch.tensor([[[-1.0, 0.0, 1.0]]]))
     tensor([[[0.0000, 0.5000, 1.0000]]])
     """
-    low, high = picture.amin((1, 2), keepdim=True), picture.amax((1, 2), keepdim=True)
-    return torch.where(high == low, 0.0, (picture - low) / (high - low))
+    low, high = score.amin((1, 2), keepdim=True), score.amax((1, 2), keepdim=True)
+    return torch.where(high == low, 0.0, (score - low) / (high - low))
 
 
 def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") -> Tensor:

@@ -19,7 +19,7 @@ Function = Callable[..., np.ndarray]
 def scores(explainer: Explainer, excerpts: Tensor) -> Tensor:
     """Score of every bin of standardised excerpts, [B, frames, bands] or [B, 1, frames, bands]; the same shape."""
     flat = excerpts.detach().reshape(len(excerpts), *excerpts.shape[-2:])
-    return explainer.picture(flat).contiguous().view(excerpts.shape)  # Captum views the scores otherwise
+    return explainer.score(flat).contiguous().view(excerpts.shape)  # Captum views the scores otherwise
 
 
 def as_function(make: Callable[[torch.nn.Module], Explainer]) -> Function:

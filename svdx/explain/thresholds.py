@@ -172,3 +172,8 @@ def position(cut: float | Area) -> float:
 def least_kept(salience: Tensor, salient: Tensor) -> Tensor:
     """The least salience of the salient bins, [B]; LARGEST_THRESHOLD where there are none."""
     return torch.where(salient, salience, LARGEST_THRESHOLD).amin((1, 2))
+
+
+def as_choice(threshold: float | Choice) -> Choice:
+    """A number as the `Choice` of that fixed threshold. Raises: ConfigError outside [0, 1.1]."""
+    return threshold if isinstance(threshold, Choice) else Fixed(threshold)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from svdx.explain.explainer import Explainer, Labels
+from svdx.explain.explainer import BaseExplanation, Explainer
 from svdx.explain.masks import relative_area
 from svdx.explain.thresholds import Choice
 
@@ -16,7 +16,7 @@ BATCH = 32  # excerpts at a time
 
 
 @dataclass(frozen=True)
-class TrackExplanation(Labels):
+class TrackExplanation(BaseExplanation):
     """What a classifier listened to in a track of T frames, from N overlapping excerpts.
 
     track: [T, bands], standardised; starts: first frame of every excerpt, [N]
@@ -56,9 +56,9 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
     window = merging_window(length)[:, None].to(track)
     found = []
     for some in starts.split(BATCH):
-        picture, probability = explainer.look(torch.stack([track[start : start + length] for start in some]))
+        score, probability = explainer.score_and_predict(torch.stack([track[start : start + length] for start in some]))
         found.append(probability)
-        for start, salience in zip(some.tolist(), explainer.scaled(picture), strict=True):
+        for start, salience in zip(some.tolist(), explainer.salience(score), strict=True):
             total[start : start + length] += window * salience
             weight[start : start + length] += window
     salience = (total / weight).clamp(0, 1)  # a mean of ones may be rounded to more

@@ -61,7 +61,7 @@ def document_excerpt(
         **region_facts(picture, mask, stems),
     }
     title = f"{track.name}, from {start:g} s"
-    figure = explanation_figure(explanation, listener.frontend, title=title, score=listener.explainer.score)
+    figure = explanation_figure(explanation, listener.frontend, title=title, score=listener.explainer.score_name)
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())

@@ -30,7 +30,7 @@ def explanation_figure(
 ) -> Figure:
     """The paper's Figure 3 for one excerpt of an explanation: input, inversion, mask, and what is left of the input.
 
-    Mel-scaled frequency in Hz over seconds. number: which of the B excerpts; score: see `Explainer.score`
+    Mel-scaled frequency in Hz over seconds. number: which of the B excerpts; score: see `Explainer.score_name`
     """
     excerpt, picture, mask, masked = (
         getattr(explanation, name)[number].cpu().numpy() for name in ("excerpts", "salience", "mask", "masked")
@@ -58,7 +58,7 @@ def explanation_figure(
 def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str = "", score: str = "score") -> Figure:
     """A whole track: probability of singing over time, input, merged scores, and what is left of the input.
 
-    Mel-scaled frequency in Hz over seconds. score: see `Explainer.score`
+    Mel-scaled frequency in Hz over seconds. score: see `Explainer.score_name`
     """
     track, salience, masked = (getattr(explanation, name).cpu().numpy() for name in ("track", "salience", "masked"))
     limits = dict(zip(("vmin", "vmax"), np.percentile(track, [1, 99]), strict=True))

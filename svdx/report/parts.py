@@ -14,10 +14,10 @@ from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import Sound, read
 from svdx.corpora.track import Track
 from svdx.errors import AudioError
-from svdx.explain.explainer import Explainer, chosen
+from svdx.explain.explainer import Explainer
 from svdx.explain.listener import Either, Listener
 from svdx.explain.region import region, voice_bins, voice_share
-from svdx.explain.thresholds import DIGITS, Area, Fixed, position
+from svdx.explain.thresholds import DIGITS, Area, Fixed, as_choice, position
 from svdx.report.page import Picture, percent
 from svdx.report.slider import AREAS, LEAST, THRESHOLDS, Scale
 from svdx.report.wav import write_wav
@@ -36,7 +36,7 @@ def scale_of(explainer: Explainer, points: Points) -> Scale:
     """What a page's slider goes over: what its points are; without any, what the explainer is cut at."""
     if points:
         return AREAS if isinstance(points[0], Area) else THRESHOLDS
-    is_fixed = isinstance(explainer.choice, Fixed) or isinstance(chosen(explainer.default_threshold), Fixed)
+    is_fixed = isinstance(explainer.choice, Fixed) or isinstance(as_choice(explainer.default_threshold), Fixed)
     return THRESHOLDS if is_fixed else AREAS
 
 

@@ -69,7 +69,7 @@ def document_track(
         **region_facts(picture, explanation.mask.numpy(), stems),
     }
     title = f"{track.name}, whole track"
-    figure = track_figure(explanation, listener.frontend, title, listener.explainer.score)
+    figure = track_figure(explanation, listener.frontend, title, listener.explainer.score_name)
     directory.mkdir(parents=True, exist_ok=True)
     figure.savefig(directory / "explanation.png", dpi=150)
     np.savez_compressed(directory / "explanation.npz", **explanation.arrays())

@@ -34,7 +34,7 @@ class Perfect(Explainer):
 
     name, sign = "perfect", 1
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return self.sign * RECTANGLE.float().expand(len(excerpts), FRAMES, BANDS)
 
 
@@ -49,7 +49,7 @@ class Gradient(Explainer):
 
     name, prepared = "gradient", False
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         if not self.prepared:
             self.classifier(torch.zeros(100, FRAMES, BANDS))
             self.prepared = True
@@ -191,9 +191,9 @@ def test_passes_are_counted_an_excerpt(study):
 
 def test_what_a_method_prepares_counts_in_its_first_explanation_alone():
     class Slow(Gradient):
-        def picture(self, excerpts):
+        def score(self, excerpts):
             time.sleep(0 if self.prepared else 1)
-            return super().picture(excerpts)
+            return super().score(excerpts)
 
     found = bench(methods={"slow": method(Slow, classifier())})(Data()).methods["slow"]
     assert found["seconds_first"] > 1 > found["seconds_of_batch"][0, 1]
@@ -214,9 +214,9 @@ def test_a_score_that_is_no_number_is_refused_with_the_method_and_the_excerpt(va
     data = Data()
 
     class Broken(Perfect):
-        def picture(self, excerpts):
+        def score(self, excerpts):
             mine = (excerpts == data.logmel[5]).all(2).all(1)
-            return torch.where(mine[:, None, None], value, super().picture(excerpts))
+            return torch.where(mine[:, None, None], value, super().score(excerpts))
 
     some = {"perfect": method(Perfect, classifier()), "broken": method(Broken, classifier())}
     with pytest.raises(ConfigError, match="broken: its score of excerpt 5 has values"):

@@ -60,7 +60,7 @@ class OneBin(nn.Module):
 class Itself(Explainer):
     name = "itself"
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return excerpts
 
 
@@ -308,7 +308,7 @@ class Reversed(Control):
 
     name = "reversed"
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return -excerpts
 
 

@@ -29,7 +29,7 @@ class Gradient(Explainer):
 
     name = "gradient"
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return evidence_gradient(self.classifier, excerpts, self.classifier(excerpts) > self.decision)
 
 
@@ -123,7 +123,7 @@ def test_the_example_runs_on_random_networks(example, classifier):
     explainer, excerpts = FeatureInversion(classifier, UpConv(8).eval()), torch.randn(2, 115, 80)
     found = example.measured(explainer, excerpts)
     assert set(found) == {"infidelity", "sensitivity"} and all(0 < value < 1e6 for value in found.values())
-    assert torch.equal(scores(explainer, excerpts), explainer.picture(excerpts))
+    assert torch.equal(scores(explainer, excerpts), explainer.score(excerpts))
 
 
 def test_the_example_finds_the_exact_gradient_faithful(example):

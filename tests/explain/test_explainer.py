@@ -33,7 +33,7 @@ class Itself(Explainer):
 
     name = "itself"
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return excerpts
 
 
@@ -43,7 +43,7 @@ EXCERPTS = torch.tensor([[[0.0, 0.0], [0.0, 2.4]], [[0.4, 0.8], [0.8, 0.8]], [[0
 def test_every_field_by_hand():
     heard = Itself(Mean(), threshold=0.75)(EXCERPTS)
     assert torch.equal(heard.excerpts, EXCERPTS)
-    assert torch.equal(heard.picture, EXCERPTS)
+    assert torch.equal(heard.score, EXCERPTS)
     assert torch.allclose(heard.salience, torch.tensor([[[0, 0], [0, 1]], [[0, 1], [1, 1]], [[0, 0.5], [0.5, 1]]]))
     assert heard.mask.int().tolist() == [[[0, 0], [0, 1]], [[0, 1], [1, 1]], [[0, 0], [0, 1]]]
     assert torch.equal(heard.masked, EXCERPTS * heard.mask)
@@ -145,7 +145,7 @@ def test_inversion_reads_the_picture_out_of_the_features_and_out_of_nothing_else
 
     heard = FeatureInversion(Mean(), Inverter(), threshold=0.5)(EXCERPTS)
     assert len(seen) == 1 and torch.equal(seen[0], EXCERPTS.flatten(1))
-    assert torch.equal(heard.picture, -EXCERPTS)
+    assert torch.equal(heard.score, -EXCERPTS)
     assert heard.mask.int().tolist() == [[[1, 1], [1, 0]], [[1, 0], [0, 0]], [[1, 1], [1, 0]]]
 
 
@@ -159,7 +159,7 @@ def test_an_explanation_leaves_the_networks_as_they_were(networks):
     classifier, inverter = networks
     before = [{name: value.clone() for name, value in network.state_dict().items()} for network in networks]
     heard = FeatureInversion(classifier, inverter)(torch.randn(2, 115, 80))
-    assert heard.picture.shape == heard.mask.shape == (2, 115, 80)
+    assert heard.score.shape == heard.mask.shape == (2, 115, 80)
     assert not heard.masked_probability.requires_grad
     for network, state in zip(networks, before):
         assert not network.training
@@ -171,6 +171,6 @@ def test_an_excerpt_is_explained_alike_alone_and_in_a_batch(networks):
     explainer = FeatureInversion(*networks, threshold=0.5)
     excerpts = torch.randn(3, 115, 80, generator=torch.Generator().manual_seed(1))
     together, alone = explainer(excerpts), explainer(excerpts[1:2])
-    assert torch.allclose(together.picture[1:2], alone.picture, atol=1e-5)
+    assert torch.allclose(together.score[1:2], alone.score, atol=1e-5)
     assert torch.allclose(together.probability[1:2], alone.probability, atol=1e-6)
     assert (together.mask[1:2] != alone.mask).sum() <= 2  # bins that stand on the threshold to the last digit

@@ -37,7 +37,7 @@ class Painter(nn.Module):
 class Spoiled(Explainer):
     name = "spoiled"
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return excerpts * NAN
 
 

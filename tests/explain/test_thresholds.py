@@ -35,7 +35,7 @@ class Itself(Explainer):
 
     name = "itself"
 
-    def picture(self, excerpts):
+    def score(self, excerpts):
         return excerpts
 
 

@@ -124,8 +124,8 @@ def test_the_inverters_training_and_the_explainer_take_the_layers_features(layer
     assert torch.equal(Inverter(network, classifier, None, None, 0).features(logmel), features)
     explainer = FeatureInversion(classifier, network.eval())
     assert torch.equal(explainer.features(excerpts), features)
-    picture, probability = explainer.look(excerpts)
-    assert torch.equal(picture, network(features)) and torch.equal(picture, explainer.picture(excerpts))
+    picture, probability = explainer.score_and_predict(excerpts)
+    assert torch.equal(picture, network(features)) and torch.equal(picture, explainer.score(excerpts))
     torch.testing.assert_close(probability, classifier(excerpts))
 
 

@@ -29,7 +29,7 @@ every_method = pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.na
 
 
 def pictures(kind, classifier, excerpts, **options):
-    return kind(classifier, **{**METHODS[kind], **options}).picture(excerpts)
+    return kind(classifier, **{**METHODS[kind], **options}).score(excerpts)
 
 
 def alike(found, expected):

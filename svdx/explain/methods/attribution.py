@@ -45,10 +45,10 @@ class Attributed(Explainer):
         """The classifier as `attribute` takes it."""
         return TwoClasses(self.classifier)
 
-    def picture(self, excerpts: Tensor) -> Tensor:
-        return self.look(excerpts)[0]
+    def score(self, excerpts: Tensor) -> Tensor:
+        return self.score_and_predict(excerpts)[0]
 
-    def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
+    def score_and_predict(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
         probability = self.classifier(excerpts)
         with recording(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Setting .*hooks", UserWarning)  # Captum removes them again

@@ -49,7 +49,7 @@ class ClassMeanMask(Borrowed):
 
     name = "class_mean_mask"
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         weights = self.candidates(excerpts).to(excerpts)
         return torch.einsum("bn,nfm->bfm", weights / weights.sum(1, keepdim=True), self.known(excerpts)[0])
 
@@ -62,7 +62,7 @@ class OtherTrackMask(Borrowed):
 
     name = "other_track_mask"
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         candidates = self.candidates(excerpts)
         drawn = self._random(excerpts, len(self.examples)).where(candidates, -1).argmax(1)
         return self.known(excerpts)[0][drawn]

@@ -34,7 +34,7 @@ class ContrastiveInversion(Explainer):
             raise ConfigError(f"layer={layer_of(inverter)}: explainer=contrast needs {FC8}, which the last layer hears")
         self.inverter = inverter
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         features = self.classifier.features(excerpts)
         margin, direction = self.margin(features), self.last_layer.weight[0]
         undecided = features - margin[:, None] * direction / direction.square().sum()

@@ -33,7 +33,7 @@ class RandomBins(Control):
 
     name = "random"
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         return self._random(excerpts, *excerpts.shape[1:])
 
 
@@ -49,7 +49,7 @@ class RandomBlocks(Control):
         super().__init__(classifier, seed, **options)
         self.rows, self.columns = rows, columns
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         block = blocks(*excerpts.shape[1:], self.rows, self.columns, excerpts.device)
         return self._random(excerpts, self.rows * self.columns)[:, block]
 
@@ -59,7 +59,7 @@ class Loudest(Control):
 
     name = "energy"
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         return excerpts
 
 

@@ -50,7 +50,7 @@ class ExtremalMask(Explainer):
         self.areas, self.steps, self.rate, self.stride = list(areas), steps, rate, stride
         self.weight, self.growth = weight, growth
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         with recording():
             return torch.cat([self.masks(excerpt.clone()) for excerpt in excerpts.split(1)])
 

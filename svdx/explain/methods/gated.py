@@ -35,7 +35,7 @@ class GatedInversion(Explainer):
         expect_at_least(0, frames=frames, bands=bands)
         self.inverter, self.frames, self.bands = inverter, frames, bands
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         return normalise(invert(self.classifier, self.inverter, excerpts)) * normalise(self.gate(excerpts))
 
     def gate(self, excerpts: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class FeatureInversion(Explainer):
     """
 
     name = "inversion"
-    score = "inverted features"
+    score_name = "inverted features"
     default_threshold = 0.6  # the paper's
 
     def __init__(self, classifier: nn.Module, inverter: nn.Module, **options) -> None:
@@ -30,12 +30,12 @@ class FeatureInversion(Explainer):
         """What is inverted of excerpts [B, frames, bands]."""
         return features_of(self.classifier, self.layer, excerpts)
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         return invert(self.classifier, self.inverter, excerpts)
 
-    def look(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
+    def score_and_predict(self, excerpts: Tensor) -> tuple[Tensor, Tensor]:
         if self.layer != FC8 or not hasattr(self.classifier, "decide"):
-            return super().look(excerpts)
+            return super().score_and_predict(excerpts)
         features = self.features(excerpts)
         return self.inverter(features), self.classifier.decide(features)
 

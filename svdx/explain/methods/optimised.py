@@ -45,7 +45,7 @@ class OptimisedInversion(Explainer):
         expect_positive(rate=rate, bound=bound, slope=slope)
         self.steps, self.rate, self.bound, self.slope = steps, rate, bound, slope
 
-    def picture(self, excerpts: Tensor) -> Tensor:
+    def score(self, excerpts: Tensor) -> Tensor:
         with recording():
             return torch.cat([self.invert(excerpt.clone()) for excerpt in excerpts.split(1)])
 

@@ -44,7 +44,7 @@ def test_options_that_are_refused(kind, options, message):
 
 def test_a_window_larger_than_an_excerpt_is_refused():
     with pytest.raises(ConfigError, match=r"explainer.window=\[19, 20\]: larger than an excerpt"):
-        Occlusion(Planted()).picture(PLANTED)
+        Occlusion(Planted()).score(PLANTED)
 
 
 @every_method

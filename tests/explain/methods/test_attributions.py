@@ -92,7 +92,7 @@ def test_an_excerpt_scores_the_same_in_any_batch(kind):
 @pytest.mark.parametrize("value", [0.0, -3.0])
 def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(kind, value):
     explanation = kind(Planted(), **METHODS[kind])(torch.full((2, 24, 16), value))
-    assert all(torch.isfinite(part).all() for part in (explanation.picture, explanation.salience, explanation.masked))
+    assert all(torch.isfinite(part).all() for part in (explanation.score, explanation.salience, explanation.masked))
     assert explanation.salience.min() >= 0 and explanation.salience.max() <= 1
 
 
@@ -129,7 +129,7 @@ def test_it_works_where_gradients_are_switched_off(kind):
     expected = pictures(kind, network, excerpts)
     with torch.inference_mode():
         explanation = kind(network, **METHODS[kind])(excerpts.clone())
-    assert alike(explanation.picture, expected)
+    assert alike(explanation.score, expected)
     assert torch.equal(explanation.probability, network(excerpts))
 
 

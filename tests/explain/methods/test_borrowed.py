@@ -16,7 +16,7 @@ def saliences(vocal):
 
 
 def test_the_class_mean_is_the_same_for_all_of_a_label():
-    picture = ClassMeanMask(Planted(), PlantedInverter(), EXAMPLES).picture(EXCERPTS).detach()
+    picture = ClassMeanMask(Planted(), PlantedInverter(), EXAMPLES).score(EXCERPTS).detach()
     for vocal in (True, False):
         expected = saliences(vocal).mean(0).expand(3, -1, -1)
         torch.testing.assert_close(picture[vocal == VOCAL], expected)
@@ -25,8 +25,7 @@ def test_the_class_mean_is_the_same_for_all_of_a_label():
 
 def test_another_tracks_mask_is_an_example_of_the_same_label():
     pictures = [
-        OtherTrackMask(Planted(), PlantedInverter(), EXAMPLES, seed=seed).picture(EXCERPTS).detach()
-        for seed in range(8)
+        OtherTrackMask(Planted(), PlantedInverter(), EXAMPLES, seed=seed).score(EXCERPTS).detach() for seed in range(8)
     ]
     for vocal in (True, False):
         drawn = torch.cat([picture[vocal == VOCAL] for picture in pictures])
@@ -37,7 +36,7 @@ def test_another_tracks_mask_is_an_example_of_the_same_label():
 @pytest.mark.parametrize("kind", [ClassMeanMask, OtherTrackMask])
 def test_without_an_example_of_the_label_all_are_used(kind):
     singing = EXAMPLES[EXAMPLES_VOCAL]
-    picture = kind(Planted(), PlantedInverter(), singing).picture(EXCERPTS).detach()
+    picture = kind(Planted(), PlantedInverter(), singing).score(EXCERPTS).detach()
     if kind is ClassMeanMask:
         torch.testing.assert_close(picture, saliences(True).mean(0).expand(6, -1, -1))
     else:
@@ -51,7 +50,7 @@ def test_the_examples_are_looked_at_once_and_not_before_they_are_needed(kind):
     inverter.register_forward_pre_hook(lambda _, features: seen.append(len(features[0])))
     explainer = kind(Planted(), inverter, EXAMPLES)
     assert seen == []
-    explainer.picture(EXCERPTS), explainer.picture(EXCERPTS)
+    explainer.score(EXCERPTS), explainer.score(EXCERPTS)
     assert seen == [9]
 
 
@@ -59,4 +58,4 @@ def test_an_excerpt_that_is_an_example_does_not_borrow_from_itself():
     own = EXAMPLES[EXAMPLES_VOCAL][:2]
     control = OtherTrackMask(Planted(), PlantedInverter(), own)
     itself = normalise(PlantedInverter()(Planted().features(own)))
-    assert torch.equal(control.picture(own), itself.flip(0))
+    assert torch.equal(control.score(own), itself.flip(0))

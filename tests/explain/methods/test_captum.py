@@ -100,13 +100,13 @@ class Units(nn.Module):
     ],
 )
 def test_guided_backpropagation_by_hand(relu, offset, bins, expected):
-    found = GuidedBackprop(Units(relu, offset)).picture(torch.tensor([[bins]]))
+    found = GuidedBackprop(Units(relu, offset)).score(torch.tensor([[bins]]))
     assert torch.allclose(found, torch.tensor([[expected]]))
 
 
 def test_deeplift_by_hand():
     """From 0, the rescale rule gives relu(a) whole to a, and what is negative nothing."""
-    found = DeepLift(Units(nn.ReLU(), 10)).picture(torch.tensor([[[4.0, 1.0]], [[-2.0, 3.0]]]))
+    found = DeepLift(Units(nn.ReLU(), 10)).score(torch.tensor([[[4.0, 1.0]], [[-2.0, 3.0]]]))
     assert torch.allclose(found, torch.tensor([[[8.0, -3.0]], [[0.0, -9.0]]]))
 
 
@@ -126,8 +126,8 @@ class Edges(nn.Module):
 
 def test_deeplift_of_what_is_flat_does_not_come_from_another_excerpt():
     steps, flat = torch.tensor([[[0.0], [1.0], [5.0]]]), torch.ones(1, 3, 1)
-    alone = DeepLift(Edges()).picture(flat)
-    assert torch.equal(DeepLift(Edges()).picture(torch.cat([steps, flat]))[1:], alone)
+    alone = DeepLift(Edges()).score(flat)
+    assert torch.equal(DeepLift(Edges()).score(torch.cat([steps, flat]))[1:], alone)
 
 
 def test_a_network_by_its_modules_is_the_same_network():
@@ -150,6 +150,6 @@ def test_smoothgrads_noise_is_a_share_of_each_excerpts_range():
             return self.logits(excerpts).sigmoid()
 
     excerpts = torch.stack([torch.linspace(0, size, 100).reshape(10, 10) for size in (1.0, 4.0)])
-    found = SmoothGrad(Cubic(), samples=2000, noise=0.5).picture(excerpts)
+    found = SmoothGrad(Cubic(), samples=2000, noise=0.5).score(excerpts)
     expected = 3 * (excerpts**2 + torch.tensor([0.25, 4.0])[:, None, None])
     assert ((found - expected).mean((1, 2)).abs() < 0.02 * expected.mean((1, 2))).all()

@@ -18,7 +18,7 @@ def test_contrast_by_hand():
         classifier = Planted()
         classifier.threshold = threshold
         with torch.no_grad():
-            score = ContrastiveInversion(classifier, PlantedInverter()).picture(EXCERPTS)
+            score = ContrastiveInversion(classifier, PlantedInverter()).score(EXCERPTS)
         expected = torch.where(VOCAL, mean - moved, moved - mean)[:, None, None] * RECTANGLE
         torch.testing.assert_close(score, expected, atol=1e-5, rtol=0)
         assert (score[:, RECTANGLE] > 0).all()
@@ -28,7 +28,7 @@ def test_contrast_is_proportional_to_the_weights():
     classifier = Planted()
     with torch.no_grad():
         classifier.fc9.weight.copy_(torch.linspace(-1, 2, 48))
-        score = ContrastiveInversion(classifier, PlantedInverter()).picture(EXCERPTS)
+        score = ContrastiveInversion(classifier, PlantedInverter()).score(EXCERPTS)
         side = classifier.logits(EXCERPTS).abs() / classifier.fc9.weight.square().sum()
     torch.testing.assert_close(score[:, RECTANGLE], side[:, None] * classifier.fc9.weight)
 
@@ -37,7 +37,7 @@ def test_contrast_needs_a_linear_layer_and_a_threshold_inside():
     classifier = Planted()
     classifier.fc9 = nn.Sequential(classifier.fc9)
     with pytest.raises(ConfigError, match="explainer=contrast needs a classifier whose last layer is fc9"):
-        ContrastiveInversion(classifier, PlantedInverter()).picture(EXCERPTS)
+        ContrastiveInversion(classifier, PlantedInverter()).score(EXCERPTS)
     classifier.threshold = 1.0
     with pytest.raises(ConfigError, match=r"classifier.threshold=1.0: explainer=contrast needs one between 0 and 1"):
         ContrastiveInversion(classifier, PlantedInverter())

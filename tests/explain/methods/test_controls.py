@@ -19,7 +19,7 @@ def masks(*shares):
 
 
 def at_the_area(control, excerpts, masks):
-    return same_area(control.picture(excerpts), masks)
+    return same_area(control.score(excerpts), masks)
 
 
 @pytest.mark.parametrize("name", CONTROLS)
@@ -47,9 +47,9 @@ def test_an_excerpt_has_the_same_control_in_any_batch(name):
 
 @pytest.mark.parametrize("kind", [RandomBins, RandomBlocks])
 def test_what_is_random_differs_between_excerpts_and_seeds(kind):
-    one, two, _ = kind(nn.Identity(), seed=0).picture(EXCERPTS)
+    one, two, _ = kind(nn.Identity(), seed=0).score(EXCERPTS)
     assert not torch.equal(one, two)
-    assert not torch.equal(kind(nn.Identity(), seed=1).picture(EXCERPTS)[0], one)
+    assert not torch.equal(kind(nn.Identity(), seed=1).score(EXCERPTS)[0], one)
 
 
 def test_random_bins_are_everywhere():

@@ -25,14 +25,14 @@ def best(picture):
 
 
 def test_extremal_masks_lie_on_the_rectangle():
-    picture = extremal().picture(EXCERPTS)
+    picture = extremal().score(EXCERPTS)
     assert (overlap(best(picture)) > 0.75).all()  # the corners of a smooth mask are round
     assert (overlap(largest_mask(picture, torch.full((6,), 24))) == 0.5).all()  # the best half lies inside
 
 
 def test_an_extremal_mask_has_its_area():
     for area in (0.06, 0.25):
-        mask = extremal(areas=[area], steps=40).picture(EXCERPTS)
+        mask = extremal(areas=[area], steps=40).score(EXCERPTS)
         assert ((mask >= 0) & (mask <= 1)).all()
         torch.testing.assert_close(mask.mean((1, 2)), torch.full((6,), area), atol=0.07, rtol=0)
 
@@ -44,8 +44,8 @@ def test_extremal_masks_keep_the_evidence_against_the_explainers_own_fill():
     classifier.threshold = 0.1  # log-odds −1.6 are singing
     classifier.mean, classifier.std = torch.zeros(BANDS), torch.full((BANDS,), 1.0)
     options = dict(areas=[0.125], stride=2, fill="floor", floor=0.3678794)
-    assert overlap(best(ExtremalMask(classifier, **options).picture(excerpts))) > 0.75
-    assert overlap(best(ExtremalMask(classifier, **{**options, "fill": "mean"}).picture(excerpts))) < 0.25
+    assert overlap(best(ExtremalMask(classifier, **options).score(excerpts))) > 0.75
+    assert overlap(best(ExtremalMask(classifier, **{**options, "fill": "mean"}).score(excerpts))) < 0.25
 
 
 def test_a_painted_cell_is_1_around_its_centre_and_fades_by_the_papers_profile():

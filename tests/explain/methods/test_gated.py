@@ -21,7 +21,7 @@ def test_gated_without_smoothing_by_hand():
     gate = gated(frames=0.0, bands=0.0).gate(excerpts)
     sign = torch.where(VOCAL, 1.0, -1.0)[:, None, None]
     torch.testing.assert_close(gate, (sign * excerpts * RECTANGLE / 6).clamp_min(0))
-    picture = gated(frames=0.0, bands=0.0).picture(excerpts)
+    picture = gated(frames=0.0, bands=0.0).score(excerpts)
     salience = normalise(PlantedInverter()(Planted().features(excerpts)))
     torch.testing.assert_close(picture, salience * normalise(gate))
     assert (picture[:, ~RECTANGLE] == 0).all() and (picture[:, 8, 6] == 0).all()
@@ -29,7 +29,7 @@ def test_gated_without_smoothing_by_hand():
 
 def test_gated_reaches_no_further_than_its_gaussian():
     near = smooth(RECTANGLE[None].float(), 1.0, 1.0) > 0
-    picture = gated().picture(EXCERPTS)
+    picture = gated().score(EXCERPTS)
     assert (picture[:, ~near[0]] == 0).all() and (picture[:, RECTANGLE].amax(1) > 0).all() and not near.all()
 
 

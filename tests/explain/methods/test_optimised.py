@@ -14,15 +14,15 @@ def optimised(**options):
 
 
 def test_optimised_without_regularisers_finds_the_rectangle_and_leaves_the_rest():
-    picture = optimised(steps=200, **FREE).picture(EXCERPTS)
+    picture = optimised(steps=200, **FREE).score(EXCERPTS)
     torch.testing.assert_close(picture, EXCERPTS * RECTANGLE, atol=0.02, rtol=0)
     assert picture[:, ~RECTANGLE].abs().max() < 1e-3
 
 
 def test_optimised_is_smoother_with_a_smaller_slope_and_smaller_with_a_smaller_bound():
-    rough, smoother = (optimised(**{**FREE, "slope": slope}).picture(EXCERPTS) for slope in (1e9, 0.3))
+    rough, smoother = (optimised(**{**FREE, "slope": slope}).score(EXCERPTS) for slope in (1e9, 0.3))
     assert (variation(smoother) < 0.7 * variation(rough)).all()
-    low = optimised(**{**FREE, "bound": 0.5}).picture(EXCERPTS)
+    low = optimised(**{**FREE, "bound": 0.5}).score(EXCERPTS)
     assert low.abs().max() < 0.8 < rough.abs().max()
 
 

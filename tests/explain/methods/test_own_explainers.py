@@ -60,7 +60,7 @@ def test_the_name_the_shape_and_no_trace(name):
     explainer = planted(name)
     before = copy.deepcopy(explainer.classifier.state_dict())
     with torch.no_grad():
-        picture = explainer.picture(EXCERPTS)
+        picture = explainer.score(EXCERPTS)
     assert explainer.name == name
     assert picture.shape == EXCERPTS.shape and picture.isfinite().all() and not picture.requires_grad
     assert all(torch.equal(value, before[key]) for key, value in explainer.classifier.state_dict().items())
@@ -70,21 +70,21 @@ def test_the_name_the_shape_and_no_trace(name):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_same_again_in_another_batch_and_in_inference_mode(name):
-    picture = planted(name).picture(EXCERPTS).detach()
+    picture = planted(name).score(EXCERPTS).detach()
     explainer = planted(name)
     with torch.inference_mode():
-        alone = torch.cat([explainer.picture(excerpt[None].clone()) for excerpt in EXCERPTS])
-        turned = explainer.picture(EXCERPTS.flip(0).clone()).flip(0)
+        alone = torch.cat([explainer.score(excerpt[None].clone()) for excerpt in EXCERPTS])
+        turned = explainer.score(EXCERPTS.flip(0).clone()).flip(0)
     torch.testing.assert_close(alone.clone(), picture, atol=1e-4, rtol=0)
     torch.testing.assert_close(turned.clone(), picture, atol=1e-4, rtol=0)
-    torch.testing.assert_close(planted(name).picture(EXCERPTS).detach(), picture, atol=0, rtol=0)
+    torch.testing.assert_close(planted(name).score(EXCERPTS).detach(), picture, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("value", [0.0, -3.0])
 def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(name, value):
     explanation = planted(name)(torch.full((2, 24, 16), value))
-    assert all(torch.isfinite(part).all() for part in (explanation.picture, explanation.salience, explanation.masked))
+    assert all(torch.isfinite(part).all() for part in (explanation.score, explanation.salience, explanation.masked))
     assert explanation.salience.min() >= 0 and explanation.salience.max() <= 1
 
 
@@ -95,9 +95,9 @@ def test_it_explains_svdnet(name, classifier):
     explainer = MAKERS[name](classifier, UpConv(8).eval(), excerpts, **quick.get(name, {}))
     with torch.inference_mode():
         explanation = explainer(excerpts.clone())
-    assert explanation.picture.shape == (2, 115, 80) and explanation.picture.isfinite().all()
+    assert explanation.score.shape == (2, 115, 80) and explanation.score.isfinite().all()
     if name in quick:  # to the last bit: what searches would multiply it
-        assert torch.equal(explainer.picture(excerpts[1:]), explanation.picture[1:])
+        assert torch.equal(explainer.score(excerpts[1:]), explanation.score[1:])
     assert not classifier.training
 
 

@@ -42,6 +42,6 @@ def test_time_slices_and_frequency_bands(kind):
     temporal = kind(Planted(), segments="temporal", samples=50)
     spectral = kind(Planted(), segments="spectral", samples=50)
     assert (temporal.name, spectral.name) == (f"{kind.name}_temporal", f"{kind.name}_spectral")
-    slices, bands = (explainer.picture(PLANTED)[0] for explainer in (temporal, spectral))
+    slices, bands = (explainer.score(PLANTED)[0] for explainer in (temporal, spectral))
     assert len(slices[:, 0].unique()) == 6 and torch.equal(slices, slices[:, :1].expand(24, 16))
     assert len(bands[0].unique()) == 4 and torch.equal(bands, bands[:1].expand(24, 16))
