@@ -1,5 +1,5 @@
-"""A run's directory: its results appear whole or not at all, and one that is finished is used again, kept, or replaced
-where `overwrite=true` says so."""
+"""The directory of a run: one command at a time works in it, results are written atomically, and a finished result of
+the same configuration is reused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
@@ -16,142 +17,165 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities import rank_zero_only
 
+from svdx.app.multirun import in_multirun
 from svdx.app.provenance import CONFIG, SUMMARY
 from svdx.app.trainer import PLACES
 from svdx.errors import ConfigError, writing
 from svdx.files.atomic import atomic_write
 
-ASIDE = ".results"  # in a run's directory, while they are written
+UNFINISHED = ".results"  # subdirectory in which results are written
 LOCK = ".hydra/run.lock"
-FILES = "files"  # in a summary: what stands beside it
-WAYS = "overwrite=true replaces it, another hydra.run.dir keeps it"
-CURE = "give a hydra.run.dir that can be written, with room on its disk"
-HOW = (  # keys, and sections, that say nothing of a result
+FILES = "files"  # in a summary: sizes of the files that belong to the result
+NOT_WRITABLE = "give a hydra.run.dir that can be written, with room on its disk"
+IRRELEVANT = (  # keys and sections on which no result depends
     *("overwrite", "resume", "threads", "logger", "engine", "ray", "paths", "store", "data.corpus.workers"),
     *(f"trainer.{option}" for option in PLACES),
 )
-WHERE = ("data.root", "data.corpus.root", "classifier.weights", "inverter.weights", "models")  # compared by content
-TRAININGS = ("", "classifier", "inverter")  # below a run's directory
+COMPARED_BY_CONTENT = ("data.root", "data.corpus.root", "classifier.weights", "inverter.weights", "models")
+TRAININGS = ("", "classifier", "inverter")  # subdirectories of a run in which networks are trained
 
 
 @contextmanager
-def occupied(directory: Path) -> Iterator[None]:
-    """While this command has a run's directory for itself, with the processes that it begins.
+def run_lock(directory: Path) -> Iterator[None]:
+    """Hold a run's directory against other commands. The processes of one command share it.
 
-    Raises: ConfigError where another command is at work there.
+    Raises: ConfigError if another command is running there, or if the directory cannot be written.
     """
-    if not _is_first():
+    if not _is_first_process():
         yield
         return
-    lock = directory / LOCK
-    with writing(directory, CURE):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-    held = FileLock(lock)
+    path = directory / LOCK
+    with writing(directory, NOT_WRITABLE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    lock = FileLock(path)
     try:
-        held.acquire(blocking=False)
+        lock.acquire(blocking=False)
     except Timeout as error:
         raise ConfigError(
-            f"{directory}: another run is at work there: wait for it, or give another hydra.run.dir"
+            f"{directory}: another run is at work there: wait for it, or give another {_directory_key()}"
         ) from error
     try:
         yield
     finally:
-        held.release()
+        lock.release()
 
 
-def is_there(
-    cfg: DictConfig, directory: Path, used: dict[str, str] | None = None, aside_from: Collection[str] = ()
+def reuse_or_refuse(
+    cfg: DictConfig, directory: Path, sources: Mapping[str, Any] | None = None, ignoring: Collection[str] = ()
 ) -> bool:
-    """Does a directory hold the finished result of this very configuration? With overwrite=true it is to be replaced.
-    HOW it comes about and WHERE music and networks lie may differ: these are compared by what they hold.
+    """Whether a directory holds the finished result of this configuration, which can be reused.
 
-    used: what else the result must come from, as its summary says, of a mapping the names that are in it; aside_from:
-    sections that may differ, too
-    Raises: ConfigError where it holds another result.
+    Keys in IRRELEVANT are ignored. Paths in COMPARED_BY_CONTENT are ignored too: `sources` compares what they hold.
+    Always False with overwrite=true.
+
+    sources: entries that the result's summary must have, as `Pipeline.sources` gives them; ignoring: further sections
+    that may differ
+
+    Raises: ConfigError if the directory holds another result, or an unfinished training.
     """
-    found = _summary(directory)
+    summary = _finished_summary(directory)
     if cfg.overwrite:
         return False
-    if found is None:
+    if summary is None:
         if any((directory / "checkpoints").glob("*.ckpt")):
-            raise ConfigError(f"{directory} holds a training that has not ended: {WAYS}")
+            raise ConfigError(f"{directory} holds a training that has not ended: {_ways_out()}")
         return False
-    if not _is_of(cfg, directory, (*HOW, *WHERE, *aside_from)):
-        raise ConfigError(f"{directory} holds the result of another configuration: {WAYS}")
-    other = dict.fromkeys(name.replace("_", " ") for name in _others(found, used or {}))
-    if other:
-        raise ConfigError(f"{directory} holds the result of another {' and '.join(other)}: {WAYS}")
+    if not _has_config(cfg, directory, (*IRRELEVANT, *COMPARED_BY_CONTENT, *ignoring)):
+        raise ConfigError(f"{directory} holds the result of another configuration: {_ways_out()}")
+    different = dict.fromkeys(name.replace("_", " ") for name in _different(summary, sources or {}))
+    if different:
+        raise ConfigError(f"{directory} holds the result of another {' and '.join(different)}: {_ways_out()}")
     return True
 
 
 def begin_training(cfg: DictConfig, directory: Path) -> None:
-    """Raises ConfigError where a training was begun in a directory, or anything finished, unless it is gone on with.
+    """Refuse to train where a training or a result exists, unless it is resumed. With overwrite=true, remove it.
 
-    With overwrite=true it is removed.
+    Raises: ConfigError.
     """
     if cfg.resume and cfg.overwrite:
         raise ConfigError("resume=true goes on with what overwrite=true removes: give one of them")
-    if cfg.resume and FILES in (_summary(directory) or {}):
+    if cfg.resume and FILES in (_finished_summary(directory) or {}):
         raise ConfigError(f"resume=true: {directory} holds the result of another command, not a training")
-    if cfg.resume or not _is_first():
+    if cfg.resume or not _is_first_process():
         return
     checkpoints = [directory / part / "checkpoints" for part in TRAININGS]
     if cfg.overwrite:
-        forget(directory)
-        for place in checkpoints:
-            shutil.rmtree(place, ignore_errors=True)
-    elif _summary(directory) is not None or any(path for place in checkpoints for path in place.glob("*.ckpt")):
-        raise ConfigError(f"{directory} holds a training: resume=true goes on with it, {WAYS}")
+        remove_result(directory)
+        for folder in checkpoints:
+            shutil.rmtree(folder, ignore_errors=True)
+    elif _finished_summary(directory) is not None or any(
+        path for folder in checkpoints for path in folder.glob("*.ckpt")
+    ):
+        raise ConfigError(f"{directory} holds a training: resume=true goes on with it, {_ways_out()}")
 
 
 def is_trained(cfg: DictConfig, directory: Path) -> bool:
-    """Does a directory hold the finished training of this very configuration, of the same music and networks?"""
-    return _summary(directory) is not None and _is_of(cfg, directory, HOW)
+    """Whether a directory holds the finished training of this configuration, with the same paths of music and
+    networks."""
+    return _finished_summary(directory) is not None and _has_config(cfg, directory, IRRELEVANT)
 
 
 @contextmanager
-def appearing(directory: Path) -> Iterator[Path]:
-    """A new directory to write a run's files into, its summary among them; in the end all of them stand in `directory`,
-    the summary last, or none.
+def atomic_results(directory: Path) -> Iterator[Path]:
+    """Yield a new directory to write the files of a result into, summary.json among them. On success all of them are
+    moved to `directory`, summary.json last, and those of an earlier result are removed; on error they are deleted.
 
-    Raises: ConfigError for what the disk refuses.
+    Raises: ConfigError if the disk refuses.
     """
-    aside = directory / ASIDE
-    shutil.rmtree(aside, ignore_errors=True)  # a killed run's
-    with writing(directory, CURE):
-        aside.mkdir(parents=True)
+    unfinished = directory / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed run
+    with writing(directory, NOT_WRITABLE):
+        unfinished.mkdir(parents=True)
         try:
-            yield aside
-            sizes = {path.name: _size(path) for path in sorted(aside.iterdir()) if path.name != SUMMARY}
-            summary = json.loads((aside / SUMMARY).read_text())
-            with atomic_write(aside / SUMMARY) as unfinished:
-                unfinished.write_text(json.dumps({**summary, FILES: sizes}, indent=2) + "\n")
-            forget(directory)
+            yield unfinished
+            sizes = {path.name: _size(path) for path in sorted(unfinished.iterdir()) if path.name != SUMMARY}
+            summary = json.loads((unfinished / SUMMARY).read_text())
+            with atomic_write(unfinished / SUMMARY) as path:
+                path.write_text(json.dumps({**summary, FILES: sizes}, indent=2) + "\n")
+            remove_result(directory)
             for name in (*sizes, SUMMARY):
                 _remove(directory / name)
-                (aside / name).replace(directory / name)
+                (unfinished / name).replace(directory / name)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def forget(directory: Path) -> None:
-    """Remove a finished result: first the summary, without which it is none."""
-    files = (_summary(directory) or {}).get(FILES, {})
+def remove_result(directory: Path) -> None:
+    """Remove the files of a finished result, its summary first: without it the others are no result."""
+    files = (_finished_summary(directory) or {}).get(FILES, {})
     _remove(directory / SUMMARY)
     for path in list(directory.iterdir()):
         if path.name in files:
             _remove(path)
 
 
-def _summary(directory: Path) -> dict | None:
-    """That of a finished result, all of whose files are there."""
+def is_in_sections(key: str, sections: Collection[str]) -> bool:
+    """Whether a key of the configuration is one of these keys, or lies in one of these sections.
+
+    >>> [is_in_sections(key, IRRELEVANT) for key in ("logger.wandb.mode", "trainer.gpus", "trainer.precision")]
+    [True, True, False]
+    """
+    return any(key == section or key.startswith(f"{section}.") for section in sections)
+
+
+def _ways_out() -> str:
+    return f"overwrite=true replaces it, another {_directory_key()} keeps it"
+
+
+def _directory_key() -> str:
+    return "hydra.sweep.dir" if in_multirun() else "hydra.run.dir"
+
+
+def _finished_summary(directory: Path) -> dict[str, Any] | None:
+    """The summary of a finished result, if all of its files are there with their sizes."""
     try:
-        found = json.loads((directory / SUMMARY).read_text())
-        complete = all(_size(directory / name) == size for name, size in found.get(FILES, {}).items())
+        summary = json.loads((directory / SUMMARY).read_text())
+        complete = all(_size(directory / name) == size for name, size in summary.get(FILES, {}).items())
     except (OSError, ValueError, AttributeError, TypeError):
         return None
-    return found if complete and (directory / CONFIG).is_file() else None
+    return summary if complete and (directory / CONFIG).is_file() else None
 
 
 def _size(path: Path) -> int | None:
@@ -159,61 +183,52 @@ def _size(path: Path) -> int | None:
     return None if path.is_dir() else path.stat().st_size
 
 
-def is_among(key: str, names: Collection[str]) -> bool:
-    """Is a key of the configuration, or a section that it is in, among some?
-
-    >>> is_among("logger.wandb.mode", HOW), is_among("trainer.gpus", HOW), is_among("trainer.precision", HOW)
-    (True, True, False)
-    """
-    return any(key == name or key.startswith(f"{name}.") for name in names)
-
-
-def _others(found: object, asked: Mapping[str, object]) -> Iterator[str]:
-    """The names in `asked`, or in a mapping in it, that have another value in `found`."""
-    values = found if isinstance(found, Mapping) else {}
-    for name, value in asked.items():
+def _different(summary: object, expected: Mapping[str, Any]) -> Iterator[str]:
+    """Names in `expected`, or in a mapping in it, whose value differs in a summary."""
+    values = summary if isinstance(summary, Mapping) else {}
+    for name, value in expected.items():
         if isinstance(value, Mapping):
-            yield from _others(values.get(name), value)
-        elif _unplaced(values.get(name)) != _unplaced(value):
+            yield from _different(values.get(name), value)
+        elif _without_path(values.get(name)) != _without_path(value):
             yield name
 
 
-def _unplaced(value: object) -> object:
-    """What a summary says of a network, without where it lies.
+def _without_path(value: object) -> object:
+    """What a summary says of a network, without its path.
 
-    >>> _unplaced("cache/inverter.safetensors (width 16, 47c60db7)"), _unplaced(3)
+    >>> _without_path("cache/inverter.safetensors (width 16, 47c60db7)"), _without_path(3)
     ('width 16, 47c60db7)', 3)
     """
     return value.rpartition(" (")[2] if isinstance(value, str) else value
 
 
-def _is_of(cfg: DictConfig, directory: Path, aside_from: Collection[str]) -> bool:
-    """Was the configuration in a directory this one, aside from some keys and sections?"""
-    return _of_file(directory / CONFIG, aside_from) == _plain(OmegaConf.to_container(cfg, resolve=True), aside_from)
-
-
-def _of_file(path: Path, aside_from: Collection[str]) -> dict | None:
-    """A configuration that was written resolved; None of a file that holds none."""
+def _has_config(cfg: DictConfig, directory: Path, ignoring: Collection[str]) -> bool:
+    """Whether the run in a directory had this configuration, apart from some keys and sections."""
     try:
-        return _plain(OmegaConf.to_container(OmegaConf.load(path), resolve=False), aside_from)
+        written = OmegaConf.to_container(
+            OmegaConf.load(directory / CONFIG), resolve=False
+        )  # it was resolved on writing
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, OmegaConfBaseException):
-        return None
+        return False
+    return isinstance(written, dict) and _relevant(written, ignoring) == _relevant(
+        OmegaConf.to_container(cfg, resolve=True), ignoring
+    )
 
 
-def _plain(values: dict, aside_from: Collection[str], section: str = "") -> dict:
-    """What counts in a configuration, by full key."""
-    counted: dict = {}
+def _relevant(values: Any, ignoring: Collection[str], section: str = "") -> dict[str, Any]:
+    """The values that are compared, by full key."""
+    relevant: dict[str, Any] = {}
     for name, value in values.items():
         key = f"{section}{name}"
-        if not is_among(key, aside_from):
-            counted |= _plain(value, aside_from, f"{key}.") if isinstance(value, dict) else {key: value}
-    return counted
+        if not is_in_sections(key, ignoring):
+            relevant |= _relevant(value, ignoring, f"{key}.") if isinstance(value, dict) else {key: value}
+    return relevant
 
 
 def _remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
-def _is_first() -> bool:
-    """Is this process not one of several that share a run, or the first of them?"""
-    return rank_zero_only.rank == 0 and os.environ.get("NODE_RANK", "0") == "0"
+def _is_first_process() -> bool:
+    """Whether this process works alone, or is the first of those that share a run."""
+    return rank_zero_only.rank == 0 and os.environ.get("NODE_RANK", "0") == "0"  # type: ignore[attr-defined]

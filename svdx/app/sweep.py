@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from svdx.app.multirun import jobs, shared
 from svdx.app.provenance import SUMMARY
-from svdx.app.run_directory import HOW, is_among
+from svdx.app.run_directory import IRRELEVANT, is_in_sections
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve, write_table
 from svdx.files.atomic import atomic_write
@@ -41,7 +41,7 @@ def result(job: Path, overrides: list[str]) -> tuple[list[dict], float] | None:
         return None
     summary = json.loads((job / SUMMARY).read_text())
     then, now = (
-        {word for word in words if not is_among(word.lstrip("+~").partition("=")[0], HOW)}
+        {word for word in words if not is_in_sections(word.lstrip("+~").partition("=")[0], IRRELEVANT)}
         for words in (summary.get("overrides", ()), overrides)
     )
     if then != now:

@@ -20,7 +20,7 @@ from svdx.app.overrides import changed_options, chosen_files, ignored, options_l
 from svdx.app.pipeline import Pipeline
 from svdx.app.provenance import write_summary
 from svdx.app.rehearsal import world_size
-from svdx.app.run_directory import appearing, is_there
+from svdx.app.run_directory import atomic_results, reuse_or_refuse
 from svdx.app.settings import build, build_explainer, parts_needed
 from svdx.callbacks.panels import images, table, wandb_only
 from svdx.comparison.bench import Bench
@@ -58,15 +58,15 @@ def compare(cfg: DictConfig) -> None:
     expect_sense(cfg)
     expect_scipy()
     pipeline = Pipeline(cfg)
-    is_there(cfg, directory)  # another result is refused before anything is made
+    reuse_or_refuse(cfg, directory)  # another result is refused before anything is made
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
     tracks = list(data.test_set.tracks)
     if asked.sanity.retrain:
         tracks += [track for split in ("train", "valid") for track in pipeline.corpus.split(split)]
-    is_there(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
+    reuse_or_refuse(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
     methods, trained = methods_of(pipeline)
-    if is_there(cfg, directory, pipeline.sources(tracks)):
+    if reuse_or_refuse(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: the comparison is there, with the same configuration, networks, sound and labels")
         return
     trainer = pipeline.trainer(directory)
@@ -78,7 +78,7 @@ def compare(cfg: DictConfig) -> None:
     train = partial(train_inverter, pipeline) if bench.sanity.retrain else None
     study = bench(data.test_set, cfg.excerpts.batch_size, train)
     conclusions, provenance = conclude(cfg, study, trained), pipeline.provenance()
-    with appearing(directory) as place:
+    with atomic_results(directory) as place:
         study.save(place / "compare.npz")
         write(pipeline, study, conclusions, provenance, place)
     tell(conclusions, directory, trainer.loggers)

@@ -10,7 +10,7 @@ from svdx.app.multirun import overrides
 from svdx.app.pipeline import Pipeline
 from svdx.app.points import curve_points
 from svdx.app.provenance import write_summary
-from svdx.app.run_directory import appearing, is_there, occupied
+from svdx.app.run_directory import atomic_results, reuse_or_refuse, run_lock
 from svdx.app.settings import build
 from svdx.app.sweep import gather
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
@@ -27,7 +27,7 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure the curve."""
     pipeline = Pipeline(cfg)
     directory = pipeline.directory
-    is_there(cfg, directory)  # another result is refused before anything is made
+    reuse_or_refuse(cfg, directory)  # another result is refused before anything is made
     thresholds = curve_points(cfg)
     data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
     data.setup("test")  # what is wrong with the excerpts is said before anything is trained
@@ -37,9 +37,9 @@ def evaluate(cfg: DictConfig) -> None:
             tracks += pipeline.corpus.split(split)
             every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
             build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
-    is_there(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
+    reuse_or_refuse(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
     explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
-    if is_there(cfg, directory, pipeline.sources(tracks)):
+    if reuse_or_refuse(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")
         return
     evaluator = Evaluator(explainer, thresholds, pipeline.controls(), cfg.agreement)
@@ -51,7 +51,7 @@ def evaluate(cfg: DictConfig) -> None:
         return
     rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
     facts = {"n_excerpts": rows[0]["n"], "overrides": overrides(), **pipeline.provenance()}
-    with appearing(directory) as place:
+    with atomic_results(directory) as place:
         write_curve(rows, place / "curve.csv")
         if agreement:
             write_table(agreement, place / "agreement.csv")
@@ -74,5 +74,5 @@ def main(cfg: DictConfig) -> None:
     elif cfg.gather:
         gather(cfg.gather)
     else:
-        with occupied(Path(cfg.paths.run)):
+        with run_lock(Path(cfg.paths.run)):
             compare(cfg) if "compare" in cfg else evaluate(cfg)

@@ -10,7 +10,7 @@ from svdx.app.cli import command
 from svdx.app.pipeline import Pipeline
 from svdx.app.points import page_points
 from svdx.app.provenance import write_summary
-from svdx.app.run_directory import appearing, is_there, occupied
+from svdx.app.run_directory import atomic_results, reuse_or_refuse, run_lock
 from svdx.app.settings import build
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import promised_length
@@ -46,13 +46,13 @@ def explain_unit(cfg: DictConfig) -> None:
     name = str(cfg.maximise)
     check_unit(name)
     pipeline = Pipeline(cfg)
-    is_there(cfg, pipeline.directory)
+    reuse_or_refuse(cfg, pipeline.directory)
     classifier = pipeline.classifier
-    if is_there(cfg, pipeline.directory, pipeline.sources()):
+    if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources()):
         log.info(f"{pipeline.directory / 'maximised.png'} is there, with the same configuration and classifier")
         return
     found = extremes(classifier, name, partial(build, cfg.maximisation))
-    with appearing(pipeline.directory) as place:
+    with atomic_results(pipeline.directory) as place:
         facts = document_unit(name, found, pipeline.frontend, place)
         write_summary(place, cfg, {**facts, **pipeline.provenance()})
     log.info(", ".join(f"{name} {extreme.activation:.2f}" for name, extreme in found.items()))
@@ -75,7 +75,7 @@ def explain(cfg: DictConfig) -> None:
     several = cfg.audio is not None and is_several(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
-    is_there(cfg, pipeline.directory, aside_from=AMONG_MANY if several else ())
+    reuse_or_refuse(cfg, pipeline.directory, ignoring=AMONG_MANY if several else ())
     trainer = build(cfg.trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     engine = build(cfg.engine, trainer=trainer)
     track, start = None, 0.0 if cfg.start is None else cfg.start
@@ -89,7 +89,7 @@ def explain(cfg: DictConfig) -> None:
     thresholds = page_points(cfg)
     if track:
         cut_excerpt(track.audio, 0 if start == "all" else start, pipeline.frontend)  # refuses what cannot be explained
-        is_there(cfg, pipeline.directory, pipeline.sources([track]))  # another result is refused, too
+        reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track]))  # another result is refused, too
     listener = Listener(pipeline.frontend, pipeline.explainer())
     request = Request(listener, start, cfg.hop, thresholds, cfg.sounds)
     if several:
@@ -102,10 +102,10 @@ def explain(cfg: DictConfig) -> None:
         log.info(f"open {pipeline.directory / 'index.html'}")
         return
     page = pipeline.directory / "report.html"
-    if is_there(cfg, pipeline.directory, pipeline.sources([track])):
+    if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track])):
         log.info(f"{page} is there, with the same configuration, networks, sound and labels")
         return
-    with appearing(pipeline.directory) as place:
+    with atomic_results(pipeline.directory) as place:
         facts = request.to(trainer.strategy.root_device)(track, place)
         write_summary(place, cfg, {**facts, **pipeline.provenance()})
     for name, value in facts.items():
@@ -115,5 +115,5 @@ def explain(cfg: DictConfig) -> None:
 
 @command
 def main(cfg: DictConfig) -> None:
-    with occupied(Path(cfg.paths.run)):
+    with run_lock(Path(cfg.paths.run)):
         explain(cfg) if cfg.maximise is None else explain_unit(cfg)

@@ -8,7 +8,7 @@ from svdx.app.cli import command
 from svdx.app.multirun import in_multirun
 from svdx.app.pipeline import Pipeline
 from svdx.app.provenance import expect_run, write_config
-from svdx.app.run_directory import begin_training, is_trained, occupied
+from svdx.app.run_directory import begin_training, is_trained, run_lock
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 @command
 def main(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
-    with occupied(pipeline.directory):
+    with run_lock(pipeline.directory):
         if cfg.resume and is_trained(cfg, pipeline.directory):
             log.info(f"{pipeline.directory}: the training has ended, with the same configuration")
             return

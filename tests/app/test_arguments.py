@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from svdx.app.arguments import PATHS, as_typed
-from svdx.app.run_directory import WHERE
+from svdx.app.run_directory import COMPARED_BY_CONTENT
 from svdx.app.settings import FILES, annotated
 from tests.app.test_configs import CONF
 from tests.robustness.test_names import NAMES
@@ -62,7 +62,7 @@ def test_every_key_of_a_path_takes_one_that_is_none_to_hydra(key):
 
 def test_no_key_of_a_path_is_forgotten():
     """Those that something annotates to take a path, and those whose value is looked for on the disk."""
-    found = {*FILES, *WHERE, "hydra.run.dir", "hydra.sweep.dir", "plot", "gather", "audio"}
+    found = {*FILES, *COMPARED_BY_CONTENT, "hydra.run.dir", "hydra.sweep.dir", "plot", "gather", "audio"}
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for entry in ("train", "evaluate", "explain"):
             nodes = OmegaConf.to_container(compose(entry, ["paths.run=run"]), resolve=True)

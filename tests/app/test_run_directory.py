@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from svdx.app.provenance import write_config, write_summary
-from svdx.app.run_directory import appearing, begin_training, is_there, is_trained, occupied
+from svdx.app.run_directory import atomic_results, begin_training, is_trained, reuse_or_refuse, run_lock
 from svdx.errors import ConfigError
 from tests.support.at_once import TRIALS, in_processes, killed_while
 
@@ -21,7 +21,7 @@ def config(**more):
 
 def finish(directory, cfg, **facts):
     """A finished result of two files."""
-    with appearing(directory) as place:
+    with atomic_results(directory) as place:
         (place / "curve.csv").write_text("curve")
         (place / "explanations").mkdir()
         (place / "explanations" / "one.png").write_text("picture")
@@ -48,7 +48,7 @@ def test_results_appear_together_with_the_summary_that_names_them(tmp_path):
 def test_results_that_are_not_finished_leave_what_was_there(tmp_path):
     finish(tmp_path, config(), n=1)
     before = (tmp_path / "summary.json").read_text()
-    with pytest.raises(ZeroDivisionError), appearing(tmp_path) as place:
+    with pytest.raises(ZeroDivisionError), atomic_results(tmp_path) as place:
         (place / "curve.csv").write_text("half")
         raise ZeroDivisionError
     assert names(tmp_path) == WHOLE and (tmp_path / "curve.csv").read_text() == "curve"
@@ -58,7 +58,7 @@ def test_results_that_are_not_finished_leave_what_was_there(tmp_path):
 def test_a_disk_without_room_is_one_line_and_leaves_nothing(tmp_path):
     with (
         pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\): give a hydra.run.dir"),
-        appearing(tmp_path / "run") as place,
+        atomic_results(tmp_path / "run") as place,
     ):
         (place / "curve.csv").write_text("half")
         raise OSError(28, "No space left on device")
@@ -78,9 +78,9 @@ def test_the_summary_comes_last(tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "replace", killed)
         finish(tmp_path, config())
-    assert {"curve.csv", "explanations"} <= set(moved) and not is_there(config(), tmp_path)
+    assert {"curve.csv", "explanations"} <= set(moved) and not reuse_or_refuse(config(), tmp_path)
     finish(tmp_path, config())
-    assert is_there(config(), tmp_path)
+    assert reuse_or_refuse(config(), tmp_path)
 
 
 @pytest.mark.parametrize("trial", TRIALS)
@@ -89,7 +89,7 @@ def test_killed_at_any_moment_a_result_is_whole_or_none(tmp_path, trial):
     files = [f"{number:02d}" for number in range(60)]
 
     def write(number):
-        with appearing(tmp_path) as place:
+        with atomic_results(tmp_path) as place:
             for name in files:
                 (place / name).write_text(f"{number:06d}")
             write_config(place, config(seed=number))
@@ -101,17 +101,17 @@ def test_killed_at_any_moment_a_result_is_whole_or_none(tmp_path, trial):
     except FileNotFoundError:
         seed = None
     if seed is not None:
-        assert is_there(config(seed=seed), tmp_path)
+        assert reuse_or_refuse(config(seed=seed), tmp_path)
         assert {(tmp_path / name).read_text() for name in files} == {f"{seed:06d}"}
     write(7)
-    assert is_there(config(seed=7), tmp_path) and not (tmp_path / ".results").exists()
+    assert reuse_or_refuse(config(seed=7), tmp_path) and not (tmp_path / ".results").exists()
 
 
 def test_the_result_of_the_same_configuration_is_used_again(tmp_path):
-    assert not is_there(config(), tmp_path)
+    assert not reuse_or_refuse(config(), tmp_path)
     finish(tmp_path, config(), classifier="a")
-    assert is_there(config(), tmp_path) and is_there(config(), tmp_path, {"classifier": "a"})
-    assert is_there(config(audio="b.wav"), tmp_path, aside_from=("audio",))
+    assert reuse_or_refuse(config(), tmp_path) and reuse_or_refuse(config(), tmp_path, {"classifier": "a"})
+    assert reuse_or_refuse(config(audio="b.wav"), tmp_path, ignoring=("audio",))
 
 
 def composed(place, *words):
@@ -120,7 +120,7 @@ def composed(place, *words):
         return compose("evaluate", [f"paths.run={place}", *words])
 
 
-IRRELEVANT = (
+UNCHANGED_BY = (
     *("threads=3", "logger=wandb", "trainer.gpus=auto", "trainer.accelerator=cpu", "trainer.devices=2"),
     *(
         "trainer.strategy=ddp",
@@ -137,26 +137,26 @@ RELEVANT = (
 )
 
 
-@pytest.mark.parametrize("words", IRRELEVANT)
+@pytest.mark.parametrize("words", UNCHANGED_BY)
 def test_how_a_result_comes_about_and_where_its_parts_lie_make_no_other(tmp_path, words):
     finish(tmp_path / "there", composed(tmp_path / "there"), hashes={"classifier": "a"})
     asked = composed(tmp_path / "there", *words.split())
-    assert is_there(asked, tmp_path / "there", {"hashes": {"classifier": "a"}})
+    assert reuse_or_refuse(asked, tmp_path / "there", {"hashes": {"classifier": "a"}})
     with pytest.raises(ConfigError, match="the result of another classifier"):  # compared by what it holds
-        is_there(asked, tmp_path / "there", {"hashes": {"classifier": "b"}})
+        reuse_or_refuse(asked, tmp_path / "there", {"hashes": {"classifier": "b"}})
 
 
 @pytest.mark.parametrize("word", RELEVANT)
 def test_what_a_result_depends_on_makes_another(tmp_path, word):
     finish(tmp_path, composed(tmp_path))
     with pytest.raises(ConfigError, match="the result of another configuration"):
-        is_there(composed(tmp_path, word), tmp_path)
+        reuse_or_refuse(composed(tmp_path, word), tmp_path)
 
 
 def test_a_result_that_was_moved_is_there(tmp_path):
     finish(tmp_path / "first", composed(tmp_path / "first"))
     (tmp_path / "first").rename(tmp_path / "moved")
-    assert is_there(composed(tmp_path / "moved"), tmp_path / "moved")
+    assert reuse_or_refuse(composed(tmp_path / "moved"), tmp_path / "moved")
 
 
 @pytest.mark.parametrize(
@@ -166,17 +166,17 @@ def test_a_result_that_was_moved_is_there(tmp_path):
 def test_another_result_is_refused_unless_told_to_overwrite(tmp_path, change, used, said):
     finish(tmp_path, config(), classifier="a")
     with pytest.raises(ConfigError, match=f"holds the result of {said}: overwrite=true replaces it") as error:
-        is_there(config(**change), tmp_path, used)
+        reuse_or_refuse(config(**change), tmp_path, used)
     assert str(tmp_path) in str(error.value) and names(tmp_path) == WHOLE
     (tmp_path / "thesis.txt").write_text("mine")
-    assert not is_there(config(**change, overwrite=True), tmp_path, used)
+    assert not reuse_or_refuse(config(**change, overwrite=True), tmp_path, used)
     assert names(tmp_path) == [*WHOLE, "thesis.txt"]  # until there is another
 
 
 def test_another_result_takes_the_place_of_the_first_with_all_of_its_files(tmp_path):
     finish(tmp_path, config())
     (tmp_path / "thesis.txt").write_text("mine")
-    with appearing(tmp_path) as place:
+    with atomic_results(tmp_path) as place:
         (place / "page.html").write_text("page")
         write_summary(place, config(), {})
     assert names(tmp_path) == ["config.yaml", "page.html", "summary.json", "thesis.txt"]
@@ -186,7 +186,7 @@ def test_a_path_with_a_dollar_is_the_same_when_it_was_written(tmp_path):
     cfg = config(audio=r"a \${seed}.wav")
     assert OmegaConf.to_container(cfg, resolve=True)["audio"] == "a ${seed}.wav"
     finish(tmp_path, cfg)
-    assert is_there(cfg, tmp_path)
+    assert reuse_or_refuse(cfg, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[1]", "a: [", "\udc80"])
@@ -195,41 +195,41 @@ def test_a_configuration_that_is_none_is_another(tmp_path, text):
     size = (tmp_path / "config.yaml").stat().st_size
     (tmp_path / "config.yaml").write_bytes(text.encode(errors="surrogateescape").ljust(size))
     with pytest.raises(ConfigError, match="another configuration"):
-        is_there(config(), tmp_path)
+        reuse_or_refuse(config(), tmp_path)
 
 
 def test_of_hashes_only_those_that_are_asked_for_are_compared(tmp_path):
     finish(tmp_path, config(), hashes={"classifier": "a", "corpus": {"test": "b"}})
-    assert is_there(config(), tmp_path, {"hashes": {"classifier": "a"}})
+    assert reuse_or_refuse(config(), tmp_path, {"hashes": {"classifier": "a"}})
     with pytest.raises(ConfigError, match="result of another classifier: overwrite"):
-        is_there(config(), tmp_path, {"hashes": {"classifier": "c"}})
+        reuse_or_refuse(config(), tmp_path, {"hashes": {"classifier": "c"}})
 
 
 def test_a_file_of_another_size_is_not_that_of_the_result(tmp_path):
     finish(tmp_path, config())
     (tmp_path / "curve.csv").write_text("")
-    assert not is_there(config(), tmp_path)
+    assert not reuse_or_refuse(config(), tmp_path)
 
 
 @pytest.mark.parametrize("lost", ["curve.csv", "config.yaml", "summary.json"])
 def test_a_result_that_is_not_whole_is_none(tmp_path, lost):
     finish(tmp_path, config())
     (tmp_path / lost).unlink()
-    assert not is_there(config(seed=1), tmp_path)
+    assert not reuse_or_refuse(config(seed=1), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", '{"n": 1', "[]", '{"files": 1}'])
 def test_a_summary_cut_short_or_foreign_is_none(tmp_path, text):
     finish(tmp_path, config())
     (tmp_path / "summary.json").write_text(text)
-    assert not is_there(config(), tmp_path)
+    assert not reuse_or_refuse(config(), tmp_path)
 
 
 def test_a_foreign_summary_makes_nothing_outside_be_removed(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     finish(tmp_path / "run", config())
     (tmp_path / "run" / "summary.json").write_text(json.dumps({"files": ["../thesis.txt", "..", "curve.csv"]}))
-    assert not is_there(config(overwrite=True), tmp_path / "run")
+    assert not reuse_or_refuse(config(overwrite=True), tmp_path / "run")
     assert (tmp_path / "thesis.txt").exists() and (tmp_path / "run").is_dir()
 
 
@@ -258,8 +258,8 @@ def test_another_command_does_not_write_into_a_training_that_has_not_ended(tmp_p
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
     with pytest.raises(ConfigError, match="holds a training that has not ended: overwrite=true"):
-        is_there(config(), tmp_path)
-    assert not is_there(config(overwrite=True), tmp_path)
+        reuse_or_refuse(config(), tmp_path)
+    assert not reuse_or_refuse(config(overwrite=True), tmp_path)
 
 
 def test_a_training_does_not_go_on_from_another_commands_result(tmp_path):
@@ -275,15 +275,15 @@ def test_to_go_on_and_to_replace_exclude_each_other(tmp_path):
 
 def test_two_runs_at_once_in_a_directory_are_one_too_many(tmp_path, monkeypatch):
     def begin(number):
-        with pytest.raises(ConfigError, match="another run is at work there"), occupied(tmp_path):
+        with pytest.raises(ConfigError, match="another run is at work there"), run_lock(tmp_path):
             pass
         monkeypatch.setenv("NODE_RANK", "1")
-        with occupied(tmp_path):  # a process of the same run
+        with run_lock(tmp_path):  # a process of the same run
             pass
 
-    with occupied(tmp_path):
+    with run_lock(tmp_path):
         assert in_processes(begin, 1) == [0]
-    with occupied(tmp_path):
+    with run_lock(tmp_path):
         pass
 
 
