@@ -30,9 +30,8 @@ from svdx.app.settings import build, build_explainer, check, parts_needed
 from svdx.app.trained_networks import Slot
 from svdx.callbacks import EpochLines, ExplainValidation, LearningRate, SaveWhenTerminated, StepSeed, StopWhenNotFinite
 from svdx.callbacks.panels import spread
-from svdx.corpora.checksums import digest
 from svdx.corpora.corpus import Corpus
-from svdx.corpora.track import Track
+from svdx.corpora.track import Track, tracks_checksum
 from svdx.data.cache import statistics
 from svdx.errors import CACHE, ConfigError, expect_writable
 from svdx.explain.explainer import Explainer
@@ -118,14 +117,14 @@ class Pipeline:
 
     def provenance(self) -> dict[str, Any]:
         """For a summary: where the networks came from, and hashes of them and of the splits that were used."""
-        splits = {"corpus": self.corpus.digests()} if "corpus" in vars(self) else {}
+        splits = {"corpus": self.corpus.checksums()} if "corpus" in vars(self) else {}
         return {**self.used, "hashes": {**self._hashes(), **splits}}
 
     def sources(self, tracks: Sequence[Track] = ()) -> dict[str, Any]:
         """What a result over these tracks comes from, beside the configuration, as its summary says it: of the networks
         those that have been made by now."""
         if tracks:
-            self.used["sound_and_labels"] = digest(tracks)
+            self.used["sound_and_labels"] = tracks_checksum(tracks)
         return {**self.used, "hashes": self._hashes()}
 
     def _hashes(self) -> dict[str, str]:

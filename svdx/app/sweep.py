@@ -15,7 +15,7 @@ from svdx.app.multirun import jobs, shared
 from svdx.app.provenance import SUMMARY
 from svdx.app.run_directory import IRRELEVANT, is_in_sections
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import RUN, curve_lines, group, read_curve, write_curve, write_table
+from svdx.evaluation.curve import RUN, curve_lines, group_curves, read_curve, write_curve, write_table
 from svdx.files.atomic import atomic_write
 from svdx.report.figures import curve_figure
 
@@ -82,7 +82,7 @@ def gather(sweep: str | Path) -> list[dict]:
         scores.append({"job": job.name, **dict(word.split("=", 1) for word in own[job]), **numbers(job)})
     if not rows:
         raise ConfigError(f"{sweep}: none of its {len(asked)} jobs has a result")
-    rows = [row for points in group(rows).values() for row in points]
+    rows = [row for points in group_curves(rows).values() for row in points]
     write_curve(rows, sweep / CURVE)
     write_table(scores, sweep / "scores.csv", list(dict.fromkeys(chain.from_iterable(scores))))
     with atomic_write(sweep / "curve.png") as picture:

@@ -11,7 +11,7 @@ import torch
 from svdx.batch.finished import ASIDE, appearing, facts_of, forget_unfinished, is_finished, sign
 from svdx.batch.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
 from svdx.batch.request import Request
-from svdx.corpora.loose_files import name_of, track_at
+from svdx.corpora.loose_files import track_at, track_name_of
 from svdx.errors import AudioError, ConfigError, CorpusError, ScoreError
 from svdx.files.atomic import atomic_write
 from svdx.report.page import index_page
@@ -102,7 +102,7 @@ def names(files: Sequence[Path]) -> list[str]:
     given: dict[str, None] = dict.fromkeys(TAKEN)
     last: dict[str, int] = {}  # number that was given with a name
     for path in files:
-        first = name = name_of(path)
+        first = name = track_name_of(path)
         while name in given:
             last[first] = last.get(first, 1) + 1
             name = f"{first} {last[first]}"

@@ -15,7 +15,7 @@ from svdx.audio.logmel import FrontEnd
 from svdx.audio.masking import masked_sound
 from svdx.audio.reading import decode
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, table, wandb_only
-from svdx.evaluation.curve import asked_area, is_nan
+from svdx.evaluation.curve import is_nan, target_area
 from svdx.explain.explainer import Explainer
 from svdx.explain.thresholds import Area, Choice, position
 from svdx.report.wav import write_wav
@@ -83,7 +83,7 @@ def log_evaluation(
     rows, agreement: of curve.csv and agreement.csv (none: not measured); scores: of summary.json; picture: curve.png
     """
     explained = [row for row in rows if row["explainer"] == rows[0]["explainer"]]
-    areas = [asked_area(row) for row in explained]
+    areas = [target_area(row) for row in explained]
     cuts = [row["threshold"] if area is None else Area(area / 100) for row, area in zip(explained, areas, strict=True)]
     point = explained[cuts.index(shown_threshold(cuts))]
     for logger in wandb_only(loggers):

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from wandb.plot import CustomChart
 
 from svdx.audio.logmel import FrontEnd
-from svdx.evaluation.curve import explained, group, is_nan
+from svdx.evaluation.curve import group_curves, is_nan, main_curves
 from svdx.explain.explainer import Explanation
 from svdx.explain.methods.inversion import FeatureInversion
 from svdx.report.figures import LOSS, WORDS, axes_of, explanation_figure
@@ -53,10 +53,10 @@ def charts(section: str, rows: Sequence[dict]) -> dict[str, CustomChart]:
     W&B keeps a chart's points as a table of its name with `_table` behind it: no other may have that name. The area
     of a control is that of the explanation.
     """
-    curves, (across, beside) = group(rows), axes_of(rows)
+    curves, (across, beside) = group_curves(rows), axes_of(rows)
     return {
         f"{section}/explanation_loss": _lines(curves, across, LOSS, "explanation loss (%)"),
-        f"{section}/{beside.removesuffix('_percent')}": _lines(explained(curves), across, beside, WORDS[beside]),
+        f"{section}/{beside.removesuffix('_percent')}": _lines(main_curves(curves), across, beside, WORDS[beside]),
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from svdx.data.seeds import derived_seed
+from svdx.data.batches import derived_seed
 from svdx.errors import TerminatedError
 
 

@@ -15,7 +15,7 @@ from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, wa
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.evaluator import Curve
 from svdx.evaluation.metrics import ExplanationLoss
-from svdx.evaluation.predictions import Hearing, hear_nothing
+from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
 from svdx.explain.explainer import Explanation
 from svdx.explain.methods.inversion import FeatureInversion
 from svdx.report.figures import AREA, LOSS, curve_figure
@@ -80,10 +80,10 @@ class ExplainValidation(pl.Callback):
     ) -> None:
         """Update the curve, and the loss of the empty mask, with the sample of this process."""
         excerpts, decision = explanation.excerpts, explainer.decision
-        hearing = Hearing(explainer, excerpts, explanation.probability, hear_nothing(explainer, excerpts))
+        predictor = MaskPredictor(explainer, excerpts, explanation.probability, predict_empty_mask(explainer, excerpts))
         masks = torch.stack([explainer.mask(explanation.salience, threshold) for threshold in self.thresholds])
-        curve.update(explanation.vocal, hearing(masks) > decision, masks, track)
-        empty.update(explanation.vocal, hearing.nothing > decision, track)
+        curve.update(explanation.vocal, predictor(masks) > decision, masks, track)
+        empty.update(explanation.vocal, predictor.empty > decision, track)
 
     def _show(self, trainer: pl.Trainer, explanation: Explanation, numbers: np.ndarray, rows: list[dict]) -> None:
         epoch, excerpts = trainer.current_epoch + 1, trainer.datamodule.valid_set

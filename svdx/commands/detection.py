@@ -27,6 +27,6 @@ def _heard(pipeline: Pipeline, split: str, metric: SmoothedFrames, trainer: pl.T
     for track in progress(mine, what, disable=not trainer.is_global_zero):
         logmel = torch.tensor(store.logmel(track))
         vocal = torch.from_numpy(frame_labels(track.segments, len(logmel), pipeline.frontend.frame_rate))
-        metric.hear(network, logmel.to(device), vocal.to(device))
+        metric.update_with_track(network, logmel.to(device), vocal.to(device))
     network.cpu()
     return metric

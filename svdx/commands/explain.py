@@ -17,7 +17,7 @@ from svdx.audio.reading import promised_length
 from svdx.batch.collection import Each, document_collection
 from svdx.batch.request import Request
 from svdx.corpora.corpus import Corpus
-from svdx.corpora.loose_files import audio_files, is_several, track_at
+from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Track
 from svdx.errors import ConfigError, CorpusError
 from svdx.explain.listener import Listener, cut_excerpt, hop_frames, last_start
@@ -72,7 +72,7 @@ def expect_sense(cfg: DictConfig) -> None:
 def explain(cfg: DictConfig) -> None:
     """An excerpt, a track, or each of several."""
     expect_sense(cfg)
-    several = cfg.audio is not None and is_several(str(cfg.audio))
+    several = cfg.audio is not None and is_directory_or_pattern(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
     reuse_or_refuse(cfg, pipeline.directory, ignoring=AMONG_MANY if several else ())

@@ -21,7 +21,7 @@ from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, raw
 from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
-from svdx.evaluation.predictions import Hearing
+from svdx.evaluation.predictions import MaskPredictor
 from svdx.explain.explainer import Explainer
 
 SHOWN = 6  # excerpts on the sheet
@@ -33,7 +33,7 @@ class Batch:
 
     number, track: [B]; excerpts: [B, frames, bands], standardised; order: of bins with equal scores, [B, bins]
     probability: of singing, [B]
-    hearings: one a fill; pairs: the stems, where they are known; localised: does the voice decide the label? [B] bool
+    predictors: one a fill; pairs: the stems, where they are known; localised: does the voice decide the label? [B] bool
     """
 
     number: np.ndarray
@@ -41,7 +41,7 @@ class Batch:
     excerpts: Tensor
     order: Tensor
     probability: Tensor
-    hearings: list[Hearing]
+    predictors: list[MaskPredictor]
     pairs: list[Pair | None]
     localised: np.ndarray
 
@@ -117,10 +117,10 @@ class Bench:
         without = self.classifier(self._standardised(raw(pairs, *excerpts.shape[1:])))
         decided = (whole > self.any.decision) & (without <= self.any.decision)
         known = [pair is not None and bool(ideal_mask(pair).any()) for pair in pairs]
-        hearings = self.equal_area.hearings(self.any, excerpts, whole)
+        predictors = self.equal_area.predictors(self.any, excerpts, whole)
         localised = decided.cpu().numpy() & np.array(known)
         number, track = (batch[key].numpy() for key in ("number", "track"))
-        return Batch(number, track, excerpts, drawn_order(excerpts), whole, hearings, pairs, localised)
+        return Batch(number, track, excerpts, drawn_order(excerpts), whole, predictors, pairs, localised)
 
     def _standardised(self, logmel: Tensor) -> Tensor:
         return self.classifier.standardise(logmel.to(self.device))
@@ -138,7 +138,7 @@ class Bench:
             raise ConfigError(f"compare.methods.{name}: its score of excerpt {number} has values that are not finite")
         rank, n = ranks(score, batch.order), len(score)
         masks = self.equal_area.masks(rank)
-        kept, removed = (p > explainer.decision for p in self.equal_area(batch.hearings, masks))
+        kept, removed = (p > explainer.decision for p in self.equal_area(batch.predictors, masks))
         seen = masks.cpu().numpy()
         score, rank = (array.cpu().numpy() for array in (score, rank))
         arrays = {
@@ -154,7 +154,7 @@ class Bench:
 
     def _study(self, data: Dataset, batches: list[Batch], shown: np.ndarray) -> Study:
         probability = torch.cat([batch.probability for batch in batches])
-        nothing = [torch.stack([hearing.nothing for hearing in batch.hearings]) for batch in batches]
+        nothing = [torch.stack([predictor.empty for predictor in batch.predictors]) for batch in batches]
         ratios = [np.nan if pair is None else voice_ratio(pair) for batch in batches for pair in batch.pairs]
         return Study(
             fills=self.equal_area.fills,

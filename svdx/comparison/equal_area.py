@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from svdx.errors import ConfigError
-from svdx.evaluation.predictions import Hearing, hear_nothing
+from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import FILLS
 
@@ -39,16 +39,16 @@ class EqualArea:
         kept = torch.tensor([max(1, round(area * n_bins)) for area in self.areas], device=rank.device)
         return rank < kept[:, None, None, None]
 
-    def hearings(self, explainer: Explainer, excerpts: Tensor, whole: Tensor) -> list[Hearing]:
+    def predictors(self, explainer: Explainer, excerpts: Tensor, whole: Tensor) -> list[MaskPredictor]:
         """One a fill, to be shared by all methods. whole: probabilities of the excerpts as they are, [B]"""
         return [
-            Hearing(other, excerpts, whole, hear_nothing(other, excerpts))
+            MaskPredictor(other, excerpts, whole, predict_empty_mask(other, excerpts))
             for other in (filling(explainer, fill) for fill in self.fills)
         ]
 
-    def __call__(self, hearings: Sequence[Hearing], masks: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, predictors: Sequence[MaskPredictor], masks: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities of singing with the masks [A, B, frames, bands] kept, and with them removed, [F, A, B] each."""
-        kept, removed = (torch.stack([hearing(some) for hearing in hearings]) for some in (masks, ~masks))
+        kept, removed = (torch.stack([predictor(some) for predictor in predictors]) for some in (masks, ~masks))
         return kept, removed
 
 

@@ -1,4 +1,4 @@
-"""What every corpus is: a root directory and three splits, read when they are asked for."""
+"""Base class of all corpora: a root directory and the splits train, valid and test."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ import hashlib
 from pathlib import Path
 from typing import ClassVar
 
-from svdx.corpora.checksums import digest
-from svdx.corpora.track import Track
+from svdx.corpora.track import Track, tracks_checksum
 from svdx.errors import CorpusError
 
 SPLITS = ("train", "valid", "test")
 
 
 class Corpus:
-    """Music in three splits. A child names itself, says what its root holds, and reads one split in `_tracks`.
+    """Music in three splits.
 
-    Making a corpus reads nothing; a split is read when it is first asked for, and remembered, so that what is wrong
-    with a split troubles only those who need it.
+    A split is read on first use and then cached, so that an error in one split does not affect the others.
+    Subclasses define `name` (as in data=NAME), `contents` (what the root directory must hold, for messages),
+    `empty_hint` (what to do about an empty split) and `_tracks`, which reads one split.
     """
 
     name: ClassVar[str]
-    holds: ClassVar[str]
-    cure: ClassVar[str]  # of an empty split
+    contents: ClassVar[str]
+    empty_hint: ClassVar[str]
 
     def __init__(self, root: str | Path | None) -> None:
         if not root:
-            raise CorpusError(f"data={self.name} needs data.root=DIR, the directory that holds {self.holds}")
+            raise CorpusError(f"data={self.name} needs data.root=DIR, the directory that holds {self.contents}")
         self.root = Path(str(root)).expanduser()
         if not self._is_root(self.root):
             problem = "is not a directory" if self.root.exists() else "does not exist"
-            raise CorpusError(f"data.root={self.root} {problem}: give the directory that holds {self.holds}")
+            raise CorpusError(f"data.root={self.root} {problem}: give the directory that holds {self.contents}")
         self._read: dict[str, tuple[Track, ...]] = {}
 
     @property
     def key(self) -> str:
-        """A name for this corpus at this place, fit for a directory: `folder-music-1a2b3c`."""
-        identity = hashlib.sha256(f"{self.root.resolve()} {self._choices()}".encode()).hexdigest()[:6]
+        """A directory name that identifies this corpus and its location, as in `folder-music-1a2b3c`."""
+        identity = hashlib.sha256(f"{self.root.resolve()} {self._split_options()}".encode()).hexdigest()[:6]
         return f"{self.name}-{self.root.name}-{identity}"
 
     def split(self, name: str) -> tuple[Track, ...]:
-        """The tracks of the split "train", "valid" or "test"; one that is missing or empty is a CorpusError."""
+        """The tracks of the split "train", "valid" or "test". Raises: CorpusError if it is missing or empty."""
         if name not in SPLITS:
-            raise CorpusError(f"no split is called {name!r}: ask for one of {', '.join(SPLITS)}")
+            raise CorpusError(f"unknown split {name!r}: expected one of {', '.join(SPLITS)}")
         if name not in self._read:
             tracks = self._tracks(name)
             if not tracks:
-                raise CorpusError(f"{self.root}: the split {name!r} of data={self.name} is empty: {self.cure}")
+                raise CorpusError(f"{self.root}: the split {name!r} of data={self.name} is empty: {self.empty_hint}")
             self._read[name] = tracks
         return self._read[name]
 
-    def digests(self) -> dict[str, str]:
-        """The splits that were asked for, each with its tracks' `digest`."""
-        return {name: digest(tracks) for name, tracks in self._read.items()}
+    def checksums(self) -> dict[str, str]:
+        """The `tracks_checksum` of every split read so far."""
+        return {name: tracks_checksum(tracks) for name, tracks in self._read.items()}
 
-    def _choices(self) -> tuple:
-        """What beside the root decides which tracks are in which split."""
+    def _split_options(self) -> tuple:
+        """Options besides the root that determine which tracks are in which split."""
         return ()
 
     def _tracks(self, split: str) -> tuple[Track, ...]:

@@ -24,8 +24,8 @@ class Folder(Corpus):
     """
 
     name = "folder"
-    holds = "audio/, labels/ and filelists/{train,valid,test}"
-    cure = "name files of audio/ in its list in filelists/"
+    contents = "audio/, labels/ and filelists/{train,valid,test}"
+    empty_hint = "name files of audio/ in its list in filelists/"
 
     def _tracks(self, split: str) -> tuple[Track, ...]:
         path = self._list(split)

@@ -34,8 +34,8 @@ class Jamendo(Corpus):
     """
 
     name = "jamendo"
-    holds = f"audio/, labels/ and filelists/, or {SOURCE}"
-    cure = "name files in its list"
+    contents = f"audio/, labels/ and filelists/, or {SOURCE}"
+    empty_hint = "name files in its list"
 
     def _tracks(self, split: str) -> tuple[Track, ...]:
         home = self._home()

@@ -1,6 +1,6 @@
 """Label files: where somebody sings. Readers of `.lab` segments and of RWC's change points, and a writer of `.lab`.
 
-A label file cannot say in which unit its times are. `expect_seconds` tells by the length of the audio.
+A label file cannot say in which unit its times are. `check_time_unit` tells by the length of the audio.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def read_change_points(path: Path, duration: float) -> tuple[Segment, ...]:
     return tuple(Segment(start, end, vocal) for (start, vocal), (end, _) in pairwise(points) if end > start)
 
 
-def expect_seconds(track: Track, duration: float) -> None:
+def check_time_unit(track: Track, duration: float) -> None:
     """Refuse labels in another unit than seconds.
 
     duration: of the audio, in seconds; a second more or less makes no difference.

@@ -28,7 +28,7 @@ def track_at(audio: Path) -> Track:
     Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
     `*.lab` and `vocals.*` beside a file called `mixture`, the voice within a `.stem.mp4` (the layouts of `Stems`).
     """
-    name, place = name_of(audio), audio.absolute().parent
+    name, place = track_name_of(audio), audio.absolute().parent
     if is_stem_file(audio):
         return replace(_with(name, audio, labels_beside(audio), [audio]), voice_number=VOICE)
     if stem(audio) == MIXTURE:
@@ -51,10 +51,10 @@ def _listed(folder: Path, modified: int) -> dict[str, list[Path]]:
     return by_stem(entries_of(folder))
 
 
-def name_of(audio: Path) -> str:
+def track_name_of(audio: Path) -> str:
     """What a track is called: as its file is, without the ending; as its directory where the file is called mixture.
 
-    >>> name_of(Path("a song.mp3")), name_of(Path("songs/a song/mixture.wav"))
+    >>> track_name_of(Path("a song.mp3")), track_name_of(Path("songs/a song/mixture.wav"))
     ('a song', 'a song')
     """
     return audio.absolute().parent.name if stem(audio) == MIXTURE else stem(audio)
@@ -81,7 +81,7 @@ def _read(labels: Path) -> tuple[Segment, ...]:
         return ()
 
 
-def is_several(audio: str) -> bool:
+def is_directory_or_pattern(audio: str) -> bool:
     """Does a text mean several audio files: a directory, or a pattern with * or ?, and not the name of one file?"""
     return os.path.isdir(audio) or (glob.has_magic(audio) and not os.path.exists(audio))  # noqa: PTH110, PTH112 (never an error)
 

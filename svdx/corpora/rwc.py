@@ -29,8 +29,8 @@ class Rwc(Corpus):
     """
 
     name = "rwc"
-    holds = "the audio and the RM-P***.VOCA_INST.TXT files of RWC Popular Music"
-    cure = "change data.n_test or data.n_valid"
+    contents = "the audio and the RM-P***.VOCA_INST.TXT files of RWC Popular Music"
+    empty_hint = "change data.n_test or data.n_valid"
 
     def __init__(self, root: str | Path | None, n_test: int = 20, seed: int = 0, n_valid: int = 16) -> None:
         super().__init__(root)
@@ -38,7 +38,7 @@ class Rwc(Corpus):
             raise CorpusError(f"data.n_test={n_test} and data.n_valid={n_valid} must not be negative")
         self.n_test, self.n_valid, self.seed = n_test, n_valid, seed
 
-    def _choices(self) -> tuple:
+    def _split_options(self) -> tuple:
         return self.n_test, self.n_valid, self.seed
 
     def _tracks(self, split: str) -> tuple[Track, ...]:

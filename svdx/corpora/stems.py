@@ -50,8 +50,8 @@ class Stems(Corpus):
     """
 
     name = "stems"
-    holds = "train|test/<track>/{mixture,vocals}.wav or train|test/<track>.stem.mp4"
-    cure = "add tracks or change data.n_valid"
+    contents = "train|test/<track>/{mixture,vocals}.wav or train|test/<track>.stem.mp4"
+    empty_hint = "add tracks or change data.n_valid"
 
     def __init__(self, root: str | Path | None, n_valid: int = 14, seed: int = 0) -> None:
         super().__init__(root)
@@ -59,13 +59,15 @@ class Stems(Corpus):
             raise CorpusError(f"data.n_valid={n_valid} must not be negative")
         self.n_valid, self.seed = n_valid, seed
 
-    def _choices(self) -> tuple:
+    def _split_options(self) -> tuple:
         return self.n_valid, self.seed
 
     def _tracks(self, split: str) -> tuple[Track, ...]:
         part, other = ("test", "train") if split == "test" else ("train", "test")
         if not (self.root / part).is_dir():
-            raise CorpusError(f"{self.root / part} is missing: it should hold {self.holds.replace('train|test/', '')}")
+            raise CorpusError(
+                f"{self.root / part} is missing: it should hold {self.contents.replace('train|test/', '')}"
+            )
         places, others = _places(self.root / part), _places(self.root / other)
         for name in sorted(places.keys() & others.keys()):
             raise CorpusError(f"{places[name]} is in {self.root / other} too: take one of them out")

@@ -1,25 +1,39 @@
-"""Which excerpts make a batch: whole batches by index, shared by the processes of a training or an evaluation."""
+"""The sampler that composes batches and shares them among processes, and derived random seeds."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from svdx.data.seeds import derived_seed
 from svdx.errors import ConfigError
 
 
+def derived_seed(*parts: int) -> int:
+    """A 64-bit seed for `torch.Generator` that depends on every part and on their order.
+
+    Unlike sums of a seed and an index, derived seeds do not coincide for neighbouring seeds.
+
+    >>> derived_seed(0, 1) == derived_seed(1, 0)
+    False
+    """
+    return int.from_bytes(hashlib.sha256(" ".join(map(str, parts)).encode()).digest()[:8], "big")
+
+
 class Batches(Sampler[Tensor]):
-    """Numbers of the excerpts in each batch, [b], of which each process takes its share.
+    """Yields the indices of the excerpts in each batch, [b], of which each process takes its share.
 
-    Training shuffles, anew in each epoch, and drops the remainder. An epoch's order follows from the seed and its
-    number alone, so that an update is over the same excerpts whatever the number of processes.
+    Training shuffles in every epoch and drops the last incomplete batch. The order follows from the seed and the
+    number of the epoch, so that an update uses the same excerpts whatever the number of processes.
 
-    n: how many excerpts; batch_size: of all processes together; rank, world: this process, how many there are
-    Raises: ConfigError if a training batch cannot be shared equally, or there is not an excerpt for each process.
+    n: number of excerpts
+    batch_size: of all processes together
+    rank, world: index of this process and number of processes
+
+    Raises: ConfigError if training batches cannot be shared equally, or if batch_size < world.
     """
 
     def __init__(
@@ -31,11 +45,11 @@ class Batches(Sampler[Tensor]):
         self.epoch = self.skipped = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order; Lightning calls this before each epoch."""
+        """Select the order of the epoch; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def skip(self, batches: int) -> None:
-        """Leave out the first batches of the epoch that is iterated over next."""
+        """Skip the first batches of the next epoch, in order to resume within it."""
         self.skipped = batches
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -49,5 +63,5 @@ class Batches(Sampler[Tensor]):
                 yield batch[self.rank :: self.world]
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.n, self.batch_size)
-        return whole + (not self.train and rest > self.rank)
+        n_complete, rest = divmod(self.n, self.batch_size)
+        return n_complete + (not self.train and rest > self.rank)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import decode
-from svdx.corpora.labels import expect_seconds
+from svdx.corpora.labels import check_time_unit
 from svdx.corpora.track import Track
 from svdx.data.array_files import is_sealed, write_sealed
 from svdx.errors import CACHE, AudioError, CorpusError, writing
@@ -107,7 +107,7 @@ class MelStore:
         kept = self.long_enough(tracks, self.frontend.excerpt_frames)
         for track in kept:
             if track not in self._compared:
-                expect_seconds(track, self.frontend.n_samples(len(self.logmel(track))) / self.frontend.sample_rate)
+                check_time_unit(track, self.frontend.n_samples(len(self.logmel(track))) / self.frontend.sample_rate)
                 self._compared.add(track)
         return kept
 

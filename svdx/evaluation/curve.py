@@ -16,7 +16,7 @@ from svdx.explain.methods.controls import CONTROLS
 from svdx.files.atomic import atomic_write
 
 RUN = "run"  # column of a gathered sweep that varies more than thresholds: a job's other overrides
-ASKED = "asked_area_percent"  # column of a curve over areas: how many of the bins were to be salient
+TARGET_AREA = "asked_area_percent"  # column of a curve over areas: how many of the bins were to be salient
 TEXT = ("explainer", "data", "split", "keep", "fill", RUN)
 DELIMITERS = (",", ";", "\t")
 LARGEST = 2**26  # bytes of a curve.csv that are read
@@ -41,8 +41,8 @@ COLUMNS = (
 
 
 def write_curve(rows: Sequence[dict], path: str | Path) -> None:
-    """Write rows with the columns `COLUMNS`, and ASKED and RUN where some have them; whole or not at all."""
-    write_table(rows, path, (*COLUMNS, *(name for name in (ASKED, RUN) if any(name in row for row in rows))))
+    """Write rows with the columns `COLUMNS`, and TARGET_AREA and RUN where some have them; whole or not at all."""
+    write_table(rows, path, (*COLUMNS, *(name for name in (TARGET_AREA, RUN) if any(name in row for row in rows))))
 
 
 def write_table(rows: Sequence[dict], path: str | Path, columns: Sequence[str] | None = None) -> None:
@@ -85,7 +85,7 @@ def read_curve(path: str | Path) -> list[dict]:
 def _parsed(row: dict[str, str | None], where: str, delimiter: str) -> dict[str, str | int | float]:
     """A row's cells as numbers, but for names. where: what to call the row in errors"""
     parsed: dict[str, str | int | float] = {}
-    for column, value in ((column, row[column] or "") for column in (*COLUMNS, ASKED, RUN) if column in row):
+    for column, value in ((column, row[column] or "") for column in (*COLUMNS, TARGET_AREA, RUN) if column in row):
         number = value if delimiter == "," else value.replace(",", ".")
         try:
             if column in TEXT:
@@ -107,19 +107,19 @@ def _whole(number: str) -> int:
     return int(value)
 
 
-def asked_area(row: dict) -> float | None:
+def target_area(row: dict) -> float | None:
     """At which area a row's excerpts were cut, in per cent; None where that was at a threshold."""
-    area = row.get(ASKED, math.nan)
+    area = row.get(TARGET_AREA, math.nan)
     return None if math.isnan(area) else area
 
 
 def is_over_areas(rows: Sequence[dict]) -> bool:
     """Are some of the rows of a curve over areas? Then all are compared over the area, for thresholds of two explainers
     have nothing to do with each other."""
-    return any(asked_area(row) is not None for row in rows)
+    return any(target_area(row) is not None for row in rows)
 
 
-def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
+def group_curves(rows: Sequence[dict]) -> dict[str, list[dict]]:
     """Rows by curve, in order of threshold, or of the area asked for, under a name of what tells the curves apart."""
     keys = [key for key in TEXT if len({row.get(key) for row in rows}) > 1] or ["explainer"]
     curves: dict[str, list[dict]] = {}
@@ -132,13 +132,12 @@ def group(rows: Sequence[dict]) -> dict[str, list[dict]]:
 
 
 def _place(row: dict) -> float:
-    area = asked_area(row)
+    area = target_area(row)
     return row["threshold"] if area is None else area
 
 
-def explained(curves: dict[str, list[dict]]) -> dict[str, list[dict]]:
-    """Of the curves that `group` gives, those that are not there to compare another with: the first, and all that are
-    no controls."""
+def main_curves(curves: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """Of the curves of `group_curves`, the first and all that are not controls."""
     main = next(iter(curves.values()))[0]["explainer"] if curves else None
     return {name: points for name, points in curves.items() if points[0]["explainer"] not in {*CONTROLS} - {main}}
 
@@ -167,7 +166,7 @@ def curve_lines(rows: Sequence[dict], empty: float) -> list[str]:
 
 def _cut(row: dict) -> str:
     """Where a row's excerpts were cut, in words."""
-    area, threshold = asked_area(row), f"{row['threshold']:g}"
+    area, threshold = target_area(row), f"{row['threshold']:g}"
     return f"threshold {threshold}" if area is None else f"best {area:g} % of the area (mean threshold {threshold})"
 
 

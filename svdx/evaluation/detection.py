@@ -65,7 +65,7 @@ class SmoothedFrames(Metric):
         self.probabilities.append(median_filter(probability, self.smoothing))
         self.vocal.append(vocal.float())
 
-    def hear(self, classifier: nn.Module, logmel: Tensor, vocal: Tensor) -> None:
+    def update_with_track(self, classifier: nn.Module, logmel: Tensor, vocal: Tensor) -> None:
         """Update with every excerpt of a track, whose probability is that of its middle frame.
 
         classifier: SVDNet; logmel: [T, bands], raw; vocal: labels of its frames, [T] bool

@@ -12,9 +12,9 @@ from torchmetrics.classification import BinaryAccuracy
 
 from svdx.errors import ScoreError
 from svdx.evaluation.agreement import Agreement
-from svdx.evaluation.curve import ASKED
+from svdx.evaluation.curve import TARGET_AREA
 from svdx.evaluation.metrics import AUROC, ExplanationLoss, ReconstructionError, RelativeArea
-from svdx.evaluation.predictions import Hearing, hear_nothing, own_nothing
+from svdx.evaluation.predictions import MaskPredictor, empty_mask_differs, predict_empty_mask
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import check_threshold, largest_mask, relative_area, same_area
 from svdx.explain.methods.inversion import FeatureInversion
@@ -28,7 +28,7 @@ MOST_KEPT = 2**27  # numbers of their features, half a GB: 237 excerpts' maps of
 
 class Evaluator(pl.LightningModule):
     """Test-only module: one score per excerpt, then one masked forward for each of its masks that is a new one
-    (see `Hearing`).
+    (see `MaskPredictor`).
 
     explainer: what is evaluated, with its keep and fill
     thresholds: the points of the curve; the one that a `Choice` makes is written with the mean of its thresholds, and
@@ -73,16 +73,16 @@ class Evaluator(pl.LightningModule):
         self._compare_with_labels(probability, batch["vocal"])
         salience = self._scaled(score, batch["number"])
         masks = self._masks(excerpts, score, salience)
-        hearing = Hearing(self.explainer, excerpts, probability, self._hear_nothing(excerpts))
-        heard = hearing(masks)
+        predictor = MaskPredictor(self.explainer, excerpts, probability, self._predict_empty_mask(excerpts))
+        heard = predictor(masks)
         self._count(self.explainer.name, probability, heard, masks, batch["track"])
         decision = self.explainer.decision
-        self.empty.update(probability > decision, hearing.nothing > decision, batch["track"])
+        self.empty.update(probability > decision, predictor.empty > decision, batch["track"])
         for control in self.controls:
             as_large = same_area(control.score(excerpts), masks)
-            self._count(control.name, probability, hearing(as_large, masks, heard), as_large, batch["track"])
+            self._count(control.name, probability, predictor(as_large, (masks, heard)), as_large, batch["track"])
         if self.agreement is not None:
-            self._agree(hearing, salience, masks, heard)
+            self._agree(predictor, salience, masks, heard)
         if self.reconstruction:
             self._reconstruct(*(tensor[batch["number"] % self.compared == 0] for tensor in (excerpts, score)))
 
@@ -102,19 +102,19 @@ class Evaluator(pl.LightningModule):
             mean.update(found)
         return torch.stack([mask for mask, _ in cuts])
 
-    def _hear_nothing(self, excerpts: Tensor) -> Tensor:
+    def _predict_empty_mask(self, excerpts: Tensor) -> Tensor:
         """Probabilities under the empty mask, [B]; heard once for all batches where they are the same for all."""
-        if own_nothing(self.explainer):
-            return hear_nothing(self.explainer, excerpts)
+        if empty_mask_differs(self.explainer):
+            return predict_empty_mask(self.explainer, excerpts)
         if self.nothing is None:
-            self.nothing = hear_nothing(self.explainer, excerpts[:1])
+            self.nothing = predict_empty_mask(self.explainer, excerpts[:1])
         return self.nothing.expand(len(excerpts))
 
     def _count(self, name: str, probability: Tensor, heard: Tensor, masks: Tensor, track: Tensor) -> None:
         self.curves[name].update(probability > self.explainer.decision, heard > self.explainer.decision, masks, track)
 
-    def _agree(self, hearing: Hearing, salience: Tensor, masks: Tensor, heard: Tensor) -> None:
-        vocal = hearing.whole > self.explainer.decision
+    def _agree(self, predictor: MaskPredictor, salience: Tensor, masks: Tensor, heard: Tensor) -> None:
+        vocal = predictor.full > self.explainer.decision
 
         def of_class(p: Tensor) -> Tensor:
             return torch.where(vocal, p, 1 - p)
@@ -123,8 +123,8 @@ class Evaluator(pl.LightningModule):
         counts = (shares * salience[0].numel()).round().long()
         order = salience if self.explainer.keep == "salient" else -salience
         first = torch.stack([largest_mask(order, count.expand(len(salience))) for count in counts])
-        curves = (of_class(hearing(kept)).T for kept in (first, ~first))
-        self.agreement.update(of_class(hearing.whole), of_class(heard), of_class(hearing(~masks)), *curves)
+        curves = (of_class(predictor(kept)).T for kept in (first, ~first))
+        self.agreement.update(of_class(predictor.full), of_class(heard), of_class(predictor(~masks)), *curves)
 
     def _reconstruct(self, excerpts: Tensor, score: Tensor) -> None:
         if len(excerpts):
@@ -153,7 +153,7 @@ class Evaluator(pl.LightningModule):
         pairs = zip(self.thresholds, found, strict=True)
         self.written = [mean if isinstance(threshold, Choice) else float(threshold) for threshold, mean in pairs]
         areas = [cut.area if isinstance(cut, Area) else None for cut in self.thresholds]
-        self.asked = [{} if area is None else {ASKED: round(100 * area, DIGITS)} for area in areas]
+        self.asked = [{} if area is None else {TARGET_AREA: round(100 * area, DIGITS)} for area in areas]
         if self.agreement is not None:
             self.agreements = self.agreement.compute()
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from svdx.audio.reading import Sound, read
-from svdx.corpora.labels import expect_seconds
+from svdx.corpora.labels import check_time_unit
 from svdx.corpora.track import Track
 from svdx.explain import Explanation
 from svdx.explain.listener import Listener, excerpt_span
@@ -40,7 +40,7 @@ def document_excerpt(
     files.
     """
     sound, sample_rate = read(track.audio), listener.frontend.sample_rate
-    expect_seconds(track, sound.samples.shape[-1] / sound.rate)
+    check_time_unit(track, sound.samples.shape[-1] / sound.rate)
     excerpt = excerpt_span(sound.length(sample_rate), start, listener.frontend, track.audio)
     samples, span = sound.mono(sample_rate, excerpt), sound.source_span(excerpt, sample_rate)
     stems = log_mels_of_stems(listener, track, samples, excerpt)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from svdx.audio.logmel import FrontEnd
 from svdx.errors import printable
-from svdx.evaluation.curve import explained, group, is_over_areas
+from svdx.evaluation.curve import group_curves, is_over_areas, main_curves
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.explainer import Explanation
 from svdx.explain.maximisation import Extreme
@@ -133,13 +133,13 @@ def curve_figure(rows: Sequence[dict]) -> Figure:
     One curve is drawn with its interval, its classes, its controls and what the authors published for the same corpus
     and masking; of several (a gathered sweep) each is a line.
     """
-    curves = group(rows)
+    curves = group_curves(rows)
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     across, beside = axes_of(rows)
     left.set(ylabel="explanation loss (%)", ylim=(-3, 103), title="labels flipped when only the region is kept")
     right.set(ylabel=WORDS[beside], ylim=LIMITS[beside], title=TITLES[beside])
-    main = explained(curves)
+    main = main_curves(curves)
     if len(main) == 1:
         _draw_one(left, right, curves, across, beside)
     else:
@@ -176,7 +176,7 @@ def _what_is_shown(curves: dict[str, list[dict]], rows: Sequence[dict]) -> str:
 
 
 def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
-    (main,) = explained(curves).values()
+    (main,) = main_curves(curves).values()
     place, low, high = (column(main, name) for name in (across, "ci_low", "ci_high"))
     (line,) = left.plot(place, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
     if not np.isnan(low).all():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import Sound, read
-from svdx.corpora.labels import expect_seconds
+from svdx.corpora.labels import check_time_unit
 from svdx.corpora.track import Track
 from svdx.explain import TrackExplanation
 from svdx.explain.listener import Listener, excerpt_span
@@ -50,7 +50,7 @@ def document_track(
     many labels are kept; sounds: write the WAV files.
     """
     whole = read(track.audio)
-    expect_seconds(track, whole.samples.shape[-1] / whole.rate)
+    check_time_unit(track, whole.samples.shape[-1] / whole.rate)
     samples = whole.mono(listener.frontend.sample_rate)
     excerpt_span(len(samples), 0, listener.frontend, track.audio)  # long enough?
     stems = log_mels_of_stems(listener, track, samples, slice(0, len(samples)))

@@ -55,31 +55,31 @@ def test_the_commit_is_that_of_svdxs_own_checkout_and_says_where_files_are_chang
 
 
 def test_a_corpus_is_named_by_what_its_files_hold_and_not_by_where_they_lie(make_corpus, tmp_path):
-    def digests(place):
+    def checksums(place):
         corpus = Folder(place)
         corpus.split("train")
-        return corpus.digests()
+        return corpus.checksums()
 
     make_corpus(tmp_path / "here")
-    before = digests(tmp_path / "here")
+    before = checksums(tmp_path / "here")
     assert set(before) == {"train"}  # of the splits that are used
     (tmp_path / "here").rename(tmp_path / "there")
     audio, labels = tmp_path / "there/audio/train1.wav", tmp_path / "there/labels/train1.lab"
     audio.touch()
-    assert digests(tmp_path / "there") == before
+    assert checksums(tmp_path / "there") == before
     sound = audio.read_bytes()
     audio.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
-    changed = digests(tmp_path / "there")
+    changed = checksums(tmp_path / "there")
     assert changed != before
     labels.write_text(labels.read_text().replace("4.0", "3.5"))
-    relabelled = digests(tmp_path / "there")
+    relabelled = checksums(tmp_path / "there")
     assert relabelled not in (before, changed)
     (tmp_path / "there/vocals").mkdir()
     (tmp_path / "there/vocals/train0.wav").write_bytes(sound)
-    with_voice = digests(tmp_path / "there")
+    with_voice = checksums(tmp_path / "there")
     assert with_voice != relabelled
     (tmp_path / "there/filelists/train").write_text("train1.wav\ntrain0.wav\n")
-    assert digests(tmp_path / "there") != with_voice
+    assert checksums(tmp_path / "there") != with_voice
 
 
 def test_a_file_that_vanishes_before_it_is_named_is_one_line(make_corpus, tmp_path):
@@ -87,4 +87,4 @@ def test_a_file_that_vanishes_before_it_is_named_is_one_line(make_corpus, tmp_pa
     (track, *_) = corpus.split("train")
     track.audio.unlink()
     with pytest.raises(CorpusError, match=r"train0.wav: cannot be read \(No such file"):
-        corpus.digests()
+        corpus.checksums()

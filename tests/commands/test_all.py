@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from svdx.audio.reading import decode
-from svdx.evaluation.curve import group, read_curve
+from svdx.evaluation.curve import group_curves, read_curve
 from tests.support.command_line import CORPUS, FEW, KEY, NEVER, QUICK, epochs, lines, metrics, of
 
 PARTS = (
@@ -81,7 +81,7 @@ def test_resume_keeps_the_numbers_of_the_epochs_before(shell, trained):
 
 
 def test_evaluate_writes_the_whole_curve_and_those_of_the_controls(curve):
-    curves = group(read_curve(curve / "curve.csv"))
+    curves = group_curves(read_curve(curve / "curve.csv"))
     assert list(curves) == ["inversion", "random", "random_blocks", "energy"]
     areas = [row["relative_area_percent"] for row in curves["inversion"]]
     assert areas == sorted(areas, reverse=True)

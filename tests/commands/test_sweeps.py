@@ -2,7 +2,7 @@
 
 import pytest
 
-from svdx.evaluation.curve import asked_area, group, read_curve
+from svdx.evaluation.curve import group_curves, read_curve, target_area
 from tests.callbacks.test_resuming import TRAIN, until
 from tests.support.command_line import LONGEST, epochs, lines, of
 
@@ -82,14 +82,14 @@ def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_it
 def test_a_sweep_over_explainers_is_gathered_over_the_area(shell, untrained):
     words = (*untrained, "controls=[random]", "explainer=inversion,gated_inversion", "excerpts.n=4")
     directory, done = shell("explainers", "evaluate.py", "-m", *words)
-    curves = group(read_curve(directory / "curve.csv"))
+    curves = group_curves(read_curve(directory / "curve.csv"))
     names = ["inversion", "random, explainer=inversion", "gated_inversion", "random, explainer=gated_inversion"]
     assert list(curves) == names
     assert [row["threshold"] for row in curves["inversion"]] == [i / 10 for i in range(12)]
-    assert {asked_area(row) for row in curves["inversion"]} == {None}
+    assert {target_area(row) for row in curves["inversion"]} == {None}
     areas = [1, 2, 5, 10, 15, 20, 30, 40, 50, 70]
     for name in names[2:]:
-        assert [asked_area(row) for row in curves[name]] == areas
+        assert [target_area(row) for row in curves[name]] == areas
         assert [row["relative_area_percent"] for row in curves[name]] == pytest.approx(areas, abs=1e-4)
     assert lines(directory / "0")[0] + ",asked_area_percent,run" == lines(directory)[0]
     assert "best 10 % of the area" in done.stdout

@@ -135,7 +135,7 @@ def test_every_corpus_needs_a_root_and_a_known_split(corpus, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CorpusError, match="is not a directory"):
         corpus(tmp_path / "file")
-    with pytest.raises(CorpusError, match="'training': ask for one of train, valid, test"):
+    with pytest.raises(CorpusError, match="unknown split 'training': expected one of train, valid, test"):
         corpus(tmp_path).split("training")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from svdx.corpora.labels import expect_seconds, is_lab, read_change_points, read_lab, write_lab
+from svdx.corpora.labels import check_time_unit, is_lab, read_change_points, read_lab, write_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import CorpusError
 
@@ -82,15 +82,15 @@ def track(*ends):
 @pytest.mark.parametrize(("end", "duration", "unit"), UNITS)
 def test_times_in_another_unit_are_refused_with_its_name(end, duration, unit):
     with pytest.raises(CorpusError) as error:
-        expect_seconds(track(end / 2, end), duration)
+        check_time_unit(track(end / 2, end), duration)
     assert str(error.value).startswith(f"labels/a.lab: looks like {unit}")
     assert str(error.value).endswith("write seconds") and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(("end", "duration"), [(3.05, 3), (4, 3), (1, 3), (200.9, 200), (0.5, 3), (5, 240)])
 def test_times_that_end_about_where_the_audio_does_or_before_are_nothing_to_speak_of(end, duration, caplog):
-    expect_seconds(track(end), duration)
-    expect_seconds(track(), duration)
+    check_time_unit(track(end), duration)
+    check_time_unit(track(), duration)
     assert not caplog.records
 
 
@@ -106,7 +106,7 @@ def test_times_that_end_about_where_the_audio_does_or_before_are_nothing_to_spea
     ],
 )
 def test_what_may_be_meant_so_is_a_warning(end, duration, says, caplog):
-    expect_seconds(track(end), duration)
+    check_time_unit(track(end), duration)
     (record,) = caplog.records
     assert record.message.startswith(f"labels/a.lab: ends at {end:g} s, a.wav at {duration}.0 s; {says}")
 

@@ -9,7 +9,7 @@ import soundfile
 from svdx.audio.reading import read
 from svdx.batch.request import identity
 from svdx.commands.explain import first_singing
-from svdx.corpora.loose_files import audio_files, is_several
+from svdx.corpora.loose_files import audio_files, is_directory_or_pattern
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 
@@ -79,7 +79,7 @@ def test_the_first_singing_is_an_excerpt_that_the_track_holds(tmp_path, frontend
 
 
 def test_a_name_that_no_file_can_have_is_no_pattern_and_no_directory():
-    assert not is_several("x" * 5000)
+    assert not is_directory_or_pattern("x" * 5000)
     with pytest.raises(AudioError, match="cannot be read"):
         read("x" * 5000)
     with pytest.raises(AudioError, match="cannot be read"):

@@ -1,11 +1,11 @@
 """Which excerpts make a batch, for one process and for several."""
 
-from itertools import chain
+from itertools import chain, product
 
 import pytest
 import torch
 
-from svdx.data.batches import Batches
+from svdx.data.batches import Batches, derived_seed
 from svdx.data.excerpts import Excerpts, every
 from svdx.data.resident import Resident
 from svdx.errors import ConfigError
@@ -62,3 +62,20 @@ def test_a_gpu_takes_what_fits_into_half_of_its_memory(tiny_corpus, tiny_store, 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
     tracks = tiny_store.prepare(tiny_corpus.split("train"))  # 2 x 277 frames: 177 kB
     assert Resident.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cuda")) == fits
+
+
+def test_every_pair_has_a_seed_of_its_own_that_torch_takes():
+    seeds = {derived_seed(seed, epoch) for seed, epoch in product(range(50), range(50))}
+    assert len(seeds) == 2500 and len({derived_seed(1, 23), derived_seed(12, 3), derived_seed(123)}) == 3
+    for seed in seeds:
+        torch.Generator().manual_seed(seed)
+
+
+def test_no_epoch_of_a_seed_has_the_order_of_another_epoch_or_seed():
+    orders = set()
+    for seed in range(5):
+        batches = Batches(64, 32, train=True, seed=seed)
+        for epoch in range(5):
+            batches.set_epoch(epoch)
+            orders.add(tuple(torch.cat(list(batches)).tolist()))
+    assert len(orders) == 25

@@ -7,14 +7,14 @@ import pytest
 
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import (
-    ASKED,
     COLUMNS,
     RUN,
-    asked_area,
+    TARGET_AREA,
     curve_lines,
-    group,
+    group_curves,
     is_over_areas,
     read_curve,
+    target_area,
     write_curve,
 )
 
@@ -160,26 +160,29 @@ def test_controls_stand_behind_the_explanation_of_their_area():
 
 def test_rows_are_grouped_by_what_tells_curves_apart_in_order_of_threshold():
     rows = [row(0.2), row(0.1, explainer="random"), row(0.1)]
-    assert group(rows) == {"inversion": [rows[2], rows[0]], "random": [rows[1]]}
+    assert group_curves(rows) == {"inversion": [rows[2], rows[0]], "random": [rows[1]]}
     by_fill = [row(0.1, fill="zero"), row(0.1)]
-    assert list(group(by_fill)) == ["zero", "mean"]
+    assert list(group_curves(by_fill)) == ["zero", "mean"]
 
 
 def test_areas_that_were_asked_for_are_a_further_column_where_there_are_any(tmp_path):
-    over_areas = [row(0.8, explainer="energy", **{ASKED: 5.0}), row(0.4, explainer="energy", **{ASKED: 20.0})]
+    over_areas = [
+        row(0.8, explainer="energy", **{TARGET_AREA: 5.0}),
+        row(0.4, explainer="energy", **{TARGET_AREA: 20.0}),
+    ]
     write_curve(over_areas, tmp_path / "curve.csv")
-    assert (tmp_path / "curve.csv").read_text().splitlines()[0] == f"{CONTRACT},{ASKED}"
+    assert (tmp_path / "curve.csv").read_text().splitlines()[0] == f"{CONTRACT},{TARGET_AREA}"
     assert read_curve(tmp_path / "curve.csv") == over_areas
     write_curve([row(0.1), *over_areas], tmp_path / "curve.csv")
     found = read_curve(tmp_path / "curve.csv")
-    assert [asked_area(each) for each in found] == [None, 5, 20]
+    assert [target_area(each) for each in found] == [None, 5, 20]
     assert is_over_areas(found) and not is_over_areas([row(0.1)])
 
 
 def test_a_curve_over_areas_is_in_their_order_also_where_thresholds_are_equal():
-    areas = [row(1.0, **{ASKED: area}) for area in (2.0, 1.0)] + [row(0.4, **{ASKED: 30.0})]
-    assert [point[ASKED] for point in group(areas)["inversion"]] == [1, 2, 30]
-    others = [each | {"explainer": "energy", "explanation_loss_percent": each[ASKED]} for each in areas]
+    areas = [row(1.0, **{TARGET_AREA: area}) for area in (2.0, 1.0)] + [row(0.4, **{TARGET_AREA: 30.0})]
+    assert [point[TARGET_AREA] for point in group_curves(areas)["inversion"]] == [1, 2, 30]
+    others = [each | {"explainer": "energy", "explanation_loss_percent": each[TARGET_AREA]} for each in areas]
     lines = curve_lines([*areas, *others], empty=50)
     assert lines[0].startswith("inversion, best 2 % of the area (mean threshold 1): explanation loss 33.3 % [")
     assert [line.partition("same area: ")[2] for line in lines] == [
@@ -190,11 +193,11 @@ def test_a_curve_over_areas_is_in_their_order_also_where_thresholds_are_equal():
 def test_a_sweep_over_explainers_does_not_say_each_twice():
     rows = [row(0.1, **{RUN: "explainer=inversion"}), row(0.1, explainer="energy", **{RUN: "explainer=energy"})]
     control = row(0.1, explainer="energy", **{RUN: "explainer=inversion"})
-    assert list(group([*rows, control])) == ["inversion", "energy", "energy, explainer=inversion"]
+    assert list(group_curves([*rows, control])) == ["inversion", "energy", "energy, explainer=inversion"]
 
 
 def test_a_gathered_sweep_says_which_run_a_row_is_of(tmp_path):
     rows = [row(0.1) | {RUN: "seed=0"}, row(0.1) | {RUN: "seed=1"}]
     write_curve(rows, tmp_path / "curve.csv")
     assert read_curve(tmp_path / "curve.csv") == rows
-    assert list(group(rows)) == ["seed=0", "seed=1"]
+    assert list(group_curves(rows)) == ["seed=0", "seed=1"]

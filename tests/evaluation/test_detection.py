@@ -76,7 +76,7 @@ def test_the_area_under_the_roc_of_one_class_is_nan():
 def test_every_excerpt_of_a_track_is_heard_at_its_middle(classifier):
     logmel, vocal = torch.randn(120, 80), torch.rand(120) < 0.5
     detection = Detection(smoothing=1)
-    detection.hear(classifier, logmel, vocal)
+    detection.update_with_track(classifier, logmel, vocal)
     excerpts = classifier.standardise(logmel).unfold(0, 115, 1).transpose(1, 2)
     probabilities, labels = detection.frames()
     assert probabilities.tolist() == pytest.approx(classifier(excerpts).tolist(), rel=1e-4)
@@ -85,10 +85,10 @@ def test_every_excerpt_of_a_track_is_heard_at_its_middle(classifier):
 
 def test_tracks_too_short_for_an_excerpt_do_not_count_and_there_must_be_others(classifier):
     detection = Detection()
-    detection.hear(classifier, torch.randn(20, 80), torch.ones(20).bool())
+    detection.update_with_track(classifier, torch.randn(20, 80), torch.ones(20).bool())
     with pytest.raises(CorpusError, match="as long as an excerpt"):
         detection.compute()
-    detection.hear(classifier, torch.randn(115, 80), torch.ones(115).bool())
+    detection.update_with_track(classifier, torch.randn(115, 80), torch.ones(115).bool())
     assert detection.compute()["recall"] in (0, 1)
 
 

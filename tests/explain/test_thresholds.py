@@ -13,7 +13,7 @@ from torch import nn
 from svdx.batch.request import Request
 from svdx.corpora.track import Track
 from svdx.errors import ConfigError
-from svdx.evaluation.curve import group, read_curve
+from svdx.evaluation.curve import group_curves, read_curve
 from svdx.explain import Area, Explainer, FeatureInversion, Fixed, Otsu, ReconstructionError
 from svdx.explain.listener import Listener
 from svdx.explain.masks import normalise, threshold_mask
@@ -331,7 +331,7 @@ def test_areas_are_evaluated_one_after_the_other_and_gathered_into_one_curve(she
     words = ("-m", *untrained, "controls=[random]", "threshold=area", "explainer.area=0.2,0.05")
     directory, _ = shell("areas", "evaluate.py", *words)
     rows = read_curve(directory / "curve.csv")
-    curves = group(rows)
+    curves = group_curves(rows)
     assert list(curves) == ["inversion", "random"] and "run" not in rows[0]
     assert [row["asked_area_percent"] for row in curves["inversion"]] == [5, 20]
     areas = [row["relative_area_percent"] for row in curves["inversion"]]

@@ -10,7 +10,7 @@ import torch
 
 from svdx.audio.masking import masked_sound
 from svdx.audio.reading import Sound, read
-from svdx.corpora.loose_files import audio_files, is_several, track_at
+from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 from svdx.explain import Explanation, FeatureInversion
@@ -305,5 +305,7 @@ def test_files_of_a_directory_or_a_pattern(several):
 
 def test_a_file_whose_name_looks_like_a_pattern_is_one_file(several):
     (several / "what?.wav").touch()
-    assert not is_several(str(several / "what?.wav")) and not is_several(str(several / "b.wav"))
-    assert is_several(str(several)) and is_several(f"{several}/wh*.wav")
+    assert not is_directory_or_pattern(str(several / "what?.wav")) and not is_directory_or_pattern(
+        str(several / "b.wav")
+    )
+    assert is_directory_or_pattern(str(several)) and is_directory_or_pattern(f"{several}/wh*.wav")

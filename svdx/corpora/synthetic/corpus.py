@@ -63,7 +63,7 @@ class Synthetic(Folder):
     """
 
     name = "synthetic"
-    holds = "the synthetic corpus, or nothing yet"
+    contents = "the synthetic corpus, or nothing yet"
 
     def __init__(
         self,
