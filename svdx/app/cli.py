@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import wandb
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import CompactHydraException, InstantiationException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -21,7 +20,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from svdx.app.multirun import in_multirun
 from svdx.app.provenance import CONFIG
-from svdx.app.shell import INTERRUPTED, refuse
+from svdx.app.shell import INTERRUPTED, error_line, refuse
 from svdx.errors import ConfigError, SvdxError, TerminatedError, expect_writable, printable
 
 EXPECTED_WARNINGS = (  # of Lightning, about what is meant to be so
@@ -57,7 +56,7 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
     """Decorate an entry point, inside `hydra.main`.
 
     An `SvdxError`, or a value missing from the config, ends the program with exit code 1 and one line on standard
-    error; in a multirun it is left to Hydra.
+    error. In a multirun Hydra names the failed job and prints that line after the other jobs have run.
     """
 
     @functools.wraps(main)
@@ -87,7 +86,8 @@ def command(main: Callable[[DictConfig], None]) -> Callable[[DictConfig], None]:
                 raise
             _end(cause)
         finally:
-            if wandb.run is not None:
+            wandb = sys.modules.get("wandb")
+            if wandb is not None and wandb.run is not None:
                 wandb.finish(exit_code=failed)
 
     return run
@@ -105,7 +105,7 @@ def _stop(cfg: DictConfig, what: str, exit_code: int) -> NoReturn:
 
 def _end(cause: Exception) -> NoReturn:
     if in_multirun():
-        raise cause from None
+        raise CompactHydraException(error_line(cause)) from None
     refuse(cause)
 
 

@@ -44,10 +44,15 @@ def _as_typed(words: list[str]) -> list[str]:
 
 
 def refuse(cause: Exception) -> NoReturn:
-    """End the program with an error in one line; a line end in a file's name is shown as such."""
-    text = str(cause) if isinstance(cause, SvdxError) else str(cause).splitlines()[0]
-    print("svdx:", printable(text.replace("\n", "\\n")), file=sys.stderr)
+    """End the program with an error in one line."""
+    print(error_line(cause), file=sys.stderr)
     sys.exit(getattr(cause, "exit_code", 1))
+
+
+def error_line(cause: Exception) -> str:
+    """An error in one line; a line end in a file's name is shown as such."""
+    text = str(cause) if isinstance(cause, SvdxError) else str(cause).splitlines()[0]
+    return "svdx: " + printable(text.replace("\n", "\\n"))
 
 
 @contextmanager

@@ -117,3 +117,7 @@ def test_a_sweep_of_trainings_that_was_killed_goes_on_by_one_command(shell, tiny
     assert (sweep / "0/summary.json").read_bytes() == summary
     assert [epochs(sweep / job) for job in "012"] == [12, 12, 12]
     assert (sweep / "1/summary.json").is_file() and (sweep / "2/summary.json").is_file()
+    _, done = shell("trainings", "train.py", *words, "-m", "seed=0,1,2", status=1)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("svdx: ")]
+    assert lines and "holds a training" in lines[0] and "another hydra.sweep.dir keeps it" in lines[0]
+    assert "Traceback" not in done.stderr and "hydra.run.dir" not in done.stderr
