@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench fuzz lint clean
+.PHONY: help demo test test-fast bench fuzz lint docs clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,7 +29,7 @@ test: .venv/installed  ## every test
 test-fast: .venv/installed  ## the tests that take seconds
 	$(BIN)/pytest -m "not slow"
 
-bench: .venv/installed  ## how fast, against the plain way: about two minutes on two cores
+bench: .venv/installed  ## time each part against a straightforward implementation: about two minutes on two cores
 	$(BIN)/python -m benchmarks
 
 fuzz: .venv/installed  ## CASES=20000 damaged and hostile files of SEED=1: ten minutes
@@ -40,5 +40,8 @@ lint: .venv/installed  ## ruff, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv/installed  ## build the documentation into site/; broken links are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:  ## remove runs, caches and trained models; .venv stays
-	rm -rf runs cache .pytest_cache .ruff_cache
+	rm -rf runs cache site .pytest_cache .ruff_cache

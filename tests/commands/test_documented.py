@@ -31,6 +31,8 @@ COMPARED = ["compare.sanity.n=1", "compare.sanity.draws=1", "compare.sanity.laye
 COMPARED += [f"compare.methods.{name}.samples=8" for name in ("slime", "kernel_shap")]
 COMPARED += ["compare.methods.inversion_optimised.steps=4", "compare.methods.extremal.steps=4", "excerpts.n=2"]
 NOT_RUN = {  # and why
+    "make lint": "a step of .ci/run",
+    "make docs": "a step of .ci/run",
     "make test": "this is it",
     "make test-fast": "a part of it",
     "pip-audit --strict --no-deps --disable-pip -r constraints.txt": "asks a service on the network",
