@@ -1,5 +1,5 @@
-"""Explainers side by side: what each of them says of the same excerpts, measured alike.
+"""Comparison of explainers: all of them explain the same excerpts and are measured alike.
 
-One idea: per-excerpt records (`records.Study`), one pass over the excerpts (`bench.compare`), and everything else
-computed from the records by pure functions (`measures`, `statistics`, `table`).
+`bench.Bench` makes one pass over the excerpts and writes per-excerpt records (`study.Study`). Everything else is
+computed from these by pure functions (`measures`, `statistics`, `results`).
 """

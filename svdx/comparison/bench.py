@@ -1,39 +1,36 @@
-"""One pass over the excerpts: every method explains every batch, and what is measured of it goes into the records."""
+"""One pass over the excerpts: every method explains every batch, and its measurements go into the records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
-from rich.progress import Progress
-from rich.progress import track as progress
+from rich.progress import Progress, track
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from svdx.comparison.cost import Cost, counted, timed
-from svdx.comparison.equal_area import EqualArea
+from svdx.comparison.equal_area import EqualArea, count_regions, drawn_order, tied_ranks
 from svdx.comparison.localisation import ideal_mask, localise_batch, voice_ratio
-from svdx.comparison.records import Study, gathered, placed
-from svdx.comparison.regions import count_regions
 from svdx.comparison.sanity import Method, Sanity, Train
-from svdx.comparison.stems import Pair, raw
-from svdx.comparison.ties import drawn_order, ranks
+from svdx.comparison.stems import Pair, accompaniments
+from svdx.comparison.study import Study
+from svdx.data.excerpts import Excerpts
 from svdx.errors import ConfigError
 from svdx.evaluation.predictions import MaskPredictor
-from svdx.explain.explainer import Explainer
 
-SHOWN = 6  # excerpts on the sheet
+SHOWN = 6  # excerpts in the figure
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B excerpts and all that is known of them before any method explains them.
+    """B excerpts, and what does not depend on the method.
 
     number, track: [B]; excerpts: [B, frames, bands], standardised; order: of bins with equal scores, [B, bins]
-    probability: of singing, [B]
-    predictors: one a fill; pairs: the stems, where they are known; localised: does the voice decide the label? [B] bool
+    probability: of singing, [B]; predictors: one per fill
+    pairs: the stems, None if unknown; localised: whether the voice decides the label, [B] bool
     """
 
     number: np.ndarray
@@ -47,19 +44,25 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Of one method and batch: records [..., B], scores and ranks of excerpts to be shown, and the seconds."""
+class Measurements:
+    """Of one method and batch.
+
+    arrays: records by name, [..., B]; shown: `picture` (the scores) and `rank` of the excerpts in the figure
+    seconds: of the explanation
+    """
 
     arrays: dict[str, np.ndarray]
-    picture: np.ndarray
-    rank: np.ndarray
+    shown: dict[str, np.ndarray]
     seconds: float
 
 
 class Bench:
-    """Methods over one classifier, and what they are asked.
+    """Compares methods that explain the same classifier.
 
-    methods: by name; stems: an excerpt's number → its voice and the rest; device: where the networks lie
+    methods: by name; equal_area, sanity, cost: what is measured
+    stems: number of an excerpt → its voice and accompaniment, or None if unknown; device: that of the networks
+
+    Raises: ConfigError for a layer that the classifier does not have.
     """
 
     def __init__(
@@ -73,86 +76,88 @@ class Bench:
     ) -> None:
         self.methods, self.equal_area, self.sanity, self.cost = methods, equal_area, sanity, cost
         self.stems, self.device = stems, device
-        self.any: Explainer = next(iter(methods.values())).explainer
-        self.classifier = self.any.classifier
+        self.explainer = next(iter(methods.values())).explainer  # any of them: all share the classifier
+        self.classifier, self.decision = self.explainer.classifier, self.explainer.decision
+        self._standardise = cast(Callable[[Tensor], Tensor], self.classifier.standardise)
         sanity.expect_layers(self.classifier)
 
     @torch.no_grad()
-    def __call__(self, data: Dataset, batch_size: int = 32, train: Train | None = None) -> Study:
-        """data: `svdx.data.excerpts.Excerpts`; train: makes inverters of other classifiers, None for none"""
+    def __call__(self, data: Excerpts, batch_size: int = 32, train: Train | None = None) -> Study:
+        """train: makes inverters of other classifiers; None: no inverter is retrained"""
         n, shown = len(data), spread(len(data), SHOWN)
-        found: dict[str, list[Measured]] = {name: [] for name in self.methods}
-        batches = []
         first = self._warm_up(data)
+        measured: dict[str, list[Measurements]] = {name: [] for name in self.methods}
+        batches = []
         with Progress() as progress:
             task = progress.add_task(f"{n} excerpts, {len(self.methods)} methods", total=n * len(self.methods))
-            for some in torch.arange(n).split(batch_size):
-                batches.append(self.batch(data[some.numpy()]))
-                for name, method in self.methods.items():
-                    found[name].append(self.measure(name, method.explainer, batches[-1], shown))
-                    progress.advance(task, len(some))
+            for numbers in np.split(np.arange(n), list(range(batch_size, n, batch_size))):
+                batches.append(self._batch(data[numbers.tolist()]))
+                for name in self.methods:
+                    measured[name].append(self._measure(name, batches[-1], shown))
+                    progress.advance(task, len(numbers))
         study = self._study(data, batches, shown)
-        for name, pieces in found.items():
-            timing = np.array([[len(batch.number), piece.seconds] for batch, piece in zip(batches, pieces)])
-            study.methods[name] = gathered([piece.arrays for piece in pieces])
-            study.methods[name] |= {"seconds_first": np.array(first[name])}
-            study.methods[name]["seconds_of_batch"] = timing
-            for kind in ("picture", "rank"):
-                study.methods[name][kind] = np.concatenate([getattr(piece, kind) for piece in pieces])
-        self._ask_few(study, torch.cat([batch.excerpts for batch in batches]), train)
+        sizes = [len(batch.number) for batch in batches]
+        for name, parts in measured.items():
+            seconds = [part.seconds for part in parts]
+            study.methods[name] = {
+                **{key: np.concatenate([part.arrays[key] for part in parts], -1) for key in parts[0].arrays},
+                **{key: np.concatenate([part.shown[key] for part in parts]) for key in parts[0].shown},
+                "seconds_first": np.array(first[name]),
+                "seconds_of_batch": np.column_stack([sizes, seconds]),
+            }
+        self._check_few(study, torch.cat([batch.excerpts for batch in batches]), train)
         return study
 
-    def _warm_up(self, data: Dataset) -> dict[str, float]:
-        """Seconds of every method's first explanation: what it prepares then counts neither as passes nor as seconds of
-        the others."""
-        one = self._standardised(data[np.array([0])]["logmel"])
+    def _warm_up(self, data: Excerpts) -> dict[str, float]:
+        """Seconds of every method's first explanation, so that its preparation counts neither in passes nor in seconds
+        of other explanations."""
+        one = self._standardise(data[[0]]["logmel"].to(self.device))
         self.classifier(one)
         return {name: timed(method.explainer, one)[1] for name, method in self.methods.items()}
 
-    def batch(self, batch: dict[str, Tensor]) -> Batch:
-        """A batch of the data with what is to be known of it."""
-        excerpts = self._standardised(batch["logmel"])
-        whole = self.classifier(excerpts)
+    def _batch(self, batch: dict[str, Tensor]) -> Batch:
+        excerpts = self._standardise(batch["logmel"].to(self.device))
+        probability = self.classifier(excerpts)
         pairs = [self.stems(number) for number in batch["number"].tolist()]
-        without = self.classifier(self._standardised(raw(pairs, *excerpts.shape[1:])))
-        decided = (whole > self.any.decision) & (without <= self.any.decision)
-        known = [pair is not None and bool(ideal_mask(pair).any()) for pair in pairs]
-        predictors = self.equal_area.predictors(self.any, excerpts, whole)
-        localised = decided.cpu().numpy() & np.array(known)
-        number, track = (batch[key].numpy() for key in ("number", "track"))
-        return Batch(number, track, excerpts, drawn_order(excerpts), whole, predictors, pairs, localised)
+        without_voice = accompaniments(pairs, excerpts.shape[1], excerpts.shape[2])
+        unsung = self.classifier(self._standardise(without_voice.to(self.device)))
+        decided = (probability > self.decision) & (unsung <= self.decision)
+        audible = [pair is not None and bool(ideal_mask(pair).any()) for pair in pairs]
+        return Batch(
+            number=batch["number"].numpy(),
+            track=batch["track"].numpy(),
+            excerpts=excerpts,
+            order=drawn_order(excerpts),
+            probability=probability,
+            predictors=self.equal_area.predictors(self.explainer, excerpts, probability),
+            pairs=pairs,
+            localised=decided.cpu().numpy() & np.array(audible),
+        )
 
-    def _standardised(self, logmel: Tensor) -> Tensor:
-        return self.classifier.standardise(logmel.to(self.device))
-
-    def measure(self, name: str, explainer: Explainer, batch: Batch, shown: np.ndarray) -> Measured:
-        """What is recorded of a method on a batch. shown: numbers of the excerpts whose scores are kept
-
-        Raises: ConfigError for scores that are no numbers
-        """
+    def _measure(self, name: str, batch: Batch, shown: np.ndarray) -> Measurements:
+        """shown: numbers of the excerpts in the figure. Raises: ConfigError for scores that are not finite."""
         with counted(self.classifier) as passes:
-            score, seconds = timed(explainer, batch.excerpts)
-        finite = score.isfinite().flatten(1).all(1).tolist()
+            scores, seconds = timed(self.methods[name].explainer, batch.excerpts)
+        finite = scores.isfinite().flatten(1).all(1).tolist()
         if not all(finite):
             number = batch.number[finite.index(False)]
             raise ConfigError(f"compare.methods.{name}: its score of excerpt {number} has values that are not finite")
-        rank, n = ranks(score, batch.order), len(score)
-        masks = self.equal_area.masks(rank)
-        kept, removed = (p > explainer.decision for p in self.equal_area(batch.predictors, masks))
-        seen = masks.cpu().numpy()
-        score, rank = (array.cpu().numpy() for array in (score, rank))
+        order, n = tied_ranks(scores, batch.order), len(scores)
+        kept_bins = self.equal_area.masks(order)
+        kept, removed = self.equal_area(batch.predictors, kept_bins)
+        score, rank, masks = (tensor.cpu().numpy() for tensor in (scores, order, kept_bins))
         arrays = {
-            "kept": kept.cpu().numpy(),
-            "removed": removed.cpu().numpy(),
+            "kept": (kept > self.decision).cpu().numpy(),
+            "removed": (removed > self.decision).cpu().numpy(),
             "forwards": np.full(n, passes.forwards / n),
             "backwards": np.full(n, passes.backwards / n),
-            **count_regions(seen),
-            **localise_batch(batch.pairs, batch.localised, score, rank, seen),
+            **count_regions(masks),
+            **localise_batch(batch.pairs, batch.localised, score, rank, masks),
         }
-        seen = np.isin(batch.number, shown)
-        return Measured(arrays, score[seen], rank[seen], seconds)
+        in_figure = np.isin(batch.number, shown)
+        return Measurements(arrays, {"picture": score[in_figure], "rank": rank[in_figure]}, seconds)
 
-    def _study(self, data: Dataset, batches: list[Batch], shown: np.ndarray) -> Study:
+    def _study(self, data: Excerpts, batches: list[Batch], shown: np.ndarray) -> Study:
         probability = torch.cat([batch.probability for batch in batches])
         nothing = [torch.stack([predictor.empty for predictor in batch.predictors]) for batch in batches]
         ratios = [np.nan if pair is None else voice_ratio(pair) for batch in batches for pair in batch.pairs]
@@ -163,24 +168,28 @@ class Bench:
             track=np.concatenate([batch.track for batch in batches]),
             start=np.asarray(data.start_of),
             probability=probability.cpu().numpy(),
-            vocal=(probability > self.any.decision).cpu().numpy(),
-            nothing=(torch.cat(nothing, 1) > self.any.decision).cpu().numpy(),
+            vocal=(probability > self.decision).cpu().numpy(),
+            nothing=(torch.cat(nothing, 1) > self.decision).cpu().numpy(),
             localised=np.concatenate([batch.localised for batch in batches]),
             voice_ratio=np.array(ratios),
             shown=shown,
             logmel=torch.cat([batch.excerpts for batch in batches])[shown].cpu().numpy(),
+            layers=self.sanity.layers,
         )
 
-    def _ask_few(self, study: Study, excerpts: Tensor, train: Train | None) -> None:
-        """What only some of all excerpts [N, frames, bands] are asked: sanity, and time for one alone."""
-        numbers, n = of_both(study.vocal, self.sanity.n), len(excerpts)
-        some = excerpts[numbers]
-        before = {name: method.explainer.score(some) for name, method in self.methods.items()}
-        similar = self.sanity.randomise(self.methods, some, before, train)
-        for name, method in progress(self.methods.items(), f"{len(some)} of them, repeated, with noise, alone"):
-            found = self.sanity.repeat(method.explainer, some, before[name]) | similar[name]
-            study.methods[name] |= {key: placed(values, numbers, n) for key, values in found.items()}
-            study.methods[name]["seconds_alone"] = np.array(self.cost.alone(method.explainer, some))
+    def _check_few(self, study: Study, excerpts: Tensor, train: Train | None) -> None:
+        """Add what only a few of the excerpts [N, frames, bands] are used for: sanity, and seconds at batch size 1."""
+        numbers = balanced_sample(study.vocal, self.sanity.n)
+        few = excerpts[numbers]
+        before = {name: method.explainer.score(few) for name, method in self.methods.items()}
+        similar = self.sanity.randomise(self.methods, few, before, train)
+        for name, method in track(self.methods.items(), f"{len(few)} of them, repeated, with noise, alone"):
+            records = self.sanity.repeat(method.explainer, few, before[name]) | similar[name]
+            for key, values in records.items():
+                of_all = np.full((*values.shape[:-1], len(excerpts)), np.nan)
+                of_all[..., numbers] = values
+                study.methods[name][key] = of_all
+            study.methods[name]["seconds_alone"] = np.array(self.cost.alone(method.explainer, few))
 
 
 def spread(total: int, n: int) -> np.ndarray:
@@ -188,11 +197,11 @@ def spread(total: int, n: int) -> np.ndarray:
     return np.linspace(0, total - 1, min(n, total)).astype(int)
 
 
-def of_both(vocal: np.ndarray, n: int) -> np.ndarray:
-    """n numbers (or all, if there are fewer) of excerpts, spread as evenly as can be while every other one is called
-    singing, or as long as there are such and others; ascending.
+def balanced_sample(vocal: np.ndarray, n: int) -> np.ndarray:
+    """Numbers of n excerpts (or all, if there are fewer), ascending: evenly spread, and alternately with the label
+    singing and without, as long as there are excerpts of both.
 
-    vocal: the label of each, bool
+    vocal: the label of every excerpt, [N] bool
     """
     chosen: list[int] = []
     for place, near in enumerate(spread(len(vocal), n)):

@@ -1,4 +1,4 @@
-"""What an explanation costs: passes through the classifier, and seconds."""
+"""The cost of an explanation: passes through the classifier, and seconds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from svdx.errors import ConfigError
 from svdx.explain.explainer import Explainer
 
-MOST = 100  # explanations that are timed
+MOST = 100  # timed explanations
 
 
 @dataclass
 class Passes:
-    """Excerpts that went forwards through a classifier, and whose gradient came back through it."""
+    """Number of excerpts that went forwards through a classifier, and of those whose gradient came back."""
 
     forwards: int = 0
     backwards: int = 0
@@ -26,21 +26,21 @@ class Passes:
 
 @contextmanager
 def counted(classifier: nn.Module) -> Iterator[Passes]:
-    """Counts while it lasts, at the classifier's first layer: whoever calls the layer, and by which method.
+    """Count passes at the classifier's first layer, whichever of its methods calls that layer.
 
-    An excerpt's gradient counts where it comes back to that layer's output.
+    A backward pass counts when the gradient reaches that layer's output.
     """
     passes = Passes()
 
-    def gone_back(gradient: Tensor) -> None:
+    def count_backward(gradient: Tensor) -> None:
         passes.backwards += len(gradient)
 
-    def gone_through(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count_forward(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         passes.forwards += len(output)
         if output.requires_grad:
-            output.register_hook(gone_back)
+            output.register_hook(count_backward)
 
-    hook = layers(classifier)[next(iter(layers(classifier)))].register_forward_hook(gone_through)
+    hook = next(iter(layers(classifier).values())).register_forward_hook(count_forward)
     try:
         yield passes
     finally:
@@ -48,13 +48,15 @@ def counted(classifier: nn.Module) -> Iterator[Passes]:
 
 
 def layers(classifier: nn.Module) -> dict[str, nn.Module]:
-    """The layers that hold weights, by name, from the input to the output."""
+    """The layers that have weights, by name, from the input to the output."""
     return {name: part for name, part in classifier.named_modules() if hasattr(part, "reset_parameters")}
 
 
 class Cost:
-    """seconds: for how long a method explains one excerpt after the other, to be timed at batch 1: once at least, a
-    hundred times at most, and where there is time for more the first time does not count."""
+    """Times explanations at batch size 1.
+
+    seconds: to spend on each method. It explains 1 to 100 excerpts; unless there is only one, the first is not timed
+    """
 
     def __init__(self, seconds: float = 3.0) -> None:
         if not seconds > 0:
@@ -62,7 +64,7 @@ class Cost:
         self.seconds = seconds
 
     def alone(self, explainer: Explainer, excerpts: Tensor) -> list[float]:
-        """Seconds for excerpts [n, frames, bands] one at a time, over and over until the time is spent."""
+        """Seconds for excerpts [n, frames, bands] one at a time, repeated until the time is spent."""
         taken: list[float] = []
         while not taken or (sum(taken) < self.seconds and len(taken) < MOST):
             taken.append(timed(explainer, excerpts[len(taken) % len(excerpts)][None])[1])
@@ -70,7 +72,7 @@ class Cost:
 
 
 def timed(explainer: Explainer, excerpts: Tensor) -> tuple[Tensor, float]:
-    """An explainer's score of excerpts [B, frames, bands], and the seconds that it takes."""
+    """An explainer's scores of excerpts [B, frames, bands], and the seconds they took."""
     begin = _now(excerpts.device)
     score = explainer.score(excerpts)
     return score, _now(excerpts.device) - begin

@@ -1,4 +1,4 @@
-"""Does an explanation lie on the voice? Where the voice is known, and is what the classifier's label hangs on."""
+"""How far an explanation lies on the voice, for excerpts whose voice is known and decides the classifier's label."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from svdx.comparison.stems import Pair
 from svdx.explain.region import kept_energy, voice_bins, voice_share
 
+AT_AREAS = ("voice_share", "voice_enrichment")
 POINTS = ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank")
 
 
@@ -22,18 +23,18 @@ def ideal_mask(pair: Pair) -> np.ndarray:
 
 
 def localise(pair: Pair, score: np.ndarray, rank: np.ndarray, masks: np.ndarray) -> dict[str, np.ndarray]:
-    """How a method's score meets the voice of one excerpt whose ideal mask holds K > 0 bins.
+    """Compare a method's scores of one excerpt with the voice, whose ideal mask holds K > 0 bins.
 
-    voice_share: of the energy that each of the masks keeps, the share that is voice, [A]
-    voice_enrichment: that share over the whole excerpt's, [A]
-    voice_iou: the K best bins and the ideal mask, intersection over union
-    pointing_game: is the best bin in the ideal mask? 0 or 1, of several equal ones the mean (Zhang et al., "Top-Down
-        Neural Attention by Excitation Backprop", IJCV 2018)
-    relevance_mass: share of the positive score that is in the ideal mask; NaN without any
-    relevance_rank: share of the K best bins that are in the ideal mask; this and the former: Arras, Osman and Samek,
-        "CLEVR-XAI", Information Fusion 2022
+    voice_share: share of the voice in the energy that each mask keeps, [A]
+    voice_enrichment: that share divided by the share in the whole excerpt, [A]
+    voice_iou: intersection over union of the K best bins and the ideal mask
+    pointing_game: whether the best bin is in the ideal mask, 0 or 1; the mean over equally good ones (Zhang et al.,
+        "Top-Down Neural Attention by Excitation Backprop", IJCV 2018)
+    relevance_mass: share of the positive scores that is in the ideal mask; NaN without positive scores
+    relevance_rank: share of the K best bins that are in the ideal mask; both from Arras, Osman and Samek, "CLEVR-XAI",
+        Information Fusion 2022
 
-    score, rank: [frames, bands], the latter of `ties.ranks`; masks: [A, frames, bands]
+    score, rank: [frames, bands], the latter of `equal_area.tied_ranks`; masks: [A, frames, bands]
     """
     ideal = ideal_mask(pair)
     size = int(ideal.sum())
@@ -43,25 +44,25 @@ def localise(pair: Pair, score: np.ndarray, rank: np.ndarray, masks: np.ndarray)
     return {
         "voice_share": share,
         "voice_enrichment": share / voice_share(*pair, np.ones_like(ideal)),
-        "voice_iou": np.float64(hit / (2 * size - hit)),
+        "voice_iou": np.array(hit / (2 * size - hit)),
         "pointing_game": ideal[score == score.max()].mean(),
-        "relevance_mass": positive[ideal].sum() / positive.sum() if positive.any() else np.float64("nan"),
-        "relevance_rank": np.float64(hit / size),
+        "relevance_mass": positive[ideal].sum() / positive.sum() if positive.any() else np.array(np.nan),
+        "relevance_rank": np.array(hit / size),
     }
 
 
 def localise_batch(
-    pairs: list[Pair | None], where: np.ndarray, score: np.ndarray, rank: np.ndarray, masks: np.ndarray
+    pairs: list[Pair | None], localised: np.ndarray, score: np.ndarray, rank: np.ndarray, masks: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """`localise` for those of B excerpts that `where` [B] names, NaN for the others: [A, B] and [B].
+    """`localise` for those of B excerpts that are `localised` [B], and NaN for the others: [A, B] and [B].
 
     score, rank: [B, frames, bands]; masks: [A, B, frames, bands]
     """
     n_areas, n = masks.shape[:2]
-    found = {name: np.full((n_areas, n), np.nan) for name in ("voice_share", "voice_enrichment")}
-    found |= {name: np.full(n, np.nan) for name in POINTS}
-    for number in np.flatnonzero(where):
-        here = localise(pairs[number], score[number], rank[number], masks[:, number])
-        for name, value in here.items():
-            found[name][..., number] = value
-    return found
+    records: dict[str, np.ndarray] = {name: np.full((n_areas, n), np.nan) for name in AT_AREAS}
+    records |= {name: np.full(n, np.nan) for name in POINTS}
+    for number, pair in enumerate(pairs):
+        if pair is not None and localised[number]:
+            for name, value in localise(pair, score[number], rank[number], masks[:, number]).items():
+                records[name][..., number] = value
+    return records

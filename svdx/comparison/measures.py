@@ -1,4 +1,4 @@
-"""From records to what is compared: for every measure and method a number an excerpt, whose mean is reported."""
+"""From records to measures: of every measure one number for each method and excerpt, whose mean is reported."""
 
 from __future__ import annotations
 
@@ -7,140 +7,151 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svdx.comparison.records import Study
+from svdx.comparison.localisation import AT_AREAS, POINTS
+from svdx.comparison.study import Study, similarity
 
 REFERENCE, CHANCE = "inversion", "random"  # methods that the others are compared with
-EMPTY = "empty mask"  # in the place of a method: nothing is kept
 LOSS, DELETION, GAIN = "explanation_loss_percent", "deletion_percent", "gain_over_random_percent"
-AT_AREAS = ("voice_share", "voice_enrichment", "regions", "largest_region")
-AT_NONE = ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank", "deterministic", "stability")
-
-STRATIFIED = 9  # localised excerpts that are parted into thirds
+OVER_AREAS = {**dict.fromkeys(AT_AREAS, True), "regions": False, "largest_region": False}  # record → localised?
+PER_EXCERPT = {**dict.fromkeys(POINTS, True), "deterministic": False, "stability": False}
+STRATIFIED = 9  # least number of localised excerpts that are divided into thirds
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric, with what fill and at which area, where it has them."""
+    """A metric with its values.
+
+    values: [M, N], NaN for an excerpt that was not measured
+    fill, area: at which it was measured, if it depends on them
+    localised: whether it is defined only for excerpts whose voice decides the label
+    """
 
     metric: str
+    values: np.ndarray
     fill: str = ""
     area: float | None = None
+    localised: bool = False
 
 
-def measures(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
-    """Every measure with its values, [M, N]; NaN where a method or an excerpt has none.
+def measures(study: Study) -> Iterator[Measure]:
+    """Every measure of a study.
 
-    explanation_loss_percent: 100 where the best bins alone have another label than the excerpt, else 0
-    deletion_percent: the same where the best bins are removed
-    gain_over_random_percent: the loss of random bins less that of the method
+    explanation_loss_percent: 100 if the best bins alone have another label than the excerpt, else 0
+    deletion_percent: the same when the best bins are removed
+    gain_over_random_percent: the loss of random bins minus that of the method
     loss_auc, deletion_auc: areas under these two curves, over the area from 0 to 1; …_log: over its logarithm from the
-    smallest area to 1, as a share of that range. Nothing and everything kept count as what they are known to give.
+        smallest area to 1, divided by that range. The ends of the curves are known without measuring them
+    randomised_…, retrained_…: means over the draws of the sanity checks
+    the others: see `localisation.localise`, `equal_area.regions` and `Sanity.repeat`
     """
-    names = list(study.methods)
-    for number, (fill, (_, (empty,))) in enumerate(zip(study.fills, empty_losses(study), strict=True)):
-        flips = {
-            key: np.stack([found[key][number] != study.vocal for found in study.methods.values()]) * 100.0
-            for key in ("kept", "removed")
-        }
-        yield from _curves(study, fill, LOSS, "loss_auc", flips["kept"], empty, np.zeros_like(empty))
-        yield from _curves(study, fill, DELETION, "deletion_auc", flips["removed"], np.zeros_like(empty), empty)
-        if CHANCE in names:
-            for place, area in enumerate(study.areas):
-                loss = flips["kept"][:, place]
-                yield Measure(GAIN, fill, float(area)), loss[names.index(CHANCE)] - loss
-    for metric in AT_AREAS:
-        for place, area in enumerate(study.areas):
-            yield Measure(metric, area=float(area)), np.stack([f[metric][place] for f in study.methods.values()])
-    for metric in AT_NONE:
-        yield Measure(metric), _of_all(study, metric)
-    yield from _of_randomising(study)
+    for number in range(len(study.fills)):
+        yield from _label_changes(study, number)
+    for metric, localised in OVER_AREAS.items():
+        if (values := study.stacked(metric)) is not None:
+            yield from _at_areas(study, metric, values, localised=localised)
+    for metric, localised in PER_EXCERPT.items():
+        if (values := study.stacked(metric)) is not None:
+            yield Measure(metric, values, localised=localised)
+    for layer in study.layers:
+        for kind in ("randomised", "retrained"):
+            yield from _similarities(study, kind, layer)
 
 
-def empty_losses(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
-    """For every fill the loss where nothing is kept, [1, N]: how many labels are not the fill's own.
-
-    The curves of E_loss begin there, and those of deletion end.
-    """
+def empty_losses(study: Study) -> Iterator[Measure]:
+    """The explanation loss of the empty mask for every fill, [1, N]: all E_loss curves begin there, and those of
+    deletion end there."""
     for fill, nothing in zip(study.fills, study.nothing, strict=True):
-        yield Measure(LOSS, fill, 0.0), 100.0 * (nothing != study.vocal)[None]
+        yield Measure(LOSS, 100.0 * (nothing != study.vocal)[None], fill, 0.0)
 
 
-def _curves(
-    study: Study, fill: str, metric: str, auc: str, flips: np.ndarray, at_0: np.ndarray, at_1: np.ndarray
-) -> Iterator[tuple[Measure, np.ndarray]]:
+def _label_changes(study: Study, number: int) -> Iterator[Measure]:
+    """The measures of the number-th fill: how often the label changes."""
+    fill = study.fills[number]
+    loss, deletion = (
+        np.stack([arrays[key][number] != study.vocal for arrays in study.methods.values()]) * 100.0
+        for key in ("kept", "removed")
+    )
+    empty = 100.0 * (study.nothing[number] != study.vocal)
+    for metric, auc, curve, at_0, at_1 in (
+        (LOSS, "loss_auc", loss, empty, np.zeros_like(empty)),
+        (DELETION, "deletion_auc", deletion, np.zeros_like(empty), empty),
+    ):
+        yield from _at_areas(study, metric, curve, fill)
+        yield Measure(auc, area_under(curve, study.areas, at_0, at_1), fill)
+        yield Measure(f"{auc}_log", area_under_log(curve, study.areas, at_1), fill)
+    if CHANCE in study.methods:
+        yield from _at_areas(study, GAIN, loss[list(study.methods).index(CHANCE)] - loss, fill)
+
+
+def _at_areas(
+    study: Study, metric: str, values: np.ndarray, fill: str = "", localised: bool = False
+) -> Iterator[Measure]:
+    """values: [M, A, N]"""
     for place, area in enumerate(study.areas):
-        yield Measure(metric, fill, float(area)), flips[:, place]
-    yield Measure(auc, fill), area_under(flips, study.areas, at_0, at_1)
-    yield Measure(f"{auc}_log", fill), area_under_log(flips, study.areas, at_1)
+        yield Measure(metric, values[:, place], fill, float(area), localised)
 
 
-def _of_randomising(study: Study) -> Iterator[tuple[Measure, np.ndarray]]:
-    """Everything with `randomised` or `retrained` that any method has, [draws, N]: the mean over the draws where there
-    is one; of a correlation also that of its absolute value, whose greatest less least draw is `…_range`."""
-    keys = dict.fromkeys(key for found in study.methods.values() for key in found)
-    for key in keys:
-        if key.startswith(("randomised_", "retrained_")):
-            shape = next(found[key].shape for found in study.methods.values() if key in found)
-            values = np.stack([found.get(key, np.full(shape, np.nan)) for found in study.methods.values()])
-            yield Measure(key), _over_draws(values)
-            if "_spearman/" in key:
-                name, sizes = key.replace("_spearman", "_abs_spearman"), np.abs(values)
-                yield Measure(name), _over_draws(sizes)
-                yield Measure(name.replace("spearman", "spearman_range")), sizes.max(1) - sizes.min(1)
+def _similarities(study: Study, kind: str, layer: str) -> Iterator[Measure]:
+    """Means over the draws; of a correlation also that of its absolute value, since an explanation with the opposite
+    sign is no other one, and as `…_range` the largest absolute value minus the smallest."""
+    correlations, overlaps = (study.stacked(similarity(kind, statistic, layer)) for statistic in ("spearman", "iou"))
+    if correlations is None or overlaps is None:
+        return
+    sizes = np.abs(correlations)
+    yield Measure(similarity(kind, "spearman", layer), _over_draws(correlations))
+    yield Measure(similarity(kind, "abs_spearman", layer), _over_draws(sizes))
+    yield Measure(similarity(kind, "abs_spearman_range", layer), sizes.max(1) - sizes.min(1))
+    yield Measure(similarity(kind, "iou", layer), _over_draws(overlaps))
 
 
 def _over_draws(values: np.ndarray) -> np.ndarray:
-    """The mean of [M, draws, N] over the draws that are not NaN, [M, N]; NaN where all are."""
+    """The mean of [M, draws, N] over the draws that are not NaN, [M, N]; NaN if all are."""
     n = (~np.isnan(values)).sum(1)
     return np.divide(np.nansum(values, 1), n, out=np.full(n.shape, np.nan), where=n > 0)
 
 
-def _of_all(study: Study, metric: str) -> np.ndarray:
-    none = np.full(len(study.vocal), np.nan)
-    return np.stack([found.get(metric, none) for found in study.methods.values()])
-
-
 def area_under(values: np.ndarray, areas: np.ndarray, at_0: np.ndarray, at_1: np.ndarray) -> np.ndarray:
-    """Area under curves [M, A, N] over areas [A] from 0 to 1, where they are at_0 and at_1 [N]; [M, N].
+    """Area under curves [M, A, N] over areas [A], which end with at_0 [N] at 0 and with at_1 [N] at 1; [M, N].
 
     >>> area_under(np.array([[[10.0]]]), np.array([0.5]), np.array([20.0]), np.array([0.0])).item()
     10.0
     """
-    ends = (np.broadcast_to(end, (len(values), 1, values.shape[2])) for end in (at_0, at_1))
-    first, last = ends
+    first, last = (np.broadcast_to(end, (len(values), 1, values.shape[2])) for end in (at_0, at_1))
     return _trapezoids(np.concatenate([first, values, last], 1), np.array([0.0, *areas, 1.0]))
 
 
 def area_under_log(values: np.ndarray, areas: np.ndarray, at_1: np.ndarray) -> np.ndarray:
-    """The same over the logarithm of the area, from the smallest to 1, as a share of that range."""
+    """The same over the logarithm of the area, from the smallest area to 1, divided by that range."""
     last = np.broadcast_to(at_1, (len(values), 1, values.shape[2]))
-    across = np.log([*areas, 1.0])
-    return _trapezoids(np.concatenate([values, last], 1), across) / (across[-1] - across[0])
+    positions = np.log([*areas, 1.0])
+    return _trapezoids(np.concatenate([values, last], 1), positions) / (positions[-1] - positions[0])
 
 
-def _trapezoids(values: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """Integral of [M, A, N] over its second axis, whose places are `across` [A]."""
-    return ((values[:, 1:] + values[:, :-1]) / 2 * np.diff(across)[:, None]).sum(1)
+def _trapezoids(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Integral of [M, A, N] over its second axis, sampled at positions [A]."""
+    return ((values[:, 1:] + values[:, :-1]) / 2 * np.diff(positions)[:, None]).sum(1)
 
 
-def classes(study: Study) -> dict[str, np.ndarray]:
-    """Excerpts by the classifier's label, and the localised ones in thirds of their voice-to-rest ratio; [N] bool."""
-    found = {"all": np.ones(len(study.vocal), bool), "vocal": study.vocal, "nonvocal": ~study.vocal}
-    if is_stratified(study):
-        low, high = thirds(study)
-        ratio = np.where(study.localised, study.voice_ratio, np.nan)
-        found["voice_soft"] = ratio < low
-        found["voice_middle"] = (ratio >= low) & (ratio < high)
-        found["voice_loud"] = ratio >= high
-    return found
+def classes(study: Study, localised: bool = False) -> dict[str, np.ndarray]:
+    """The classes of excerpts over which a measure is reported, [N] bool: all of them, and those of each label; of a
+    localised measure, instead of the labels, thirds by the ratio of voice to accompaniment if there are enough."""
+    every = {"all": np.ones(len(study.vocal), bool)}
+    if not localised:
+        return {**every, "vocal": study.vocal, "nonvocal": ~study.vocal}
+    if not is_stratified(study):
+        return every
+    low, high = thirds(study)
+    ratio = np.where(study.localised, study.voice_ratio, np.nan)
+    middle = (ratio >= low) & (ratio < high)
+    return {**every, "voice_soft": ratio < low, "voice_middle": middle, "voice_loud": ratio >= high}
 
 
 def is_stratified(study: Study) -> bool:
-    """Are there enough localised excerpts to part them?"""
+    """Whether there are enough localised excerpts to divide them into thirds."""
     return bool(study.localised.sum() >= STRATIFIED)
 
 
 def thirds(study: Study) -> tuple[float, float]:
-    """Voice-to-rest ratios, in dB, that part the localised excerpts into thirds."""
+    """Voice-to-accompaniment ratios, in dB, that divide the localised excerpts into thirds."""
     low, high = np.quantile(study.voice_ratio[study.localised], [1 / 3, 2 / 3])
     return float(low), float(high)

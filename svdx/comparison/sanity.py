@@ -1,4 +1,4 @@
-"""Does an explanation depend on what the classifier has learned, on chance, on a little noise?"""
+"""Sanity checks: whether an explanation depends on what the classifier has learned, on chance, on a little noise."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from rich.progress import track as progress
+from rich.progress import track
 from torch import Tensor, nn
 
 from svdx.comparison.cost import layers
-from svdx.comparison.ties import drawn_order, ranks
+from svdx.comparison.equal_area import drawn_order, tied_ranks
+from svdx.comparison.study import similarity
 from svdx.errors import ConfigError
 from svdx.explain.explainer import Explainer
 
@@ -21,9 +22,10 @@ Train = Callable[[nn.Module], nn.Module]  # classifier → an inverter trained f
 
 @dataclass(frozen=True)
 class Method:
-    """An explainer, and how to make the same of another classifier.
+    """An explainer, and how to make the same explainer of another classifier.
 
-    remake: classifier, inverter (None: the one it has) → explainer; inverts: does it have an inverter at all?
+    remake: classifier, inverter (None: the present one) → explainer
+    inverts: whether it has an inverter
     """
 
     explainer: Explainer
@@ -32,17 +34,18 @@ class Method:
 
 
 class Sanity:
-    """Similarity of explanations, of some of the excerpts, with those of a classifier that has forgotten.
+    """Similarity of the explanations of a classifier to those of a classifier with shuffled weights.
 
-    A cascade: the weights of all layers from the output down to each of `layers` are shuffled (Adebayo et al.,
-    "Sanity Checks for Saliency Maps", NeurIPS 2018, draw them anew), several times. Two scores of the same bins are
+    A cascade: the weights of all layers from the output down to each of `layers` are shuffled, several times (Adebayo
+    et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, initialise them again). Two scores of the same bins are
     compared by their rank correlation (Spearman's), and by the intersection over union of their best bins.
 
-    layers: how far down, in this order; n: excerpts; draws: shuffled classifiers a layer
-    best: share of the bins; noise: standard deviation, in those of the standardised log-mel, of what is added to an
-    excerpt to see whether its explanation stays
-    retrain: for methods with an inverter, train one for the first shuffled classifier of every layer, too, and one for
-    the classifier itself, which they are compared with; epochs: for so long, each of them
+    layers: down to which the weights are shuffled, in this order; n: number of excerpts; draws: of weights per layer
+    best: share of the bins that counts as best
+    noise: standard deviation of the noise that is added to an excerpt to measure the stability of its explanation, in
+        standard deviations of the log-mel
+    retrain: for methods with an inverter, also train one for the first draw of every layer, and one for the classifier
+        itself, to be compared with it; epochs: of each of these trainings
     """
 
     def __init__(
@@ -71,104 +74,104 @@ class Sanity:
     def randomise(
         self, methods: dict[str, Method], excerpts: Tensor, before: dict[str, Tensor], train: Train | None = None
     ) -> dict[str, dict[str, np.ndarray]]:
-        """Similarities with the explanations of the true classifier by method: `randomised_spearman/LAYER` and
-        `randomised_iou/LAYER`, [draws, n] each; and, of inverters trained alike for both classifiers, `retrained_…`,
-        [1, n].
+        """Records by method, named by `study.similarity`: of kind randomised, [draws, n]; of kind retrained, [1, n].
 
-        excerpts: [n, frames, bands]; before: their explanations by method; train: makes these inverters, None for none
+        excerpts: [n, frames, bands]; before: their scores by method
+        train: makes the inverters of the kind retrained; None: without this kind
         """
-        found: dict[str, dict[str, np.ndarray]] = {name: {} for name in methods}
         classifier = next(iter(methods.values())).explainer.classifier
-        inverting = {name: method for name, method in methods.items() if method.inverts} if train else {}
-        trained = _pictures(inverting, classifier, train(classifier), excerpts) if inverting else {}
+        records: dict[str, dict[str, np.ndarray]] = {name: {} for name in methods}
+        inverting = {name: method for name, method in methods.items() if method.inverts}
+        trained = _scores(inverting, classifier, train(classifier), excerpts) if train and inverting else {}
         for layer in self.layers:
-            what = f"{len(excerpts)} of them, weights shuffled down to {layer}"
+            text = f"{len(excerpts)} of them, weights shuffled down to {layer}"
             shuffled = [randomised(classifier, layer, self.seed, draw) for draw in range(self.draws)]
-            after = [_pictures(methods, other, None, excerpts, what) for other in shuffled]
+            after = [_scores(methods, other, None, excerpts, text) for other in shuffled]
             for name in methods:
-                found[name] |= self._alike("randomised", layer, before[name], [pictures[name] for pictures in after])
-            if inverting:
-                own = _pictures(inverting, shuffled[0], train(shuffled[0]), excerpts)
+                records[name] |= self._similarities(
+                    "randomised", layer, before[name], [scores[name] for scores in after]
+                )
+            if train and inverting:
+                retrained = _scores(inverting, shuffled[0], train(shuffled[0]), excerpts)
                 for name in inverting:
-                    found[name] |= self._alike("retrained", layer, trained[name], [own[name]])
-        return found
+                    records[name] |= self._similarities("retrained", layer, trained[name], [retrained[name]])
+        return records
 
-    def _alike(self, kind: str, layer: str, before: Tensor, after: list[Tensor]) -> dict[str, np.ndarray]:
+    def _similarities(self, kind: str, layer: str, before: Tensor, after: list[Tensor]) -> dict[str, np.ndarray]:
         return {
-            f"{kind}_spearman/{layer}": np.stack([spearman(before, pictures) for pictures in after]),
-            f"{kind}_iou/{layer}": np.stack([best_iou(before, pictures, self.best) for pictures in after]),
+            similarity(kind, "spearman", layer): np.stack([spearman(before, scores) for scores in after]),
+            similarity(kind, "iou", layer): np.stack([best_iou(before, scores, self.best) for scores in after]),
         }
 
     def repeat(self, explainer: Explainer, excerpts: Tensor, before: Tensor) -> dict[str, np.ndarray]:
-        """deterministic: does the same call give the same scores twice? 0 or 1, [n]
-        stability: Spearman's correlation with the explanation of the excerpt and noise; NaN where its label changes
+        """deterministic: whether a second call gives the same scores, 0 or 1, [n]
+        stability: Spearman's correlation with the scores of the excerpt plus noise; NaN if the noise changes its label
 
-        before: what the first call gave, [n, frames, bands]
+        before: the scores of a first call, [n, frames, bands]
         """
         again = explainer.score(excerpts)
         noisy = excerpts + self.noise * noise(excerpts, self.seed)
-        vocal, still = (explainer.classifier(some) > explainer.decision for some in (excerpts, noisy))
-        similar = spearman(before, explainer.score(noisy))
+        label, noisy_label = (explainer.classifier(some) > explainer.decision for some in (excerpts, noisy))
+        stability = spearman(before, explainer.score(noisy))
         same = (before == again).flatten(1).all(1)
         return {
             "deterministic": same.double().cpu().numpy(),
-            "stability": np.where((vocal == still).cpu().numpy(), similar, np.nan),
+            "stability": np.where((label == noisy_label).cpu().numpy(), stability, np.nan),
         }
 
 
 def noise(excerpts: Tensor, seed: int) -> Tensor:
-    """Standard normal noise, the same for every excerpt whatever batch it is in, [1, frames, bands]."""
+    """Standard normal noise, the same for every excerpt, [1, frames, bands]."""
     return torch.randn(1, *excerpts.shape[1:], generator=torch.Generator().manual_seed(seed)).to(excerpts)
 
 
-def _pictures(
+def _scores(
     methods: dict[str, Method],
     classifier: nn.Module,
     inverter: nn.Module | None,
     excerpts: Tensor,
-    what: str = "with inverters of their own",
+    text: str = "with inverters of their own",
 ) -> dict[str, Tensor]:
-    """What the same methods say with another classifier, and with an inverter of its own where one is given.
+    """Scores by the same methods of another classifier, with another inverter unless it is None.
 
-    what: before the bar
+    text: of the progress bar
     """
-    each = progress(methods.items(), what)
+    each = track(methods.items(), text)
     return {name: method.remake(classifier, inverter).score(excerpts) for name, method in each}
 
 
 def randomised(classifier: nn.Module, last: str, seed: int, draw: int = 0) -> nn.Module:
-    """A copy of a classifier, frozen, whose layers from the output down to `last` are shuffled.
+    """A frozen copy of a classifier whose layers from the output down to `last` are shuffled.
 
-    Every array of weights and of biases is permuted within itself: it keeps what values it has, and so its scale, but
-    not what it has learned. Of one draw, a deeper cascade begins with the same permutations.
+    Every array of weights and of biases is permuted: it keeps its values, and so its scale, but not what it has
+    learned. Within a draw, a deeper cascade begins with the same permutations.
     """
     copied = copy.deepcopy(classifier)
-    chance = np.random.default_rng([seed, draw])
+    generator = np.random.default_rng([seed, draw])
     names = list(layers(copied))
     for name in reversed(names[names.index(last) :]):
         for values in layers(copied)[name].parameters():
-            order = torch.from_numpy(chance.permutation(values.numel())).to(values.device)
+            order = torch.from_numpy(generator.permutation(values.numel())).to(values.device)
             values.data.copy_(values.data.flatten()[order].view(values.shape))
     return copied.eval().requires_grad_(False)
 
 
 def spearman(one: Tensor, two: Tensor) -> np.ndarray:
-    """Rank correlation of scores [B, frames, bands], [B]; NaN where one of them is the same everywhere,
-    or no number."""
+    """Rank correlation of scores [B, frames, bands], [B]; NaN if one of them is constant or contains NaN."""
     from scipy.stats import rankdata
 
     first, second = (rankdata(score.flatten(1).cpu().numpy(), axis=1) for score in (one, two))
     first, second = (rank - rank.mean(1, keepdims=True) for rank in (first, second))
-    spread = np.sqrt((first**2).sum(1) * (second**2).sum(1))
-    return np.divide((first * second).sum(1), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    scale = np.sqrt((first**2).sum(1) * (second**2).sum(1))
+    return np.divide((first * second).sum(1), scale, out=np.full(len(scale), np.nan), where=scale > 0)
 
 
 def best_iou(one: Tensor, two: Tensor, share: float) -> np.ndarray:
-    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B]; bins with equal scores
-    in the same drawn order. NaN where one of the scores is the same everywhere, or no number."""
+    """Intersection over union of the best `share` of the bins by scores [B, frames, bands], [B], with the same random
+    order of equal scores in both; NaN if one of them is constant or contains NaN."""
     size = max(1, round(share * one[0].numel()))
-    first, second = (ranks(score, drawn_order(one)) < size for score in (one, two))
-    found = ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double()
+    first, second = (tied_ranks(score, drawn_order(one)) < size for score in (one, two))
+    iou = ((first & second).sum((1, 2)) / (first | second).sum((1, 2))).double()
     flat = [score.flatten(1) for score in (one, two)]
-    says = [(score.amax(1) > score.amin(1)) & ~score.isnan().any(1) for score in flat]
-    return found.where(says[0] & says[1], torch.nan).cpu().numpy()
+    informative = [(score.amax(1) > score.amin(1)) & ~score.isnan().any(1) for score in flat]
+    return iou.where(informative[0] & informative[1], torch.nan).cpu().numpy()

@@ -1,6 +1,6 @@
-"""Means over excerpts, their track bootstrap, paired differences and their p-values: pure functions.
+"""Means over excerpts, their bootstrap over tracks, and p-values of paired differences.
 
-Excerpts of a track are not independent, so tracks are drawn, and all methods are compared on the same draws.
+The excerpts of a track are not independent, so tracks are resampled, and all methods are compared on the same draws.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import numpy as np
 from svdx.evaluation.metrics import CONFIDENCE, FEWEST
 
 REPETITIONS = 2000  # of the bootstrap and of the signs; the least p-value is 1 / (REPETITIONS + 1)
-BALANCED = "balanced"
+SIGNIFICANT = 0.05
+BALANCED = "balanced"  # the mean of the classes vocal and nonvocal
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of M methods: how many excerpts were measured, their mean, and where the middle 95 per cent of the means in the
-    bootstrap begin and end, NaN where they come from fewer than `FEWEST` tracks; [M] each.
+    """Means of M methods over a class of excerpts, [M] each.
+
+    n: number of excerpts that were measured
+    low, high: 95 % bootstrap interval of the mean; NaN for fewer than `FEWEST` tracks
     """
 
     n: np.ndarray
@@ -27,8 +30,31 @@ class Estimate:
     high: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Means:
+    """n, value: as in `Estimate`, [M]; draws: the mean in every bootstrap draw, [M, R]; n_tracks: [M]"""
+
+    n: np.ndarray
+    value: np.ndarray
+    draws: np.ndarray
+    n_tracks: np.ndarray
+
+    def balanced_with(self, other: _Means) -> _Means:
+        """The mean of both classes' means; it has as many tracks as the class with fewer."""
+        return _Means(
+            n=self.n + other.n,
+            value=(self.value + other.value) / 2,
+            draws=(self.draws + other.draws) / 2,
+            n_tracks=np.minimum(self.n_tracks, other.n_tracks),
+        )
+
+    def estimate(self) -> Estimate:
+        low, high = np.where(self.n_tracks < FEWEST, np.nan, limits(self.draws))
+        return Estimate(self.n, self.value, low, high)
+
+
 def drawn_tracks(n_tracks: int, repetitions: int = REPETITIONS, seed: int = 0) -> np.ndarray:
-    """How often each track is in each draw of as many as there are, with replacement, [R, T]."""
+    """How often each track is in each bootstrap draw of n_tracks tracks with replacement, [R, T]."""
     chosen = np.random.default_rng(seed).integers(n_tracks, size=(repetitions, n_tracks))
     return np.stack([np.bincount(draw, minlength=n_tracks) for draw in chosen]).astype(float)
 
@@ -36,84 +62,87 @@ def drawn_tracks(n_tracks: int, repetitions: int = REPETITIONS, seed: int = 0) -
 def class_means(
     values: np.ndarray, track: np.ndarray, classes: dict[str, np.ndarray], drawn: np.ndarray
 ) -> dict[str, Estimate]:
-    """Means of values [M, N] over the excerpts of each class, NaN left out; and where there are the classes vocal and
-    nonvocal, the mean of these two means as `balanced`.
+    """Means of values [M, N] over the excerpts of each class, without NaN; with the classes vocal and nonvocal also
+    the mean of their means, as `balanced`.
 
     track: of every excerpt, from 0 to T - 1, [N]; classes: name → [N] bool; drawn: of `drawn_tracks`, [R, T]
     """
     means = {name: _means(values, track, where, drawn) for name, where in classes.items()}
     if {"vocal", "nonvocal"} <= set(means):
-        parts = zip(means["vocal"], means["nonvocal"], strict=True)
-        both, value, draws, _ = ((one + other) for one, other in parts)
-        fewer = np.minimum(means["vocal"][3], means["nonvocal"][3])
-        means[BALANCED] = both, value / 2, draws / 2, fewer
-    return {
-        name: Estimate(n, value, *np.where(tracks < FEWEST, np.nan, limits(draws)))
-        for name, (n, value, draws, tracks) in means.items()
-    }
+        means[BALANCED] = means["vocal"].balanced_with(means["nonvocal"])
+    return {name: mean.estimate() for name, mean in means.items()}
 
 
-def _means(
-    values: np.ndarray, track: np.ndarray, where: np.ndarray, drawn: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """How many values there are [M], their mean [M], that of every draw [M, R], and how many tracks they are of [M]."""
+def _means(values: np.ndarray, track: np.ndarray, where: np.ndarray, drawn: np.ndarray) -> _Means:
     measured = ~np.isnan(values) & where
     of_track = np.eye(drawn.shape[1])[track]  # [N, T]
     counts, sums = measured @ of_track, np.where(measured, values, 0.0) @ of_track
     with np.errstate(invalid="ignore"):
         draws = (sums @ drawn.T) / (counts @ drawn.T)
-        return counts.sum(1), sums.sum(1) / counts.sum(1), draws, (counts > 0).sum(1)
+        return _Means(counts.sum(1), sums.sum(1) / counts.sum(1), draws, (counts > 0).sum(1))
 
 
-def limits(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the middle 95 per cent of draws [M, R] begin and end, [M] each; NaN is left out, and what is left of
-    nothing."""
+def limits(draws: np.ndarray) -> np.ndarray:
+    """Ends of the middle 95 % of draws [M, R], without NaN, [2, M]; NaN if all draws are NaN."""
     tail = (100 - CONFIDENCE) / 2
-    found = np.full((2, len(draws)), np.nan)
+    ends = np.full((2, len(draws)), np.nan)
     some = ~np.isnan(draws).all(1)
     if some.any():
-        found[:, some] = np.nanpercentile(draws[some], [tail, 100 - tail], axis=1)
-    return found[0], found[1]
+        ends[:, some] = np.nanpercentile(draws[some], [tail, 100 - tail], axis=1)
+    return ends
 
 
 def drawn_signs(n_tracks: int, repetitions: int = REPETITIONS, seed: int = 0) -> np.ndarray:
-    """For every draw a sign for each track, [R, T]."""
+    """A random sign for each track in each draw, [R, T]."""
     return np.random.default_rng(seed).choice([-1.0, 1.0], size=(repetitions, n_tracks))
 
 
 def p_values(
     differences: np.ndarray, track: np.ndarray, classes: dict[str, np.ndarray], signs: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Two-sided p-values of mean differences [M, N] over the excerpts of each class, [M]; NaN without any.
+    """Two-sided p-values of mean differences [M, N] over the excerpts of each class, [M]; NaN if none was measured.
 
-    Where two methods are alike, a track might as well have had the opposite difference: p is the share of draws, the
-    true one among them, whose mean is as far from 0 under such signs. Unlike the bootstrap's it cannot be small where
-    there are few tracks. signs: of `drawn_signs`, [R, T]; the rest as in `class_means`
+    A sign-flip test: if two methods are equally good, the difference of a track is as likely to have the opposite sign.
+    p is the share of draws, the observed one included, whose mean is at least as far from 0. Unlike that of the
+    bootstrap, it cannot be small if there are few tracks.
+
+    signs: of `drawn_signs`, [R, T]; the others as in `class_means`
     """
-    found = {name: _signed(differences, track, where, signs) for name, where in classes.items()}
-    if {"vocal", "nonvocal"} <= set(found):
-        found[BALANCED] = tuple((one + other) / 2 for one, other in zip(found["vocal"], found["nonvocal"]))
-    return {name: _share_beyond(true, drawn) for name, (true, drawn) in found.items()}
+    means = {name: _signed_means(differences, track, where, signs) for name, where in classes.items()}
+    if {"vocal", "nonvocal"} <= set(means):
+        (vocal, vocal_drawn), (nonvocal, nonvocal_drawn) = means["vocal"], means["nonvocal"]
+        means[BALANCED] = (vocal + nonvocal) / 2, (vocal_drawn + nonvocal_drawn) / 2
+    return {name: _share_beyond(observed, drawn) for name, (observed, drawn) in means.items()}
 
 
-def _signed(
+def _signed_means(
     values: np.ndarray, track: np.ndarray, where: np.ndarray, signs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means [M], and with the signs of every draw [M, R]."""
+    """The observed means [M], and those with the signs of every draw [M, R]."""
     measured = ~np.isnan(values) & where
     sums = np.where(measured, values, 0.0) @ np.eye(signs.shape[1])[track]
     with np.errstate(invalid="ignore"):
         return sums.sum(1) / measured.sum(1), sums @ signs.T / measured.sum(1)[:, None]
 
 
-def _share_beyond(true: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """drawn: [M, R]; what is as far from 0 as `true` [M] but for rounding counts."""
-    beyond = (np.abs(drawn) >= np.abs(true)[:, None] - 1e-9).sum(1)
-    return np.where(np.isnan(true), np.nan, (beyond + 1) / (drawn.shape[1] + 1))
+def _share_beyond(observed: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Share of draws [M, R], and the observed value [M] as one of them, as far from 0 as it up to rounding."""
+    beyond = (np.abs(drawn) >= np.abs(observed)[:, None] - 1e-9).sum(1)
+    return np.where(np.isnan(observed), np.nan, (beyond + 1) / (drawn.shape[1] + 1))
+
+
+def least_p(n_tracks: int, n_methods: int) -> float:
+    """The least p-value that a sign-flip test of n_tracks tracks can give, corrected for the number of methods that are
+    compared with the reference.
+
+    >>> least_p(5, 2), least_p(6, 3)
+    (0.0625, 0.0625)
+    """
+    return min(1.0, (n_methods - 1) * 2.0 ** (1 - n_tracks))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """p-values [M] corrected for their number (Holm, Scandinavian Journal of Statistics, 1979); NaN is none of them.
+    """p-values [M] corrected for their number (Holm, Scandinavian Journal of Statistics, 1979); NaN does not count.
 
     >>> holm(np.array([0.01, 0.04, 0.03, np.nan])).tolist()
     [0.03, 0.06, 0.06, nan]

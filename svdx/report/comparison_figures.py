@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svdx.audio.logmel import FrontEnd
-from svdx.comparison.measures import CHANCE, DELETION, EMPTY, LOSS
-from svdx.comparison.records import Study
-from svdx.comparison.results import Found
+from svdx.comparison.measures import CHANCE, DELETION, LOSS
+from svdx.comparison.results import EMPTY, Results
+from svdx.comparison.study import Study
 from svdx.errors import printable
 
 PANELS = ((LOSS, "E_loss (%): only these bins kept ↓"), (DELETION, "deletion (%): these bins removed ↑"))
-STYLES = ("-", "--", ":", "-.")  # ten colours each
+STYLES = ("-", "--", ":", "-.")  # each with ten colours
 
 
-def equal_area_figure(found: Found, study: Study) -> Figure:
-    """Explanation loss and deletion over the area, a row of panels a fill; for reference random bins in black, and in
-    grey the empty mask: what remains where all bins are filled."""
+def equal_area_figure(results: Results, study: Study) -> Figure:
+    """Explanation loss and deletion over the area, with one row of panels per fill. Random bins are black; the grey
+    line is the loss of the empty mask."""
     figure = Figure(figsize=(13, 1 + 3.6 * len(study.fills)), layout="constrained")
-    figure.suptitle(f"labels that change, {found.headline}, over the share of bins; {len(study.vocal)} excerpts")
+    figure.suptitle(f"labels that change, {results.headline}, over the share of bins; {len(study.vocal)} excerpts")
     grid = figure.subplots(len(study.fills), 2, sharex=True, sharey=True, squeeze=False)
     for fill, row in zip(study.fills, grid, strict=True):
         for axes, (metric, title) in zip(row, PANELS, strict=True):
-            _draw_curves(axes, found, study, metric, fill)
+            _draw_curves(axes, results, study, metric, fill)
             axes.set_title(f"{title}, fill={fill}", loc="left", fontsize="medium")
     shares = 100 * study.areas
     for axes in grid.flat:
@@ -39,24 +41,26 @@ def equal_area_figure(found: Found, study: Study) -> Figure:
     return figure
 
 
-def _draw_curves(axes: Axes, found: Found, study: Study, metric: str, fill: str) -> None:
-    others = [name for name in found.methods if name != CHANCE]
-    for name in found.methods:
-        values = [found.value(name, metric, fill, float(area), found.headline) for area in study.areas]
-        style = dict(color="black", lw=2.5, zorder=3)
+def _draw_curves(axes: Axes, results: Results, study: Study, metric: str, fill: str) -> None:
+    coloured = [name for name in results.methods if name != CHANCE]
+    for name in results.methods:
+        values = [results.value(name, metric, fill, float(area), results.headline) for area in study.areas]
+        style: dict[str, Any] = dict(color="black", lw=2.5, zorder=3)
         if name != CHANCE:
-            number = others.index(name)
+            number = coloured.index(name)
             style = dict(color=f"C{number % 10}", ls=STYLES[number // 10 % len(STYLES)], lw=2.5 if number == 0 else 1.2)
         axes.plot(100 * study.areas, values, marker=".", label=name, **style)
-    nothing = found.value(EMPTY, LOSS, fill, 0.0, found.headline)
+    nothing = results.value(EMPTY, LOSS, fill, 0.0, results.headline)
     axes.axhline(nothing, color="grey", ls=(0, (1, 1)), lw=2, zorder=1, label=EMPTY)
 
 
 def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
-    """The same excerpts under all methods: the input, and every method's score with its best bins outlined.
+    """The same excerpts under all methods: the input, and the scores of every method with its best bins outlined.
 
-    A score is shaded by its rank among the excerpt's bins, equal ones alike, since methods do not share a scale.
-    best: share of the bins
+    Brightness is the rank of the score among the excerpt's bins, since methods do not share a scale; equal scores are
+    equally bright.
+
+    best: share of the bins to outline
     """
     from scipy.stats import rankdata
 
@@ -71,8 +75,8 @@ def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
         for axes, score, rank in zip(row, *(study.methods[name][kind] for kind in ("picture", "rank")), strict=True):
             _show(axes, rankdata(score).reshape(score.shape) / score.size, frontend, 0, 1)
             kept = rank < max(1, round(best * rank.size))
-            across, up = ((np.arange(size) + 0.5) / size for size in kept.shape)
-            axes.contour(across * len(rank) / frontend.frame_rate, up, kept.T, [0.5], colors="#5ff2ff", linewidths=0.7)
+            x, y = ((np.arange(size) + 0.5) / size for size in kept.shape)
+            axes.contour(x * len(rank) / frontend.frame_rate, y, kept.T, [0.5], colors="#5ff2ff", linewidths=0.7)
     for name, axes in zip(["input", *names], grid[:, 0], strict=True):
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
     for axes in grid[-1]:
@@ -81,7 +85,7 @@ def excerpts_figure(study: Study, frontend: FrontEnd, best: float) -> Figure:
 
 
 def _show(axes: Axes, values: np.ndarray, frontend: FrontEnd, low: float, high: float) -> None:
-    """Low bands at the bottom, as marked in the other figures, here without their frequencies."""
+    """Draw [frames, bands] with the low bands at the bottom, as the other figures do, but without frequencies."""
     extent = (0, len(values) / frontend.frame_rate, 0, 1)
     axes.imshow(values.T, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=low, vmax=high)
     axes.set_yticks([])

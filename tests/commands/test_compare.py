@@ -1,9 +1,7 @@
-"""`evaluate.py experiment=compare`, as a person types it, and what it writes."""
+"""`evaluate.py experiment=compare`, run from the shell, and the files it writes."""
 
 import csv
 import json
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,14 +11,11 @@ from matplotlib.figure import Figure
 from svdx.app.overrides import changed_options, ignored, options_line
 from svdx.app.settings import check
 from svdx.commands import compare as comparing
-from svdx.commands.compare import conclude, expect_sense, warnings, write
-from svdx.comparison.power import without_stars
-from svdx.comparison.records import Study
-from svdx.comparison.results import COLUMNS, Found, rows
-from svdx.comparison.table import _cheap, _section
+from svdx.commands.compare import check_comparison, conclude, write
+from svdx.comparison.results import COLUMNS
 from svdx.errors import ConfigError
-from svdx.report.comparison_figures import equal_area_figure, excerpts_figure
 from tests.app.test_configs import CONF
+from tests.support.study import small_study
 
 FILES = ("compare.csv", "compare.md", "compare.html", "compare.png", "compare_excerpts.png", "compare.npz")
 KEPT = ("inversion", "random", "energy")
@@ -119,7 +114,7 @@ def test_options_are_said_where_they_differ_from_the_methods_own_file():
 )
 def test_what_cannot_be_compared_is_one_line(override, said):
     with pytest.raises(ConfigError, match=said) as error:
-        expect_sense(config(*override.split()))
+        check_comparison(config(*override.split()))
     assert "\n" not in str(error.value)
 
 
@@ -128,130 +123,25 @@ def test_no_more_bins_than_all_can_be_the_best():
         check(config("compare.sanity.best=1.5"))
 
 
-@pytest.fixture
-def study():
-    """Seven excerpts of four tracks, two methods, three areas."""
-    draw = np.random.default_rng(0)
-    n, areas, fills = 7, np.array([0.01, 0.1, 0.5]), ["mean", "floor"]
-    localised = {
-        name: np.full(n, np.nan) for name in ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank")
-    }
-    localised |= {name: np.full((3, n), np.nan) for name in ("voice_share", "voice_enrichment")}
-    methods = {
-        name: {
-            "kept": draw.random((2, 3, n)) > 0.5,
-            "removed": draw.random((2, 3, n)) > 0.5,
-            "regions": np.ones((3, n)),
-            "largest_region": np.ones((3, n)),
-            "forwards": np.ones(n),
-            "backwards": np.zeros(n),
-            "seconds_of_batch": np.array([[4, 2.0], [3, 9.0]]),
-            "seconds_alone": np.array([1.0, 3.0]),
-            "seconds_first": np.array(7.0),
-            "picture": draw.random((2, 115, 80)),
-            "rank": draw.permuted(np.tile(np.arange(9200), (2, 1)), axis=1).reshape(2, 115, 80),
-            **localised,
-        }
-        for name in ("inversion", "random")
-    }
-    vocal = np.arange(n) % 2 == 0
-    return Study(
-        fills=fills,
-        areas=areas,
-        names=list("abcd"),
-        track=np.arange(n) // 2,
-        start=np.arange(n),
-        probability=vocal * 0.8,
-        vocal=vocal,
-        nothing=np.zeros((2, n), bool),
-        localised=np.zeros(n, bool),
-        voice_ratio=np.full(n, np.nan),
-        shown=np.array([0, 6]),
-        logmel=draw.random((2, 115, 80)),
-        methods=methods,
-    )
-
-
-def test_seconds_are_an_excerpts_and_of_the_fullest_batches(study):
-    found = Found(rows(study, 50))
-    assert found.value("random", "seconds_batch_4_median") == 0.5
-    assert found.value("random", "seconds_batch_1_median") == 2
-    assert found.value("random", "first_seconds") == 7
-
-
-def test_a_percentile_needs_twenty_timings_and_their_number_is_written(study):
-    study.methods["random"]["seconds_alone"] = np.arange(20.0)
-    study.methods["inversion"]["seconds_alone"] = np.arange(19.0)
-    found = Found(rows(study, 50))
-    assert found("random", "seconds_batch_1_p95")["n"] == 20 and found("inversion", "seconds_batch_1_p95") is None
-    assert found("inversion", "seconds_batch_1_median")["n"] == 19
-    assert found("random", "seconds_batch_4_median")["n"] == 1 and found("random", "forwards")["n"] == 7
-    heads, lines = (getattr(_section(found, *_cheap(found)), name) for name in ("heads", "lines"))
-    place = heads.index("batch 1, 95 % (s) ↓")
-    assert (lines["inversion"][place].text, lines["random"][place].text) == ("–", "18.1")
-
-
-def test_the_curves_drawn_are_those_of_the_rows(study):
-    found = Found(rows(study, 50))
-    figure = equal_area_figure(found, study)
-    panels = [axes for axes in figure.axes if axes.lines]
-    assert len(panels) == 4 and all(axes.get_xscale() == "log" for axes in panels)
-    (inversion, chance, nothing) = panels[3].lines
-    expected = [found.value("random", "deletion_percent", "floor", area, "balanced") for area in study.areas]
-    assert chance.get_ydata().tolist() == expected and chance.get_color() == "black"
-    assert inversion.get_label() == "inversion"
-    assert nothing.get_label() == "empty mask" and set(nothing.get_ydata()) == {50.0}  # nobody sings: half is lost
-
-
-def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
-    figure = excerpts_figure(study, frontend, 0.25)
-    assert "the best 25 %" in figure.get_suptitle()
-    assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["input", "inversion", "random"]
-    shown = figure.axes[2].images[0].get_array()
-    score = study.methods["inversion"]["picture"][0].T
-    assert (np.argsort(shown.ravel()) == np.argsort(score.ravel())).all()  # brighter where the score is greater
-    assert "d\n" in figure.axes[1].get_title()
-
-
-def test_the_page_outlines_the_area_that_is_shown(study, tmp_path, frontend, monkeypatch):
+def test_the_page_outlines_the_area_that_is_shown(tmp_path, frontend, monkeypatch):
     cfg = config("compare.shown=0.2")
     cfg.paths.run = str(tmp_path)
-    given = []
-    monkeypatch.setattr(comparing, "excerpts_figure", lambda *of: given.append(of[-1]) or Figure())
-    pipeline = SimpleNamespace(cfg=cfg, directory=tmp_path, frontend=frontend, used={})
+    outlined = []
+    monkeypatch.setattr(comparing, "excerpts_figure", lambda *of: outlined.append(of[-1]) or Figure())
+    study = small_study()
     study.areas = np.array([0.01, 0.2, 0.5])
-    write(pipeline, study, conclude(cfg, study, {}), {}, tmp_path)
-    assert given == [0.2]
+    write(cfg, conclude(cfg, study, {}), frontend, {}, tmp_path)
+    assert outlined == [0.2]
     assert "for 2 excerpts, the best 20 % of the bins" in (tmp_path / "compare.html").read_text()
 
 
-def test_warnings_are_those_that_apply(study, monkeypatch):
-    few, word = "4 tracks", "compare.methods.slime.samples=100"
-    assert [few in text for text in warnings(config(), study)] == [False, False, True, True]
-    assert any("chosen" in text for text in warnings(config("compare.shown=0.2"), study))
-    assert not any("chosen" in text for text in warnings(config("compare.shown=0.2", "excerpts.split=valid"), study))
-    monkeypatch.setattr(comparing, "typed", lambda: [word])
-    assert any(word in text and "chosen" in text for text in warnings(config(word), study))
-    assert not any("chosen" in text for text in warnings(config(word, "excerpts.split=valid"), study))
-    assert any("training tracks" in text for text in warnings(config("excerpts.split=train"), study))
+def test_a_change_of_the_fixed_options_is_a_warning(monkeypatch):
+    def warned(*words):
+        return any("optimistic" in text for text in conclude(config(*words), small_study(), {}).warnings)
 
-
-def test_columns_in_which_no_star_is_possible_are_named(study):
-    """Two methods differ at 2 ** (1 - T) at the least: 0.125 with four tracks, 0.03 with six."""
-    kinds = ("of all excerpts", "of the voice", "of sanity")
-
-    def named(**more):
-        said = without_stars(replace(study, track=np.arange(7), **more))
-        return [kind for kind in kinds if any(f"columns {kind}: " in text for text in said)]
-
-    assert "with 4 tracks and 2 methods the least p is 0.12." in without_stars(study)[0]
-    assert named() == []
-    assert named(localised=np.arange(7) < 5) == ["of the voice"]
-    few = {"deterministic": np.where(np.arange(7) < 2, 1.0, np.nan)}
-    assert named(methods={name: found | few for name, found in study.methods.items()}) == ["of sanity"]
-    many = {**study.methods, **{f"m{number}": study.methods["random"] for number in range(5)}}
-    assert named(methods=many) == ["of all excerpts"]
-    assert named(methods={name: many[name] for name in many if name != "inversion"}) == []
+    assert not warned() and warned("compare.shown=0.5") and not warned("compare.shown=0.5", "excerpts.split=valid")
+    monkeypatch.setattr(comparing, "typed", lambda: ["compare.methods.slime.samples=100"])
+    assert warned() and not warned("excerpts.split=valid")
 
 
 @pytest.mark.parametrize(
@@ -273,5 +163,5 @@ def test_what_the_bench_has_its_own_of_is_refused(word, refused, monkeypatch):
     monkeypatch.setattr("svdx.app.overrides.overrides", lambda: [word])
     assert ignored() == [word] * refused
     if refused:
-        with pytest.raises(ConfigError, match="has no part in experiment=compare"):
-            expect_sense(config())
+        with pytest.raises(ConfigError, match="has no effect with experiment=compare"):
+            check_comparison(config())

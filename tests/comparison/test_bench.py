@@ -1,4 +1,4 @@
-"""The bench on a classifier whose answer is known: what perfect, reversed and random scores must be found to do."""
+"""The bench on a classifier whose answer is known: perfect, reversed and random scores must measure as expected."""
 
 import copy
 import time
@@ -11,13 +11,11 @@ import torch
 
 from svdx.comparison.bench import Bench
 from svdx.comparison.cost import Cost, counted
-from svdx.comparison.equal_area import EqualArea
+from svdx.comparison.equal_area import EqualArea, drawn_order, tied_ranks
 from svdx.comparison.measures import LOSS, measures, thirds
-from svdx.comparison.results import Found, rows
+from svdx.comparison.results import Results, rows
 from svdx.comparison.sanity import Method, Sanity
 from svdx.comparison.stems import Pair
-from svdx.comparison.table import sections
-from svdx.comparison.ties import drawn_order, ranks
 from svdx.errors import ConfigError
 from svdx.explain import Explainer, FeatureInversion, masks
 from svdx.explain.evidence import evidence_gradient
@@ -117,7 +115,7 @@ def study():
 
 
 def loss(study, name, fill, area):
-    (values,) = (v for m, v in measures(study) if (m.metric, m.fill, m.area) == (LOSS, fill, area))
+    (values,) = (m.values for m in measures(study) if (m.metric, m.fill, m.area) == (LOSS, fill, area))
     return values[list(study.methods).index(name)].mean()
 
 
@@ -144,7 +142,7 @@ def test_the_reversed_score_loses_the_singing(study):
 
 def test_an_area_is_a_count_of_bins_whatever_the_score():
     equal = EqualArea(["mean"], [0.01, 0.1])
-    masks = equal.masks(ranks(torch.zeros(2, FRAMES, BANDS), drawn_order(Data().logmel[:2])))
+    masks = equal.masks(tied_ranks(torch.zeros(2, FRAMES, BANDS), drawn_order(Data().logmel[:2])))
     assert masks.flatten(2).sum(2).tolist() == [[4, 4], [38, 38]]
     assert (masks[0] <= masks[1]).all()
 
@@ -152,17 +150,17 @@ def test_an_area_is_a_count_of_bins_whatever_the_score():
 def test_bins_with_equal_scores_are_those_of_no_place_and_of_no_batch():
     excerpts = Data().logmel
     order = drawn_order(excerpts)
-    rank = ranks(torch.zeros_like(excerpts), order)
+    rank = tied_ranks(torch.zeros_like(excerpts), order)
     tenth = rank < rank[0].numel() // 10
     frame = torch.arange(FRAMES, dtype=torch.float)[:, None].expand(FRAMES, BANDS)
     means = torch.stack([frame[mask].mean() for mask in tenth])
     assert (means - frame.mean()).abs().max() < 4 and not torch.equal(tenth[0], tenth[1])  # the first would be below 1
-    assert torch.equal(rank[3:4], ranks(torch.zeros_like(excerpts[3:4]), drawn_order(excerpts[3:4])))
+    assert torch.equal(rank[3:4], tied_ranks(torch.zeros_like(excerpts[3:4]), drawn_order(excerpts[3:4])))
     score = RECTANGLE.float().expand_as(excerpts)
-    inside, outside = (ranks(score, order)[:, where] for where in (RECTANGLE, ~RECTANGLE))
+    inside, outside = (tied_ranks(score, order)[:, where] for where in (RECTANGLE, ~RECTANGLE))
     assert inside.max() < RECTANGLE.sum() <= outside.min()
     untied = torch.rand(excerpts.shape)
-    assert torch.equal(ranks(untied, order), masks.ranks(untied))
+    assert torch.equal(tied_ranks(untied, order), masks.ranks(untied))
 
 
 def test_records_do_not_depend_on_the_size_of_a_batch(study):
@@ -226,9 +224,9 @@ def test_a_score_that_is_no_number_is_refused_with_the_method_and_the_excerpt(va
 def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_the_scores_are_the_same():
     network = classifier()
     twice = {name: method(FeatureInversion, network, inverter=PlantedInverter()) for name in ("inversion", "twin")}
-    found = Found(rows(bench(methods=twice)(Data())))
-    assert found("inversion", LOSS, "mean", EIGHTH, "balanced")["p_holm"] is None
-    for row in found.rows.values():
+    results = Results(rows(bench(methods=twice)(Data())))
+    assert results.row("inversion", LOSS, "mean", EIGHTH, "balanced")["p_holm"] is None
+    for row in results.rows:
         if row["method"] == "twin" and row["metric"] not in COSTS and "seconds" not in row["metric"]:
             assert (row["difference"], row["difference_low"], row["difference_high"]) == (0, None, None)
             assert row["p_holm"] == 1  # of four tracks there is no interval
@@ -237,22 +235,20 @@ def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_
 def test_what_the_empty_mask_loses_is_a_row_a_fill_and_class(study):
     """Nothing is singing by no fill (log-odds of 0 or less), but the excerpt's own mean keeps the label."""
     written = rows(study)
-    found = Found(written)
+    results = Results(written)
     lost = {
-        (fill, of): found.value("empty mask", LOSS, fill, 0.0, of)
+        (fill, of): results.value("empty mask", LOSS, fill, 0.0, of)
         for fill in study.fills
         for of in ("all", "vocal", "nonvocal", "balanced")
     }
     for fill, (all_of, vocal) in {"mean": (50, 100), "floor": (50, 100), "excerpt-mean": (0, 0)}.items():
         assert (lost[fill, "all"], lost[fill, "vocal"], lost[fill, "balanced"]) == (all_of, vocal, all_of)
         assert lost[fill, "nonvocal"] == 0
-    assert "empty mask" not in found.methods and sum(row["method"] == "empty mask" for row in written) == 12
-    first, *_ = sections(found, study.fills, EIGHTH, ["fc9"], {})
-    assert "fill=mean 50.0 (singing 100.0, no singing 0.0); fill=excerpt-mean 0.0" in first.under[0]
+    assert "empty mask" not in results.methods and sum(row["method"] == "empty mask" for row in written) == 12
 
 
 def test_the_gain_is_what_random_bins_lose_more(study):
-    gain = Found(rows(study))("perfect", "gain_over_random_percent", "mean", EIGHTH, "all")["value"]
+    gain = Results(rows(study)).row("perfect", "gain_over_random_percent", "mean", EIGHTH, "all")["value"]
     assert gain == pytest.approx(loss(study, "random", "mean", EIGHTH))
 
 

@@ -1,16 +1,15 @@
-"""Numbers of a comparison against what they are by hand: components, the voice, areas under curves, statistics."""
+"""Numbers of a comparison, calculated by hand: regions, localisation, areas under curves, statistics."""
 
 import numpy as np
 import pytest
 
+from svdx.comparison.equal_area import count_regions, regions
 from svdx.comparison.localisation import localise, localise_batch, voice_ratio
 from svdx.comparison.measures import area_under, area_under_log
-from svdx.comparison.regions import count_regions, regions
-from svdx.comparison.results import Found
-from svdx.comparison.reversals import reversed_by_fill
+from svdx.comparison.results import Results, rows
 from svdx.comparison.statistics import class_means, drawn_signs, drawn_tracks, holm, p_values
 from svdx.comparison.stems import Pair
-from svdx.comparison.table import HIGH, LOW, Column, _best, _sane, _section, retrained
+from tests.support.study import small_study
 
 
 def drawn(*lines):
@@ -129,57 +128,33 @@ def test_holm_by_hand():
     np.testing.assert_allclose(holm(np.array([0.5, 0.6, np.nan])), [1, 1, np.nan])
 
 
-def row(method, value, **more):
-    blank = dict(metric="m", fill="", area=None, ci_low=None, ci_high=None, p_holm=None)
-    return {**blank, "class": "all", "method": method, "value": value, **more}
-
-
-def test_the_best_of_a_column_and_what_differs_are_marked():
-    found = Found([row("a", 1.0), row("b", 2.0, p_holm=0.01, ci_low=1.5, ci_high=2.5), row("c", 1.001, p_holm=0.2)])
-    section = _section(found, "title", "note", [Column("M", "m", better=LOW), Column("absent", "other")])
-    assert section.heads == ["M ↓"]
-    (a,), (b,), (c,) = section.lines.values()
-    assert (a.best, b.best, c.best) == (True, False, True)  # as written
-    assert (b.text, b.interval, b.differs, c.differs) == ("2.00", "[1.50, 2.50]", True, False)
-    assert _best({"a": 1.0, "b": 2.0}, HIGH) == {"b"} and _best({"a": 1.0, "b": 1.0}, HIGH) == set()
-
-
-def test_values_that_do_not_mean_the_same_are_not_compared():
-    found = Found([row("a", 1.0), row("b", 2.0, p_holm=0.01)])
-    lines = _section(found, "title", "note", [Column("M", "m", alike=False)]).lines
-    assert [(cell.best, cell.differs) for (cell,) in lines.values()] == [(False, False)] * 2
-
-
-def test_an_order_that_a_fill_turns_round_beyond_the_intervals_is_marked():
+def test_an_order_that_reverses_with_the_fill_beyond_the_intervals_is_found():
     """a and b change places far apart, c and d within their intervals."""
-    middles = {"a": (1, 9), "b": (9, 1), "c": (30, 30.5), "d": (30.5, 30)}
-    written = [
-        row(name, middle, fill=fill, ci_low=middle - 1, ci_high=middle + 1)
-        for name, of in middles.items()
-        for fill, middle in zip(("mean", "floor"), of, strict=True)
-    ]
-    found = Found(written)
-    assert reversed_by_fill(found, "m", ["mean", "floor"]) == {"a", "b"}
-    assert reversed_by_fill(found, "m", ["mean"]) == set()
-    lines = _section(found, "title", "note", [Column("M", "m", "mean", fills=("mean", "floor"))]).lines
-    assert {name: cell.marks for name, (cell,) in lines.items()} == {"a": "‡", "b": "‡", "c": "", "d": ""}
+    means = {"a": (1, 9), "b": (9, 1), "c": (30, 30.5), "d": (30.5, 30)}
+    place = {"metric": "m", "area": None, "class": "all"}
+    results = Results(
+        [
+            {**place, "method": name, "fill": fill, "value": mean, "ci_low": mean - 1, "ci_high": mean + 1}
+            for name, of in means.items()
+            for fill, mean in zip(("mean", "floor"), of, strict=True)
+        ]
+    )
+    assert results.reversed_by_fill("m", ["mean", "floor"]) == {"a", "b"}
+    assert results.reversed_by_fill("m", ["mean"]) == set()
 
 
-def test_the_turned_explanation_is_not_the_sanest():
-    values = {("turned", "spearman"): -1, ("turned", "abs_spearman"): 1, ("other", "spearman"): 0.1}
-    values["other", "abs_spearman"] = 0.1
-    found = Found([row(name, value, metric=f"randomised_{kind}/fc9") for (name, kind), value in values.items()])
-    section = _section(found, *_sane(0.1, ["fc9"], False))
-    assert section.heads == ["fc9 random: abs ρ ↓"]
-    assert section.lines["other"][0].best and section.lines["turned"][0].text == "1.00"
+def test_seconds_are_an_excerpts_and_of_the_fullest_batches():
+    results = Results(rows(small_study(), 50))
+    assert results.value("random", "seconds_batch_4_median") == 0.5
+    assert results.value("random", "seconds_batch_1_median") == 2
+    assert results.value("random", "first_seconds") == 7
 
 
-def test_the_page_says_whether_inverters_were_retrained_and_shows_every_layer():
-    layers = ["fc9", "conv1"]
-    found = Found([row("a", 1.0, metric="randomised_abs_spearman/fc9")])
-    assert not retrained(found) and "none was trained" in _sane(0.1, layers, retrained(found))[1]
-    found = Found([row("a", 1.0, metric=f"retrained_abs_spearman/{layer}") for layer in layers])
-    assert retrained(found)
-    section = _section(found, *_sane(0.1, layers, retrained(found)))
-    assert section.heads == ["retrained, fc9: abs ρ ↓", "retrained, conv1: abs ρ ↓"]
-    assert "equally long" in section.note and "none was trained" not in section.note
+def test_a_percentile_needs_twenty_timings_and_their_number_is_written():
+    study = small_study()
+    study.methods["random"]["seconds_alone"] = np.arange(20.0)
+    study.methods["inversion"]["seconds_alone"] = np.arange(19.0)
+    row = Results(rows(study, 50)).row
+    assert row("random", "seconds_batch_1_p95")["n"] == 20 and row("inversion", "seconds_batch_1_p95") is None
+    assert row("inversion", "seconds_batch_1_median")["n"] == 19
+    assert row("random", "seconds_batch_4_median")["n"] == 1 and row("random", "forwards")["n"] == 7

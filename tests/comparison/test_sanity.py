@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from svdx.comparison.bench import of_both
-from svdx.comparison.results import Found, rows
+from svdx.comparison.bench import balanced_sample
+from svdx.comparison.results import Results, rows
 from svdx.comparison.sanity import Sanity, best_iou, randomised, spearman
 from tests.comparison.test_bench import Data, N, bench
 from tests.comparison.test_bench import classifier as planted
@@ -21,7 +21,7 @@ def study():
 
 
 def test_what_forgets_changes_and_what_never_knew_does_not(study):
-    same, few = study.methods["random"], of_both(study.vocal, 3)
+    same, few = study.methods["random"], balanced_sample(study.vocal, 3)
     assert np.nanmean(same["randomised_spearman/fc9"]) == pytest.approx(1)
     assert np.nanmean(same["randomised_iou/fc9"]) == 1
     assert (study.methods["inversion"]["deterministic"][few] == 1).all()
@@ -57,11 +57,11 @@ def test_every_draw_is_recorded_and_their_mean_and_range_reported(study):
     assert study.methods["gradient"]["randomised_spearman/fc9"].shape == drawn.shape
     assert np.unique(study.methods["gradient"]["randomised_spearman/fc9"][:, 0]).size == 3
     some.methods = {**study.methods, "gradient": {**study.methods["gradient"], "randomised_spearman/fc9": drawn}}
-    found = Found(rows(some, 20))
-    value = {name: found("gradient", f"randomised_{name}/fc9") for name in ("spearman", "abs_spearman")}
+    results = Results(rows(some, 20))
+    value = {name: results.row("gradient", f"randomised_{name}/fc9") for name in ("spearman", "abs_spearman")}
     assert value["spearman"]["value"] == pytest.approx((-0.5 / 3 + 0.25) / 2)
     assert value["abs_spearman"]["value"] == pytest.approx((0.5 + 0.75) / 2)  # a turned sign is no difference
-    assert found.value("gradient", "randomised_abs_spearman_range/fc9") == 1
+    assert results.value("gradient", "randomised_abs_spearman_range/fc9") == 1
     assert value["spearman"]["n"] == 2
 
 
@@ -101,19 +101,19 @@ def test_of_an_explanation_that_says_nothing_neither_similarity_is_measured_and_
     some, flat = copy.copy(study), study.methods["gradient"]["randomised_iou/fc9"].copy()
     flat[:, 0] = np.nan
     some.methods = {**study.methods, "gradient": {**study.methods["gradient"], "randomised_iou/fc9": flat}}
-    found = Found(rows(some, 20))
-    assert [found(name, "randomised_iou/fc9")["n"] for name in ("gradient", "random")] == [2, 3]
+    results = Results(rows(some, 20))
+    assert [results.row(name, "randomised_iou/fc9")["n"] for name in ("gradient", "random")] == [2, 3]
 
 
 def test_the_few_that_are_asked_are_of_both_classes_as_long_as_there_are():
     vocal = np.arange(48) >= 40
-    few = of_both(vocal, 8)
+    few = balanced_sample(vocal, 8)
     assert vocal[few].sum() == 4 and len(set(few)) == 8 and few.tolist() == sorted(few)
     assert np.diff(few).max() < 24  # still spread
     rare = np.arange(48) >= 46
-    assert rare[of_both(rare, 8)].sum() == 2
-    assert of_both(np.ones(48, bool), 4).tolist() == [0, 15, 31, 47]
-    assert of_both(vocal[:3], 8).tolist() == [0, 1, 2]
+    assert rare[balanced_sample(rare, 8)].sum() == 2
+    assert balanced_sample(np.ones(48, bool), 4).tolist() == [0, 15, 31, 47]
+    assert balanced_sample(vocal[:3], 8).tolist() == [0, 1, 2]
 
 
 def test_bins_of_equal_scores_are_compared_in_a_drawn_order():

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from svdx.comparison.stems import Stems, raw
+from svdx.comparison.stems import Stems, accompaniments
 from svdx.corpora import Folder
 from svdx.data.datamodule import ExcerptsData
 from tests.conftest import RATE, write_corpus
@@ -43,7 +43,7 @@ def test_voice_and_rest_are_those_of_the_excerpts_frames(excerpts, frontend, tmp
 def test_without_a_voice_there_is_no_pair_and_a_silent_one_is_named(excerpts, frontend, tmp_path, caplog):
     stems, other = Stems(excerpts, frontend), int(np.flatnonzero(excerpts.track_of == 1)[0])
     assert stems(other) is None
-    assert raw([None, stems(0)], 115, 80)[0].abs().sum() == 0
+    assert accompaniments([None, stems(0)], 115, 80)[0].abs().sum() == 0
     soundfile.write(tmp_path / "vocals/test0.wav", np.zeros(4 * RATE), RATE)
     assert Stems(excerpts, frontend)(0) is None
     assert "silent" in caplog.text
