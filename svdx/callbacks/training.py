@@ -13,8 +13,7 @@ import torch
 from svdx.audio.logmel import FrontEnd
 from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, wandb_only
 from svdx.evaluation.curve import write_curve
-from svdx.evaluation.evaluator import Curve
-from svdx.evaluation.metrics import ExplanationLoss
+from svdx.evaluation.metrics import Curve, ExplanationLoss
 from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
 from svdx.explain.explainer import Explanation
 from svdx.explain.methods.inversion import FeatureInversion

@@ -1,6 +1,7 @@
-"""How far the classifier's confidence in its own label agrees with an explanation, beyond the label itself.
+"""Agreement of an explanation with the classifier's confidence, beyond its label.
 
-p is the probability of the class that the classifier names for the whole excerpt, before anything is masked.
+p(x) is the probability of the class that the classifier predicts for the unmasked excerpt x; M is the mask.
+Functions take probabilities whose last dimension is the excerpts, and return one value per excerpt.
 """
 
 from __future__ import annotations
@@ -11,76 +12,68 @@ from torch import Tensor, nn
 from svdx.evaluation.metrics import Average
 
 
-class AverageDrop(Average):
-    """max(0, p - q) / p in per cent, q with only the explanation kept (Chattopadhay et al., Grad-CAM++, WACV 2018)."""
-
-    def update(self, whole: Tensor, kept: Tensor) -> None:
-        """whole, kept: p and q, [B]; where p is 0 nothing can be lost"""
-        drop = (whole - kept).clamp_min(0) / whole
-        super().update(100 * torch.where(whole > 0, drop, 0.0))
+def average_drop(full: Tensor, kept: Tensor) -> Tensor:
+    """max(0, p(x) - p(Mx)) / p(x) in per cent, 0 if p(x) is 0 (Chattopadhay et al., Grad-CAM++, WACV 2018)."""
+    drop = (full - kept).clamp_min(0) / full
+    return 100 * torch.where(full > 0, drop, 0.0)
 
 
-class AverageIncrease(Average):
-    """Share of excerpts with q > p in per cent (Grad-CAM++, "increase in confidence")."""
-
-    def update(self, whole: Tensor, kept: Tensor) -> None:
-        """whole, kept: p and q, [B]"""
-        super().update(100.0 * (kept > whole))
+def average_increase(full: Tensor, kept: Tensor) -> Tensor:
+    """100 if p(Mx) > p(x), else 0 (Grad-CAM++, "increase in confidence")."""
+    return 100.0 * (kept > full)
 
 
-class AverageGain(Average):
-    """max(0, q - p) / (1 - p) in per cent (Zhang et al., "Opti-CAM", arXiv 2301.07002)."""
-
-    def update(self, whole: Tensor, kept: Tensor) -> None:
-        """whole, kept: p and q, [B]; where p is 1 nothing can be gained"""
-        gain = (kept - whole).clamp_min(0) / (1 - whole)
-        super().update(100 * torch.where(whole < 1, gain, 0.0))
+def average_gain(full: Tensor, kept: Tensor) -> Tensor:
+    """max(0, p(Mx) - p(x)) / (1 - p(x)) in per cent, 0 if p(x) is 1 (Zhang et al., "Opti-CAM", arXiv 2301.07002)."""
+    gain = (kept - full).clamp_min(0) / (1 - full)
+    return 100 * torch.where(full < 1, gain, 0.0)
 
 
-class Faithfulness(Average):
-    """p(x) - p((1 - M) x): what is lost when the explanation is taken away (Parekh et al., "Listen to Interpret",
-    NeurIPS 2022, for whom it is taken out of the sound; masked as here: Paissan et al., "Listenable Maps for Audio
-    Classifiers", ICML 2024)."""
+def faithfulness(full: Tensor, removed: Tensor) -> Tensor:
+    """p(x) - p((1 - M) x), the confidence lost without the explanation.
 
-    def update(self, whole: Tensor, removed: Tensor) -> None:
-        """whole, removed: p of the excerpt and of what the mask does not keep, [B]"""
-        super().update(whole - removed)
+    Parekh et al., "Listen to Interpret", NeurIPS 2022, remove the explanation from the waveform; Paissan et al.,
+    "Listenable Maps for Audio Classifiers", ICML 2024, mask the input, as here.
+    """
+    return full - removed
 
 
-class AreaUnderCurve(Average):
-    """Area under p while bins are removed (deletion) or brought back (insertion), the most salient ones first
-    (Petsiuk et al., RISE, BMVC 2018); between 0 and 1. Insertion starts from the fill, where RISE blurs the input."""
+def area_under_curve(curve: Tensor) -> Tensor:
+    """Area in [0, 1] under p while bins are removed (deletion) or inserted, the most salient first, [B].
 
-    def update(self, curve: Tensor) -> None:
-        """curve: p at equal steps from none to all of the bins, [B, steps + 1]"""
-        super().update(torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1))
+    Petsiuk et al., RISE, BMVC 2018. Insertion starts from the fill, where RISE starts from a blurred input.
+
+    curve: p at equal steps from none to all of the bins, [B, steps + 1]
+    """
+    return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
 
 
 class Agreement(nn.Module):
-    """All of these for a curve of n_thresholds explanations."""
+    """Means of all these measures over the excerpts, at each of n_thresholds thresholds."""
 
     def __init__(self, n_thresholds: int) -> None:
         super().__init__()
-        kinds = (AverageDrop, AverageIncrease, AverageGain, Faithfulness)
-        self.points = nn.ModuleList(nn.ModuleList(kind() for kind in kinds) for _ in range(n_thresholds))
-        self.insertion, self.deletion = AreaUnderCurve(), AreaUnderCurve()
+        self.drop, self.increase = Average(n_thresholds), Average(n_thresholds)
+        self.gain, self.faithfulness = Average(n_thresholds), Average(n_thresholds)
+        self.insertion, self.deletion = Average(), Average()
 
-    def update(self, whole: Tensor, kept: Tensor, removed: Tensor, insertion: Tensor, deletion: Tensor) -> None:
-        """whole: p, [B]; kept, removed: of the explanations and of their complements, [T, B]; the curves:
-        [B, steps + 1]"""
-        for (drop, increase, gain, faithfulness), q, r in zip(self.points, kept, removed, strict=True):
-            drop.update(whole, q)
-            increase.update(whole, q)
-            gain.update(whole, q)
-            faithfulness.update(whole, r)
-        self.insertion.update(insertion)
-        self.deletion.update(deletion)
+    def update(self, full: Tensor, kept: Tensor, removed: Tensor, insertion: Tensor, deletion: Tensor) -> None:
+        """full: p of the excerpts, [B]; kept, removed: p with only the explanation, and without it, [T, B];
+        insertion, deletion: see `area_under_curve`, [B, steps + 1]"""
+        self.drop.update(average_drop(full, kept))
+        self.increase.update(average_increase(full, kept))
+        self.gain.update(average_gain(full, kept))
+        self.faithfulness.update(faithfulness(full, removed))
+        self.insertion.update(area_under_curve(insertion))
+        self.deletion.update(area_under_curve(deletion))
 
     def compute(self) -> list[dict[str, float]]:
-        """A row a threshold; the areas under the curves, which have no threshold, are the same in each."""
-        names = ("average_drop_percent", "average_increase_percent", "average_gain_percent", "faithfulness")
+        """One row per threshold. The areas under the curves do not depend on it and are repeated in every row."""
+        columns = {
+            "average_drop_percent": self.drop.compute(),
+            "average_increase_percent": self.increase.compute(),
+            "average_gain_percent": self.gain.compute(),
+            "faithfulness": self.faithfulness.compute(),
+        }
         areas = {"insertion_auc": self.insertion.compute(), "deletion_auc": self.deletion.compute()}
-        return [
-            {**{name: metric.compute() for name, metric in zip(names, point, strict=True)}, **areas}
-            for point in self.points
-        ]
+        return [dict(zip(columns, row)) | areas for row in zip(*columns.values())]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from svdx.evaluation import metrics
-from svdx.evaluation.metrics import AUROC, FEWEST, ExplanationLoss, ReconstructionError, RelativeArea, percent
+from svdx.evaluation.metrics import AUROC, FEWEST, Average, ExplanationLoss, ReconstructionError
 from tests.support.processes import on_two
 
 #        track:  0  0  0  1  1  2  2  2
@@ -160,21 +160,23 @@ def test_the_interval_is_the_same_each_time_whatever_the_global_seed():
     assert results[0] == results[1]
 
 
-def test_the_area_is_the_mean_over_excerpts_and_not_over_batches():
-    area = RelativeArea()
-    area.update(torch.tensor([1.0, 1.0, 1.0]))
-    area.update(torch.tensor([0.0]))
-    assert area.compute() == 75
+def test_the_average_is_over_excerpts_and_not_over_batches():
+    average = Average(2)
+    average.update(torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 6.0]]))
+    average.update(torch.tensor([[0.0], [0.0]]))
+    assert average.compute() == [0.75, 1.5]
+
+
+def test_an_average_is_in_double_precision_also_on_another_device():
+    average = Average().to("cpu")
+    for _ in range(10):
+        average.update(torch.tensor([0.1]))
+    assert average.compute() == float(torch.tensor(0.1))
 
 
 @UNTOUCHED
-def test_the_area_over_nothing_is_nan():
-    assert math.isnan(RelativeArea().compute())
-
-
-def test_percent_of_nothing_is_nan():
-    assert percent(1, 8) == 12.5
-    assert math.isnan(percent(0, 0))
+def test_the_average_over_nothing_is_nan():
+    assert math.isnan(Average().compute())
 
 
 def test_the_reconstruction_error_by_hand():
