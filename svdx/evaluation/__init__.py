@@ -1,1 +1,1 @@
-"""How good explanations are: explanation loss against relative area."""
+"""Evaluation of explanations: explanation loss against relative area."""

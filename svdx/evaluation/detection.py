@@ -1,13 +1,16 @@
-"""How well a classifier finds singing, by the protocol of Schlüter and Grill (ISMIR 2015): every frame of every track,
-the probabilities median-filtered over 56 frames (0.8 s), the threshold tuned for accuracy on the validation split.
+"""Singing-voice detection scores by the protocol of Schlüter and Grill (ISMIR 2015).
 
-Frames whose excerpt would stick out of the track have no probability here and are not counted.
+Every frame of every track counts, probabilities are median-filtered over 56 frames (0.8 s), and the decision threshold
+is tuned for accuracy on the validation split. Frames whose excerpt would exceed the track have no probability here and
+are not counted.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 from torchmetrics import Metric
 from torchmetrics.functional.classification import (
@@ -36,39 +39,42 @@ SCORES = {
 
 
 def median_filter(curve: Tensor, width: int = SMOOTHING) -> Tensor:
-    """Median of `width` values around each one, the ends held; of an even number the upper one of the middle two.
+    """Running median over `width` values; of an even number, the upper one of the middle two. The ends are repeated.
 
-    curve: [T] → [T]. The window begins width // 2 before its value, as that of scipy.ndimage, which the authors used.
+    curve: [T] → [T]. The window begins width // 2 before its value, as in scipy.ndimage, which the authors used.
 
     >>> median_filter(torch.tensor([0.0, 9.0, 1.0, 2.0, 3.0]), 3)
     tensor([0., 1., 2., 2., 3.])
     """
     before = width // 2
-    ends = pad(curve[None], (before, width - 1 - before), mode="replicate")[0]
-    return ends.unfold(0, width, 1).sort(dim=1).values[:, width // 2]
+    padded = pad(curve[None], (before, width - 1 - before), mode="replicate")[0]
+    return padded.unfold(0, width, 1).sort(dim=1).values[:, width // 2]
 
 
 class SmoothedFrames(Metric):
-    """All frames of all tracks as if they were one; one track an update. A child says what is computed of them.
+    """Base class: collects the smoothed probabilities and the labels of all frames, one track per update.
 
     smoothing: width of the median filter in frames
     """
+
+    probabilities: list[Tensor]
+    vocal: list[Tensor]  # float, as torchmetrics gathers it from a process without tracks
 
     def __init__(self, smoothing: int = SMOOTHING) -> None:
         super().__init__()
         self.smoothing = smoothing
         self.add_state("probabilities", [], dist_reduce_fx="cat")
-        self.add_state("vocal", [], dist_reduce_fx="cat")  # float, as torchmetrics takes it of a process without tracks
+        self.add_state("vocal", [], dist_reduce_fx="cat")
 
     def update(self, probability: Tensor, vocal: Tensor) -> None:
-        """probability: of singing at every frame of a track, [T]; vocal: its labels, [T] bool"""
+        """probability: of singing at every frame of a track, [T]; vocal: labels of the frames, [T] bool"""
         self.probabilities.append(median_filter(probability, self.smoothing))
         self.vocal.append(vocal.float())
 
-    def update_with_track(self, classifier: nn.Module, logmel: Tensor, vocal: Tensor) -> None:
-        """Update with every excerpt of a track, whose probability is that of its middle frame.
+    def update_with_track(self, classifier: Any, logmel: Tensor, vocal: Tensor) -> None:
+        """Update with every excerpt of a track; an excerpt's probability is that of its middle frame.
 
-        classifier: SVDNet; logmel: [T, bands], raw; vocal: labels of its frames, [T] bool
+        classifier: `svdx.models.svdnet.SVDNet`; logmel: [T, bands], not standardised; vocal: labels of frames, [T] bool
         """
         starts = torch.arange(len(logmel))[: max(0, len(logmel) - classifier.frames + 1)]
         if len(starts):
@@ -76,15 +82,18 @@ class SmoothedFrames(Metric):
             self.update(classifier.decide(features), vocal[starts + classifier.frames // 2])
 
     def frames(self) -> tuple[Tensor, Tensor]:
-        """Smoothed probabilities and labels (bool) of the frames of all tracks, [N]; to be called in `compute`, where
-        those of all processes are there. Raises: CorpusError where there are none."""
+        """Smoothed probabilities and labels (bool) of all frames of all tracks, [N].
+
+        Call it in `compute`, where the states of all processes are gathered. Raises: CorpusError if there are no
+        frames.
+        """
         if not len(self.probabilities):
             raise CorpusError("detection: none of the tracks is as long as an excerpt")
         return dim_zero_cat(self.probabilities), dim_zero_cat(self.vocal).bool()
 
 
 class TunedThreshold(SmoothedFrames):
-    """The candidate of greatest accuracy, the lowest of several."""
+    """The threshold of the greatest accuracy among CANDIDATES; the lowest if several are equally good."""
 
     def compute(self) -> float:
         probabilities, vocal = self.frames()
@@ -93,8 +102,9 @@ class TunedThreshold(SmoothedFrames):
 
 
 class Detection(SmoothedFrames):
-    """Scores where a smoothed probability strictly above the threshold means singing; AUROC, which has no threshold,
-    exactly, where the original takes a trapezoid over the 105 candidates.
+    """Detection scores of frames that are called singing if their probability is strictly above the threshold.
+
+    AUROC is exact, where the original integrates over the 105 candidates by trapezoids.
 
     threshold: in [0, 1]; smoothing: width of the median filter in frames
     """
@@ -104,9 +114,8 @@ class Detection(SmoothedFrames):
         self.threshold = threshold
 
     def compute(self) -> dict[str, float]:
-        """Every score of `SCORES` and `auroc`. AUROC of one class is NaN; a share of nothing, as the precision where
-        nothing is called singing, is 0."""
+        """`SCORES` and auroc. AUROC is NaN if there is one class only; other ratios with denominator 0 are 0."""
         probabilities, vocal = self.frames()
-        called = (probabilities > self.threshold).int()
-        scores = {name: float(score(called, vocal.int())) for name, score in SCORES.items()}
+        called_singing = (probabilities > self.threshold).int()
+        scores = {name: float(score(called_singing, vocal.int())) for name, score in SCORES.items()}
         return {"auroc": auroc(probabilities, vocal.int()), **scores}

@@ -74,7 +74,8 @@ class Evaluator(pl.LightningModule):
         self.metrics = nn.ModuleList(metrics)  # they follow the trainer's device
 
     def test_step(self, batch: dict[str, Tensor]) -> None:
-        excerpts = self.explainer.classifier.standardise(batch["logmel"])
+        classifier: Any = self.explainer.classifier
+        excerpts = classifier.standardise(batch["logmel"])
         score, probability = self.explainer.score_and_predict(excerpts)
         self._update_classifier_metrics(probability, batch["vocal"])
         salience = self._salience(score, batch["number"])

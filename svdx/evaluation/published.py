@@ -1,4 +1,4 @@
-"""The curves that the authors published, to lay over ours where the corpus and the masking are the same."""
+"""The curves that the authors published, for comparison on the same corpus with the same masking."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NAMES = {
 def published(data: str, keep: str, fill: str) -> dict[str, list[dict[str, float]]]:
     """Published curves by name: rows of threshold, explanation_loss_percent, relative_area_percent.
 
-    Nothing where none was published. The authors' random blocks count as what is kept.
+    Empty if none was published. The authors' random blocks are compared with keep=salient.
 
     >>> list(published("jamendo", "complement", "mean"))
     ['the released program (2019)']
     """
     text = (files("svdx.evaluation") / "published_curves.csv").read_text(encoding="utf-8")
-    found: dict[str, list[dict[str, float]]] = {}
+    curves: dict[str, list[dict[str, float]]] = {}
     for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
         kept = {keep, "random-blocks"} if keep == "salient" else {keep}
         if row["dataset"] == data and row["fill"] == fill and row["keep"] in kept:
             columns = ("threshold", "explanation_loss_percent", "relative_area_percent")
             name = NAMES[row["source"], row["keep"]]
-            found.setdefault(name, []).append({column: float(row[column]) for column in columns})
-    return found
+            curves.setdefault(name, []).append({column: float(row[column]) for column in columns})
+    return curves

@@ -125,7 +125,7 @@ def test_what_is_no_text_is_refused_in_one_line(tmp_path, data):
 @pytest.mark.parametrize("text", ["", CONTRACT + "\n", "threshold,insertion_auc\n0.5,0.5\n"])
 def test_another_table_and_a_curve_without_points_are_refused(tmp_path, text):
     (tmp_path / "curve.csv").write_text(text)
-    with pytest.raises(ConfigError, match=r"expected the columns explainer, data, .* and a row at least"):
+    with pytest.raises(ConfigError, match=r"expected the columns explainer, data, .* and at least one row"):
         read_curve(tmp_path / "curve.csv")
 
 
