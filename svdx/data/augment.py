@@ -1,8 +1,8 @@
-"""Augmentation of SVDNet's training (Schlüter and Grill, ISMIR 2015), on whole batches and on their device.
+"""Data augmentation for SVDNet's training (Schlüter and Grill, ISMIR 2015), on batches and on their device.
 
-Stages are pure functions from tensors to tensors; `Augment` draws their random numbers and chains them. Stretching
-and shifting resample the magnitude spectra linearly, where the original has splines of order two; being linear, like
-the mel filterbank, they are matrices, and a shift and the filterbank become one.
+Stages are pure functions of tensors; `Augment` draws random parameters and chains the stages. Time stretching and
+pitch shifting interpolate magnitude spectra linearly, where the original uses splines of order two. Linear
+interpolation is a matrix, so that pitch shift and mel filterbank combine into one matrix.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from svdx.errors import ConfigError
 
 LOWEST_CENTRE = 150.0  # Hz, of the random filter
 SHIFT_STEP = 0.005
-STRIP_HOP = 9  # frames: excerpts so far apart share all of SVDNet's convolutions
+STRIP_HOP = 9  # frames: excerpts at this distance share all of SVDNet's convolutions
 FILTER_WIDTH = (5.0, 2.0)  # semitones: mean and deviation of the random filter's width
 
 
 def interpolation(positions: Tensor, size: int) -> Tensor:
-    """Matrix that reads a signal at fractional positions, linearly; nothing is there beyond its ends.
+    """Matrix that interpolates a signal linearly at fractional positions; the signal is zero outside.
 
     positions: [B, n], in samples of the signal → [B, n, size]
     """
@@ -31,15 +31,18 @@ def interpolation(positions: Tensor, size: int) -> Tensor:
 
 
 def stretched_frames(stretch: Tensor, n_frames: int, frames: int) -> Tensor:
-    """Where frames lie in a source of n_frames that is stretched about its middle. stretch [B] → [B, frames]."""
+    """Positions of output frames in n_frames input frames that are stretched around their middle.
+
+    stretch: [B] → [B, frames]
+    """
     middle = 0.5 * (n_frames - frames / stretch[:, None])
     return middle + torch.arange(frames, device=stretch.device) / stretch[:, None]
 
 
 def shifted_filterbank(filterbank: Tensor, shift: Tensor) -> Tensor:
-    """Filterbanks that hear a spectrum as if its pitch were shifted first; nothing is there beyond its last bin.
+    """Filterbanks that include a pitch shift of the spectrum, which is zero above its last bin.
 
-    filterbank: [bins, bands]; shift: [S], > 1 is higher → [S, bins, bands]
+    filterbank: [bins, bands]; shift: frequency ratio, [S] → [S, bins, bands]
     """
     n_bins = len(filterbank)
     sources = torch.arange(n_bins, device=shift.device) / shift[:, None]
@@ -47,7 +50,10 @@ def shifted_filterbank(filterbank: Tensor, shift: Tensor) -> Tensor:
 
 
 def filter_response(centre: Tensor, width: Tensor, strength: Tensor, frequencies: Tensor) -> Tensor:
-    """Gaussian bell over linear frequency. centre [B] Hz, width [B] semitones, strength [B] dB → gains [B, K]."""
+    """Gains of a Gaussian filter over linear frequency.
+
+    centre: [B] in Hz; width: [B] in semitones; strength: [B] in dB; frequencies: [K] in Hz → [B, K]
+    """
     deviation = centre * (2 ** (width / 12) - 1)
     bell = torch.exp(-0.5 * ((frequencies - centre[:, None]) / deviation[:, None]) ** 2)
     return 10 ** (strength[:, None] * bell / 20)
@@ -56,16 +62,21 @@ def filter_response(centre: Tensor, width: Tensor, strength: Tensor, frequencies
 class Augment(nn.Module):
     """Random time stretch, pitch shift and frequency filter on the way from samples to log-mel.
 
-    max_stretch, max_shift: greatest relative change, 0.3 = ±30 %; the shift is drawn in steps of half a per cent, so
-    that the shifted filterbanks are made once; max_db: greatest gain or loss of the filter
-    strip: excerpts that are cut as one, STRIP_HOP frames apart
+    max_stretch, max_shift: greatest relative change, 0.3 = ±30 %. Shifts are multiples of 0.5 %, so that the shifted
+        filterbanks can be computed once
+    max_db: greatest gain or loss of the filter
+    strip: number of excerpts cut as one, STRIP_HOP frames apart
 
-    The spectra are computed in the samples' float32, where the stored log-mels are exact to float64.
+    Spectra are computed in float32, whereas cached log-mels are computed in float64.
 
     Shape:
         samples [B, frontend.n_samples(window)], labels of their frames [B, window]
         → log-mel [B, excerpt_frames + (strip - 1) STRIP_HOP, bands], labels of the excerpts' middle frames [B, strip]
     """
+
+    filterbank: Tensor  # [bins, bands]
+    shifted: Tensor  # [shifts, bins, bands]
+    frequencies: Tensor  # of the bins, in Hz
 
     def __init__(self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float, strip: int = 1) -> None:
         super().__init__()
@@ -76,7 +87,7 @@ class Augment(nn.Module):
             raise ConfigError(f"augment.strip={strip}: expected at least 1")
         self.frames = frontend.excerpt_frames + (strip - 1) * STRIP_HOP
         self.centres = frontend.excerpt_frames // 2 + STRIP_HOP * torch.arange(strip)
-        self.frontend = copy.deepcopy(frontend)  # its own, since it follows the training device
+        self.frontend = copy.deepcopy(frontend)  # a copy, since it moves to the training device
         self.max_stretch, self.max_db = max_stretch, max_db
         shifts = 1 + torch.linspace(-max_shift, max_shift, 2 * round(max_shift / SHIFT_STEP) + 1)
         filterbank = frontend.filterbank.float()
@@ -87,7 +98,7 @@ class Augment(nn.Module):
 
     @property
     def window(self) -> int:
-        """Frames that an excerpt is cut from, so that the most compressed one still fills it."""
+        """Input frames per excerpt, enough for the strongest compression."""
         return math.ceil(self.frames / (1 - self.max_stretch))
 
     def forward(self, samples: Tensor, vocal: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,7 +112,7 @@ class Augment(nn.Module):
         return self.frontend.log(mel) + self._random_filter(n)[:, None], vocal.gather(1, middles)
 
     def _random_filter(self, n: int) -> Tensor:
-        """What to add to the log-mels of n excerpts, [n, bands]."""
+        """Log gains of random filters for n excerpts, [n, bands]."""
         device = self.frequencies.device
         octaves = math.log2(self.frontend.f_max / LOWEST_CENTRE)
         response = filter_response(

@@ -1,4 +1,4 @@
-"""One memory-mapped log-mel per track, computed once and reused by every later run."""
+"""Cache of log-mels and samples: one memory-mapped array file per track, computed once and shared by all runs."""
 
 from __future__ import annotations
 
@@ -22,23 +22,124 @@ from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import decode
 from svdx.corpora.labels import check_time_unit
 from svdx.corpora.track import Track
-from svdx.data.array_files import is_sealed, write_sealed
 from svdx.errors import CACHE, AudioError, CorpusError, writing
-from svdx.files.atomic import process_lock
+from svdx.files.atomic import atomic_write, process_lock
 from svdx.files.checksum import file_sha256
 
 log = logging.getLogger(__name__)
 
-LOCKS = "locks"  # in the cache directory; a lock serves all tracks whose keys begin alike
-VERSION = 3  # raised when the same audio and settings would give other arrays
+LOCKS = "locks"  # subdirectory; tracks whose keys have the same first two digits share a lock
+VERSION = 3  # increase it if the same audio and settings give other arrays
+
+Kind = Literal["logmel", "samples"]
 
 
-class Rows:
-    """Rows of an array file, read when they are asked for: what a memory map has shown stays in memory.
+class MelStore:
+    """Cache directory with log-mels [frames, bands] and optionally samples [n] of tracks, float32.
 
-    >>> len(Rows(path)), Rows(path)[10:12].shape  # doctest: +SKIP
-    (16800, (2, 80))
+    The key of an array is a checksum of the audio file's content and the front end's settings. Arrays are written
+    atomically, and each is computed by one process while others wait. Threads compute several tracks in parallel, since
+    decoding and transform release the interpreter lock.
+
+    directory: created if needed
+    workers: number of threads (None: one per processor)
     """
+
+    def __init__(self, directory: str | Path, frontend: FrontEnd, workers: int | None = None) -> None:
+        self.directory, self.frontend = Path(directory), frontend
+        self.workers = workers or os.cpu_count() or 1
+        self._keys: dict[Path, str] = {}  # of prepared tracks
+        self._reported_short: set[tuple[Path, int]] = set()
+        self._checked_labels: set[Track] = set()
+
+    @cached_property
+    def _settings(self) -> str:
+        return json.dumps({"version": VERSION, **self.frontend.settings}, sort_keys=True)
+
+    def _key(self, track: Track) -> str:
+        try:
+            identity = f"{file_sha256(track.audio)}|{self._settings}"
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror})" if track.audio.exists() else "is missing"
+            raise CorpusError(f"{track.audio}: audio file of track {track.name!r} {reason}") from error
+        return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+    def _path(self, track: Track, kind: Kind) -> Path:
+        key = self._keys.get(track.audio) or self._key(track)
+        return self.directory / f"{key}.{kind}.npy"
+
+    def _is_cached(self, track: Track, kinds: Sequence[Kind]) -> bool:
+        return all(is_complete(self._path(track, kind)) for kind in kinds)
+
+    def prepare(self, tracks: Sequence[Track], samples: bool = False) -> list[Track]:
+        """Compute missing arrays. Returns the tracks that are at least one excerpt long.
+
+        samples: also cache the samples
+
+        Raises: AudioError for a file that is not audio; CorpusError if every track is too short, or if labels extend
+            far beyond the audio; ConfigError if the cache cannot be written.
+        """
+        kinds: tuple[Kind, ...] = ("logmel", "samples") if samples else ("logmel",)
+        # One torch thread per worker: nested thread pools wait for each other.
+        pool = ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,))
+        with writing(self.directory, CACHE), pool:
+            self._keys |= zip((track.audio for track in tracks), pool.map(self._key, tracks))
+            missing = [track for track in tracks if not self._is_cached(track, kinds)]
+            jobs = pool.map(lambda track: self._compute(track, kinds), missing)
+            if missing:
+                for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
+                    pass
+        prepared = self.long_enough(tracks, self.frontend.excerpt_frames)
+        for track in prepared:
+            if track not in self._checked_labels:
+                check_time_unit(track, self.frontend.n_samples(len(self.logmel(track))) / self.frontend.sample_rate)
+                self._checked_labels.add(track)
+        return prepared
+
+    def long_enough(self, tracks: Sequence[Track], n_frames: int) -> list[Track]:
+        """The prepared tracks of at least n_frames frames. Logs a warning, once per run, for each of the others.
+
+        Raises: CorpusError if there are none.
+        """
+        seconds = self.frontend.n_samples(n_frames) / self.frontend.sample_rate
+        long = [track for track in tracks if len(self.logmel(track)) >= n_frames]
+        short = [track for track in tracks if track not in long]
+        if not long:
+            others = f" and {len(short) - 1} more" if len(short) > 1 else ""
+            raise CorpusError(f"{short[0].audio}{others}: shorter than the {seconds:.2f} s needed; use longer audio")
+        for track in short:
+            if (track.audio, n_frames) not in self._reported_short:
+                log.warning(f"{track.audio}: skipped, shorter than the {seconds:.2f} s needed")
+            self._reported_short.add((track.audio, n_frames))
+        return long
+
+    def _compute(self, track: Track, kinds: Sequence[Kind]) -> None:
+        key = self._keys[track.audio]
+        with process_lock(self.directory / LOCKS / f"{key[:2]}.lock"):
+            if self._is_cached(track, kinds):  # by another process, meanwhile
+                return
+            samples = decode(track.audio, self.frontend.sample_rate)
+            if self._key(track) != key:
+                raise AudioError(f"{track.audio}: changed while it was read; try again when it is complete")
+            arrays = {"samples": samples.numpy(), "logmel": self.frontend.of_track(samples).numpy()}
+            for kind in kinds:
+                write_array(self._path(track, kind), arrays[kind])
+
+    def logmel(self, track: Track) -> np.ndarray:
+        """Memory-mapped log-mel of a prepared track, [frames, bands]."""
+        return np.load(self._path(track, "logmel"), mmap_mode="r", allow_pickle=False)
+
+    def samples(self, track: Track) -> np.ndarray:
+        """Memory-mapped samples of a prepared track, [n]."""
+        return np.load(self._path(track, "samples"), mmap_mode="r", allow_pickle=False)
+
+    def rows(self, track: Track, kind: Kind) -> ArrayRows:
+        """The array of a prepared track for reading piece by piece."""
+        return ArrayRows(self._path(track, kind))
+
+
+class ArrayRows:
+    """Reads slices of rows from an array file. Unlike those of a memory map, the pages do not stay in memory."""
 
     def __init__(self, path: Path) -> None:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -54,111 +155,38 @@ class Rows:
         return np.fromfile(self.path, self.dtype, n * width, offset=begin).reshape(n, *self.shape[1:])
 
 
-class MelStore:
-    """Arrays of tracks in a cache directory: log-mels [frames, bands] and, where asked for, samples [n]; float32.
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file atomically, ending with its own name so that truncated or foreign files can be detected.
 
-    An array is keyed by the audio file's bytes and the front end's settings, appears whole or not at all, and is made
-    by one process while others wait. Decoding and transform release the interpreter's lock: threads run in parallel.
-
-    directory: where the arrays lie; workers: how many tracks at a time (None: one a processor)
+    Raises: OSError.
     """
+    array = np.ascontiguousarray(array)
+    with atomic_write(path, single_writer=True) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
+        file.write(_end_mark(path))
 
-    def __init__(self, directory: str | Path, frontend: FrontEnd, workers: int | None = None) -> None:
-        self.directory, self.frontend = Path(directory), frontend
-        self.workers = workers or os.cpu_count() or 1
-        self._skipped: set[tuple[Path, int]] = set()
-        self._keys: dict[Path, str] = {}  # of prepared tracks, as they were then
-        self._compared: set[Track] = set()  # labels of prepared tracks with the length of their audio
 
-    @cached_property
-    def _settings(self) -> str:
-        return json.dumps({"version": VERSION, **self.frontend.settings}, sort_keys=True)
+def is_complete(path: Path) -> bool:
+    """Whether `path` is a complete file of `write_array`. Raises: OSError if it cannot be read."""
+    end_mark = _end_mark(path)
+    if not path.is_file() or path.stat().st_size < len(end_mark):
+        return False
+    with path.open("rb") as file:
+        file.seek(-len(end_mark), os.SEEK_END)
+        return file.read() == end_mark
 
-    def _key(self, track: Track) -> str:
-        try:
-            identity = f"{file_sha256(track.audio)}|{self._settings}"
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror})" if track.audio.exists() else "is missing"
-            raise CorpusError(f"{track.audio}: audio file of track {track.name!r} {reason}") from error
-        return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
-    def _path(self, track: Track, kind: str) -> Path:
-        key = self._keys.get(track.audio) or self._key(track)
-        return self.directory / f"{key}.{kind}.npy"
-
-    def _is_there(self, track: Track, kinds: Sequence[str]) -> bool:
-        return all(is_sealed(self._path(track, kind)) for kind in kinds)
-
-    def prepare(self, tracks: Sequence[Track], samples: bool = False) -> list[Track]:
-        """Compute what is not there yet; return the tracks that are at least one excerpt long.
-
-        Raises: AudioError for a file that is not sound; CorpusError if every track is too short, or if labels run far
-        beyond their audio; ConfigError where the arrays cannot be written.
-        """
-        kinds = ("logmel", "samples") if samples else ("logmel",)
-        alone = dict(initializer=torch.set_num_threads, initargs=(1,))  # threads within threads wait for each other
-        with writing(self.directory, CACHE), ThreadPoolExecutor(self.workers, **alone) as pool:
-            self._keys |= zip((track.audio for track in tracks), pool.map(self._key, tracks))
-            missing = [track for track in tracks if not self._is_there(track, kinds)]
-            jobs = pool.map(lambda track: self._compute(track, kinds), missing)
-            if missing:
-                for _ in progress(jobs, f"log-mel of {len(missing)} tracks", total=len(missing)):
-                    pass
-        kept = self.long_enough(tracks, self.frontend.excerpt_frames)
-        for track in kept:
-            if track not in self._compared:
-                check_time_unit(track, self.frontend.n_samples(len(self.logmel(track))) / self.frontend.sample_rate)
-                self._compared.add(track)
-        return kept
-
-    def long_enough(self, tracks: Sequence[Track], n_frames: int) -> list[Track]:
-        """Prepared tracks that are at least n_frames long; of the others the log says so, once in a run.
-
-        Raises: CorpusError if there is none.
-        """
-        seconds = self.frontend.n_samples(n_frames) / self.frontend.sample_rate
-        kept = [track for track in tracks if len(self.logmel(track)) >= n_frames]
-        short = [track for track in tracks if track not in kept]
-        if not kept:
-            others = f" and {len(short) - 1} more" if len(short) > 1 else ""
-            raise CorpusError(f"{short[0].audio}{others}: shorter than the {seconds:.2f} s needed; use longer audio")
-        for track in short:
-            if (track.audio, n_frames) not in self._skipped:
-                log.warning(f"{track.audio}: skipped, shorter than the {seconds:.2f} s needed")
-            self._skipped.add((track.audio, n_frames))
-        return kept
-
-    def _compute(self, track: Track, kinds: Sequence[str]) -> None:
-        key = self._keys[track.audio]
-        with process_lock(self.directory / LOCKS / f"{key[:2]}.lock"):
-            if self._is_there(track, kinds):  # another process was first
-                return
-            samples = decode(track.audio, self.frontend.sample_rate)
-            if self._key(track) != key:
-                raise AudioError(f"{track.audio}: changed while it was read; try again when it is whole")
-            arrays = {"samples": samples.numpy(), "logmel": self.frontend.of_track(samples).numpy()}
-            for kind in kinds:
-                write_sealed(self._path(track, kind), arrays[kind])
-
-    def logmel(self, track: Track) -> np.ndarray:
-        """Memory-mapped log-mel of a prepared track, [frames, bands]."""
-        return np.load(self._path(track, "logmel"), mmap_mode="r", allow_pickle=False)
-
-    def samples(self, track: Track) -> np.ndarray:
-        """Memory-mapped samples of a prepared track, [n]."""
-        return np.load(self._path(track, "samples"), mmap_mode="r", allow_pickle=False)
-
-    def rows(self, track: Track, kind: Literal["logmel", "samples"]) -> Rows:
-        """The same, to be read piece by piece."""
-        return Rows(self._path(track, kind))
+def _end_mark(path: Path) -> bytes:
+    return f"\n{path.name}\n".encode()
 
 
 def statistics(logmels: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (ddof 1) of every band over all frames of log-mels [T, bands]; [bands] each.
+    """Mean and standard deviation (ddof 1) of each band over all frames of log-mels [T, bands]; [bands] each.
 
-    A band that never changes has deviation 1.
+    The deviation of a constant band is 1.
     """
-    count, total, square = 0, 0.0, 0.0
+    count, total, square = 0, np.float64(0), np.float64(0)
     for logmel in logmels:
         values = logmel.astype(np.float64)
         count, total, square = count + len(values), total + values.sum(0), square + (values**2).sum(0)

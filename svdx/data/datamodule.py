@@ -1,8 +1,9 @@
-"""The LightningDataModule: log-mel excerpts of any corpus, for training and for evaluation."""
+"""LightningDataModule of log-mel excerpts of any corpus, for training and evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import pytorch_lightning as pl
@@ -17,22 +18,22 @@ from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.batches import Batches
 from svdx.data.cache import MelStore, statistics
-from svdx.data.excerpts import Excerpts, Index, every, sample
-from svdx.data.resident import Resident
+from svdx.data.excerpts import Excerpts, Index, ResidentExcerpts, every, sample
 from svdx.errors import ConfigError, CorpusError
 
 
 class ExcerptsData(pl.LightningDataModule):
-    """Batches of excerpts; `Excerpts` says what a batch holds, and "logmel" is raw, not standardised.
+    """Batches of excerpts as described in `Excerpts`. Log-mels are not standardised.
 
-    corpus: tracks in splits; store: their log-mels
-    batch_size, hop: of training, hop in frames, the remainder of the last batch dropped; processes share a batch
-    valid_hop: of validation, in frames
-    augment: front end → stages from samples to log-mel, for training only (None: log-mels as they are)
-    features: cached (computed once, see `cache_features`) or live (the model computes them in each step)
-    split: what is tested on: train, valid, test, or several as "valid+test"
-    sampling, n, seed, test_hop: which of its excerpts, see `svdx.data.excerpts.sample`
-    both_classes: refuse a split in which nobody ever sings, or somebody always does
+    corpus: tracks in splits
+    store: cache of their log-mels
+    batch_size: of all processes together; training drops the last incomplete batch
+    hop, valid_hop: distance of training and validation excerpts, in frames
+    augment: from a front end to the augmentation of training excerpts (None: no augmentation)
+    features: cached (computed once by `cache_features`) or live (the model computes them in each step)
+    split: what to test: train, valid, test, or several as "valid+test"
+    sampling, n, seed, test_hop: selection of the tested excerpts, see `svdx.data.excerpts.sample`
+    both_classes: refuse a split whose excerpts are all of one class
     """
 
     def __init__(
@@ -62,28 +63,24 @@ class ExcerptsData(pl.LightningDataModule):
         self.augment = augment and augment(store.frontend)
         self.batch_size, self.hop, self.valid_hop = batch_size, hop, valid_hop
         self.features, self.split, self.both_classes = features, split, both_classes
-        self.sampling = dict(sampling=sampling, n=n, seed=seed, hop=test_hop)
+        self.sample = partial(
+            sample, frame_rate=store.frontend.frame_rate, sampling=sampling, n=n, seed=seed, hop=test_hop
+        )
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
-            window = self.augment.window if self.augment else self.store.frontend.excerpt_frames
-            self.train_tracks = self._prepared("train", samples=self.augment is not None)
-            self.train_set = self._excerpts(
-                "train", self.train_tracks, lambda lengths: every(lengths, self.hop), window, self.augment is not None
-            )
+            window = self.augment.window if self.augment else None
+            samples = self.augment is not None
+            self.train_tracks = self._prepare("train", samples)
+            self.train_set = self._excerpts("train", self.train_tracks, partial(every, hop=self.hop), window, samples)
             if len(self.train_set) < self.batch_size:
-                found = f"{len(self.train_set)} training excerpts are less than a batch of {self.batch_size}"
-                raise CorpusError(f"{self.corpus.root}: {found}; add music, or lower batch_size or hop")
-            self.valid_set = self._excerpts(
-                "valid", self._prepared("valid"), lambda lengths: every(lengths, self.valid_hop)
-            )
+                problem = f"{len(self.train_set)} training excerpts are less than a batch of {self.batch_size}"
+                raise CorpusError(f"{self.corpus.root}: {problem}; add music, or lower batch_size or hop")
+            self.valid_set = self._excerpts("valid", self._prepare("valid"), partial(every, hop=self.valid_hop))
         if stage == "test":
-            rate = self.store.frontend.frame_rate
-            self.test_set = self._excerpts(
-                self.split, self._prepared(self.split), lambda lengths: sample(lengths, rate, **self.sampling)
-            )
+            self.test_set = self._excerpts(self.split, self._prepare(self.split), self.sample)
 
-    def _prepared(self, split: str, samples: bool = False) -> list[Track]:
+    def _prepare(self, split: str, samples: bool = False) -> list[Track]:
         return self.store.prepare([track for name in split.split("+") for track in self.corpus.split(name)], samples)
 
     def _excerpts(
@@ -101,18 +98,18 @@ class ExcerptsData(pl.LightningDataModule):
         if not len(excerpts):
             raise CorpusError(f"{self.corpus.root}: split {split!r} gives no excerpt; use longer audio")
         if self.both_classes and excerpts.vocal.all() | ~excerpts.vocal.any():
-            found = "vocal" if excerpts.vocal.all() else "non-vocal"
-            raise CorpusError(f"{self.corpus.root}: split {split!r} has {found} excerpts only; both classes are needed")
+            only = "vocal" if excerpts.vocal.all() else "non-vocal"
+            raise CorpusError(f"{self.corpus.root}: split {split!r} has {only} excerpts only; both classes are needed")
         return excerpts
 
     def standardisation(self) -> tuple[Tensor, Tensor]:
-        """Those of the training tracks, see `svdx.data.cache.statistics`."""
+        """Mean and deviation of the training tracks' bands, see `svdx.data.cache.statistics`."""
         return statistics(self.store.logmel(track) for track in self.train_tracks)
 
     def cache_features(self, features_at: Callable[[Tensor, Tensor], Tensor], device: torch.device) -> None:
-        """Compute the features of all training and validation excerpts once, unless features=live.
+        """Compute the features of all training and validation excerpts, unless features=live.
 
-        features_at: log-mel of a track [T, bands], excerpts' first frames [N] → their features [N, n_features]
+        features_at: log-mel of a track [T, bands] and first frames of excerpts [N] → features [N, n_features]
         """
         if self.features == "live":
             return
@@ -122,15 +119,15 @@ class ExcerptsData(pl.LightningDataModule):
             tracks = list(zip(excerpts.tracks, numbers))
             for track, mine in progress(tracks, f"features of {len(excerpts)} {name} excerpts"):
                 logmel, starts = torch.tensor(self.store.logmel(track)), torch.from_numpy(excerpts.start_of[mine])
-                found = features_at(logmel.to(device), starts).cpu()
+                features = features_at(logmel.to(device), starts).cpu()
                 if excerpts.features is None:
-                    excerpts.features = found.new_empty(len(excerpts), found.shape[1])
-                excerpts.features[mine] = found
+                    excerpts.features = features.new_empty(len(excerpts), features.shape[1])
+                excerpts.features[mine] = features
 
     def _loader(self, excerpts: Excerpts, **options) -> DataLoader:
-        """Whole batches, which the processes share: every excerpt once, without the padding of Lightning's samplers.
+        """A loader of complete batches that processes share without the padding of Lightning's samplers.
 
-        Raises: ConfigError where there are fewer excerpts than processes, as Lightning needs a batch for each.
+        Raises: ConfigError if there are fewer excerpts than processes, since Lightning needs a batch for each.
         """
         n, trainer = len(excerpts), self.trainer
         if trainer and trainer.world_size > 1:
@@ -138,9 +135,10 @@ class ExcerptsData(pl.LightningDataModule):
                 raise ConfigError(f"{n} excerpts for {trainer.world_size} devices: use fewer devices")
             options |= dict(rank=trainer.global_rank, world=trainer.world_size)
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        dataset = Resident(excerpts, device) if Resident.fits(excerpts, device) else excerpts
-        own = torch.Generator()  # else each epoch's iterator draws a number that a resumed training does not draw
-        return DataLoader(dataset, batch_size=None, sampler=Batches(n, self.batch_size, **options), generator=own)
+        resident = ResidentExcerpts.fits(excerpts, device)
+        dataset = ResidentExcerpts(excerpts, device) if resident else excerpts
+        generator = torch.Generator()  # otherwise every epoch draws from the global one, which a resumed run does not
+        return DataLoader(dataset, batch_size=None, sampler=Batches(n, self.batch_size, **options), generator=generator)
 
     def train_dataloader(self) -> DataLoader:
         return self._loader(self.train_set, train=True, seed=torch.initial_seed())
@@ -152,7 +150,7 @@ class ExcerptsData(pl.LightningDataModule):
         return self._loader(self.test_set)
 
     def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
-        if "samples" in batch:
+        if self.augment is not None and "samples" in batch:
             self.augment.to(batch["samples"].device)
             batch["logmel"], batch["vocal"] = self.augment(batch.pop("samples"), batch["vocal"])
         return batch

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from svdx.data.batches import Batches, derived_seed
-from svdx.data.excerpts import Excerpts, every
-from svdx.data.resident import Resident
+from svdx.data.excerpts import Excerpts, ResidentExcerpts, every
 from svdx.errors import ConfigError
 
 
@@ -45,7 +44,7 @@ def test_resident_batches_are_those_of_the_files(tiny_corpus, tiny_store, featur
     tracks = tiny_store.prepare(tiny_corpus.split("train"))
     excerpts = Excerpts(tiny_store, tracks, every([163, 163], 7), 115)
     excerpts.features = torch.randn(len(excerpts), 64) if features else None
-    resident, numbers = Resident(excerpts, torch.device("cpu")), torch.tensor([0, 30, 12])
+    resident, numbers = ResidentExcerpts(excerpts, torch.device("cpu")), torch.tensor([0, 30, 12])
     batch, expected = resident[numbers], excerpts[numbers]
     assert set(batch) == set(expected)
     for name, values in expected.items():
@@ -54,14 +53,14 @@ def test_resident_batches_are_those_of_the_files(tiny_corpus, tiny_store, featur
 
 def test_what_a_cpu_reads_stays_in_files(tiny_corpus, tiny_store):
     tracks = tiny_store.prepare(tiny_corpus.split("train"))
-    assert not Resident.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cpu"))
+    assert not ResidentExcerpts.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("free, fits", [(10**6, True), (10**5, False)])
 def test_a_gpu_takes_what_fits_into_half_of_its_memory(tiny_corpus, tiny_store, monkeypatch, free, fits):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
     tracks = tiny_store.prepare(tiny_corpus.split("train"))  # 2 x 277 frames: 177 kB
-    assert Resident.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cuda")) == fits
+    assert ResidentExcerpts.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cuda")) == fits
 
 
 def test_every_pair_has_a_seed_of_its_own_that_torch_takes():
