@@ -1,4 +1,4 @@
-"""A corpus in a plain folder: the layout of Jamendo, and the one for anybody's own music."""
+"""A corpus in a plain folder, for your own music; the layout of Jamendo."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from svdx.errors import CorpusError
 
 
 class Folder(Corpus):
-    """Music laid out by hand.
+    """Music in this layout:
 
     ```
-    audio/      one file a track, in any format of `svdx.corpora.file_lists.AUDIO`: `My Song.ogg`
+    audio/      one file per track, in any format of `svdx.corpora.file_lists.AUDIO`: `My Song.ogg`
     labels/     `My Song.lab`: on each line `start end sing` or `start end nosing`, in seconds
-    filelists/  `train`, `valid`, `test`: one file name of audio/ a line
-    vocals/     optional: the voice alone at the gain it has in the mix, `My Song.wav`
+    filelists/  `train`, `valid`, `test`: one file name of audio/ per line
+    vocals/     optional: the isolated voice at its level in the mix, `My Song.wav`
     ```
     """
 
     name = "folder"
     contents = "audio/, labels/ and filelists/{train,valid,test}"
-    empty_hint = "name files of audio/ in its list in filelists/"
+    empty_hint = "add file names of audio/ to its list in filelists/"
 
     def _tracks(self, split: str) -> tuple[Track, ...]:
         path = self._list(split)
         if not path.is_file():
-            alike = [entry.name for entry in entries_of(path.parent) if entry.stem == split]
-            cure = f"rename {alike[0]}" if alike else "write it, with the name of one file of audio/ a line"
-            raise CorpusError(f"{path} is missing: {cure}")
+            similar = [entry.name for entry in entries_of(path.parent) if entry.stem == split]
+            hint = f"rename {similar[0]}" if similar else "write it, with one file name of audio/ per line"
+            raise CorpusError(f"{path} is missing: {hint}")
         if not (self.root / "audio").is_dir():
             raise CorpusError(f"{self.root / 'audio'} is missing: put the audio files there")
         lists = {name: read_lines(self._list(name)) for name in SPLITS if self._list(name).is_file()}
@@ -52,11 +52,11 @@ class Folder(Corpus):
             )
         label, *others = labels[name]
         if others:
-            raise CorpusError(f"{label} and {others[0].name} both label {name!r}: leave one of them there")
-        voice, *others = vocals.get(name, [None])
-        if others:
-            raise CorpusError(f"{voice} and {others[0].name} are both the voice of {name!r}: leave one of them there")
-        return Track(name, mix, read_lab(label), voice, labels=label)
+            raise CorpusError(f"{label} and {others[0].name} both label {name!r}: keep only one of them")
+        voices = vocals.get(name, [])
+        if len(voices) > 1:
+            raise CorpusError(f"{voices[0]} and {voices[1].name} are both the voice of {name!r}: keep only one of them")
+        return Track(name, mix, read_lab(label), voices[0] if voices else None, labels=label)
 
     def _list(self, split: str) -> Path:
         return self.root / "filelists" / split

@@ -1,4 +1,4 @@
-"""Jamendo (Ramona, Richard and David, 2008): 93 songs under free licences, labelled sing and nosing."""
+"""The Jamendo corpus (Ramona, Richard and David, 2008): 93 songs under free licences with labels of singing."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 
 
 class Jamendo(Corpus):
-    """Jamendo, either in `Folder`'s layout or as published: the zip archive, its directory, or what was in it.
+    """Jamendo in the layout of `Folder` or as published: the zip archive, its directory, or its contents.
 
-    The archive is unpacked beside itself when a split is first asked for. Of what was in it, only this is taken for
-    granted: `.lab` files and audio of the same names lie somewhere, and the splits are either list files
-    (`filelists/train`, `jam_train_list.txt`) or directories of audio (`train/`).
+    The archive is unpacked next to itself when a split is first read. Its contents must include `.lab` files and audio
+    files of the same names anywhere, and the splits either as list files (`filelists/train`, `jam_train_list.txt`) or
+    as directories of audio (`train/`).
     """
 
     name = "jamendo"
     contents = f"audio/, labels/ and filelists/, or {SOURCE}"
-    empty_hint = "name files in its list"
+    empty_hint = "add file names to its list"
 
     def _tracks(self, split: str) -> tuple[Track, ...]:
         home = self._home()
@@ -47,7 +47,7 @@ class Jamendo(Corpus):
         return tracks
 
     def _home(self) -> Path:
-        """The directory with the music, unpacked if need be."""
+        """The directory with the music; unpacks the archive if necessary."""
         if self.root.is_file():
             return unpack(self.root)
         files = list(files_below(self.root))
@@ -61,7 +61,7 @@ class Jamendo(Corpus):
 
 
 def _folder_layout(files: list[Path]) -> Path | None:
-    """The directory laid out as `Folder` wants it, if there is one: in an archive it may lie further down."""
+    """The directory with the layout of `Folder`, at any depth, or None."""
     lists = {path.parent.parent for path in files if path.parent.name == "filelists"}
     audio = {path.parent.parent for path in files if path.parent.name == "audio" and is_audio(path)}
     labels = {path.parent.parent for path in files if path.parent.name == "labels"}
@@ -83,13 +83,13 @@ def _track(audio: Path, labels: Path) -> Track:
 
 def _nothing_found(home: Path, files: list[Path]) -> str:
     packed = [path.name for path in files if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar")]
-    todo = f"unpack {', '.join(packed)} there" if packed else f"download {SOURCE}"
+    hint = f"unpack {', '.join(packed)} there" if packed else f"download {SOURCE}"
     missing = ".lab files" if any(map(is_audio, files)) else "audio with .lab files"
-    return f"{home}: no {missing} in it: {todo}, and give its path or its directory as data.root"
+    return f"{home}: contains no {missing}: {hint}, and give its path or its directory as data.root"
 
 
 def _listed(home: Path, files: list[Path], audio: Mapping[str, list[Path]], split: str) -> list[Path]:
-    """The audio of a split in the order of its list; none if there are no lists."""
+    """The audio files of a split in the order of its list; empty if there are no lists."""
     lists: dict[str, list[Line]] = {}
     for path in files:
         match = LIST_FILE.fullmatch(path.name)
@@ -100,20 +100,22 @@ def _listed(home: Path, files: list[Path], audio: Mapping[str, list[Path]], spli
 
 
 def _entry(line: Line) -> Line:
-    """A line of a list as a bare file name: the published lists name the transcriptions, `Song.trs`."""
+    """A line of a list reduced to a file name; the published lists name the transcriptions, `Song.trs`."""
     return replace(line, text=re.sub(r"\.trs$", "", re.split(r"[/\\]", line.text)[-1]))
 
 
 def _sorted_into_folders(home: Path, audio: Mapping[str, list[Path]], split: str) -> list[Path]:
-    """The audio, by name, that lies in a directory called as the split."""
+    """The audio files in a directory named like the split, sorted by name."""
     chosen = []
     for name in sorted(audio):
         splits = {where for path in audio[name] if (where := _split_of(path.relative_to(home)))}
         if len(splits) > 1 or (split in splits and len(audio[name]) > 1):
-            raise CorpusError(f"{audio[name][0]} and {audio[name][1]} are both {name!r}: leave one of them there")
+            raise CorpusError(f"{audio[name][0]} and {audio[name][1]} are both {name!r}: keep only one of them")
         chosen += audio[name] if split in splits else []
     if not chosen:
-        raise CorpusError(f"{home}: nothing says which tracks are {split!r}: write {home / 'filelists' / split}")
+        raise CorpusError(
+            f"{home}: cannot tell which tracks are in the split {split!r}: write {home / 'filelists' / split}"
+        )
     return chosen
 
 
@@ -124,9 +126,9 @@ def _split_of(path: Path) -> str | None:
 
 def _label(name: str, labels: Mapping[str, list[Path]], home: Path) -> Path:
     if name not in labels:
-        raise CorpusError(f"{home}: there is audio {name!r} but no {name}.lab: take the label file from {SOURCE}")
+        raise CorpusError(f"{home}: found audio {name!r} but no {name}.lab: get the label file from {SOURCE}")
     first, *others = labels[name]
     for other in others:
         if not filecmp.cmp(other, first, shallow=False):
-            raise CorpusError(f"{first} and {other} contradict each other: leave one of them there")
+            raise CorpusError(f"{first} and {other} contradict each other: keep only one of them")
     return first

@@ -1,4 +1,4 @@
-"""Audio files by name or pattern, each as a track: with labels and voice, where they lie beside it as in a corpus."""
+"""Audio files given by name or pattern, as tracks with the labels and the voice stored next to them."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from pathlib import Path
 
 from svdx.corpora.file_lists import by_stem, entries_of, is_audio, is_stem_file, is_visible, stem
 from svdx.corpora.labels import is_lab, read_lab
-from svdx.corpora.stems import VOICE, labels_beside
+from svdx.corpora.stems import VOICE, labels_of
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 
 log = logging.getLogger(__name__)
 
 MIXTURE = "mixture"  # what stems call it
-MOST = 5  # kinds of files that an error names
+MOST = 5  # extensions listed in an error message
 
 
 def track_at(audio: Path) -> Track:
-    """The track of an audio file; no segments and no vocals where none are found, or none that can be read.
+    """The track of an audio file, with labels and voice if they exist and can be read.
 
-    Looked for: `../labels/NAME.lab` and `../vocals/NAME.*` of a file in a directory `audio` (the layout of `Folder`),
-    `*.lab` and `vocals.*` beside a file called `mixture`, the voice within a `.stem.mp4` (the layouts of `Stems`).
+    Searches `../labels/NAME.lab` and `../vocals/NAME.*` for a file in a directory `audio` (the layout of `Folder`),
+    `*.lab` and `vocals.*` next to a file named `mixture`, and the voice within a `.stem.mp4` (the layouts of `Stems`).
     """
     name, place = track_name_of(audio), audio.absolute().parent
     if is_stem_file(audio):
-        return replace(_with(name, audio, labels_beside(audio), [audio]), voice_number=VOICE)
+        return replace(_with(name, audio, labels_of(audio), [audio]), voice_number=VOICE)
     if stem(audio) == MIXTURE:
-        beside = entries_of(place)
-        return _with(name, audio, filter(is_lab, beside), by_stem(filter(is_audio, beside)).get("vocals", []))
+        siblings = entries_of(place)
+        return _with(name, audio, filter(is_lab, siblings), by_stem(filter(is_audio, siblings)).get("vocals", []))
     if place.name == "audio":
-        labels, voices = (_called(name, place.parent / folder) for folder in ("labels", "vocals"))
+        labels, voices = (_files_of(name, place.parent / folder) for folder in ("labels", "vocals"))
         return _with(name, audio, filter(is_lab, labels), filter(is_audio, voices))
     return Track(name, audio, ())
 
 
-def _called(name: str, folder: Path) -> list[Path]:
-    """The files of a track in a directory."""
-    return _listed(folder, folder.stat().st_mtime_ns).get(name, []) if folder.is_dir() else []
+def _files_of(name: str, folder: Path) -> list[Path]:
+    """The files of a directory with the name of a track."""
+    return _directory(folder, folder.stat().st_mtime_ns).get(name, []) if folder.is_dir() else []
 
 
 @lru_cache(maxsize=2)
-def _listed(folder: Path, modified: int) -> dict[str, list[Path]]:
-    """A directory's files by stem. Where there are 100 000 it takes seconds, and each of their tracks asks for them."""
+def _directory(folder: Path, modified: int) -> dict[str, list[Path]]:
+    """A directory's files by stem, cached, since listing 100 000 files takes seconds."""
     return by_stem(entries_of(folder))
 
 
 def track_name_of(audio: Path) -> str:
-    """What a track is called: as its file is, without the ending; as its directory where the file is called mixture.
+    """The name of a track: that of its file without extension, or of its directory if the file is named mixture.
 
     >>> track_name_of(Path("a song.mp3")), track_name_of(Path("songs/a song/mixture.wav"))
     ('a song', 'a song')
@@ -61,62 +61,60 @@ def track_name_of(audio: Path) -> str:
 
 
 def _with(name: str, audio: Path, labels: Iterable[Path], voices: Iterable[Path]) -> Track:
-    """A track with its labels and its voice, where there is one file of them."""
+    """A track with the label file and the voice file, each if there is exactly one."""
     label, voice = _only(labels), _only(voices)
     segments = _read(label) if label else ()
     return Track(name, audio, segments, voice, labels=label if segments else None)
 
 
 def _only(paths: Iterable[Path]) -> Path | None:
-    found = list(paths)
-    return found[0] if len(found) == 1 else None
+    candidates = list(paths)
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _read(labels: Path) -> tuple[Segment, ...]:
-    """The segments of a label file, which nobody asked for: one that is of something else, as chords, is left out."""
+    """The segments of a label file. One with other contents, such as chords, is ignored with a warning."""
     try:
         return read_lab(labels)
     except CorpusError as error:
-        log.warning(f"the labels are left out: {error}")
+        log.warning(f"labels ignored: {error}")
         return ()
 
 
 def is_directory_or_pattern(audio: str) -> bool:
-    """Does a text mean several audio files: a directory, or a pattern with * or ?, and not the name of one file?"""
-    return os.path.isdir(audio) or (glob.has_magic(audio) and not os.path.exists(audio))  # noqa: PTH110, PTH112 (never an error)
+    """Whether `audio` is a directory or a pattern with * or ?, and not the name of a file."""
+    return os.path.isdir(audio) or (glob.has_magic(audio) and not os.path.exists(audio))  # noqa: PTH110, PTH112 (unlike Path, these never raise)
 
 
 def audio_files(audio: str) -> list[Path]:
-    """The audio files directly in a directory, or those that a pattern matches (** for any depth), in a fixed order;
-    links that lead nowhere among them, so that they are reported.
+    """The audio files in a directory, without subdirectories, or those that a pattern matches (** for any depth).
 
-    Raises: AudioError where there is none, CorpusError where the directory may not be read.
+    The order is fixed. Broken links are included, so that they are reported later.
+
+    Raises: AudioError if there are none; CorpusError if the directory cannot be read.
     """
     place = Path(audio) if Path(audio).is_dir() else _fixed_part(audio)
     listed = entries_of(place)
-    found = listed if place == Path(audio) else _matches(audio)
-    files = [path for path in found if is_audio(path) and (path.is_file() or path.is_symlink())]
+    paths = listed if place == Path(audio) else _matches(audio)
+    files = [path for path in paths if is_audio(path) and (path.is_file() or path.is_symlink())]
     if not files:
-        others = sorted({path.suffix or path.name for path in found if path.is_file()})
-        there = (
-            f"; there are {', '.join(others[:MOST])}; wav, flac, ogg, mp3, m4a and most others are read"
-            if others
-            else ""
-        )
-        deeper = f"; audio='{place / '**' / '*.wav'}' looks further down" if place == Path(audio) else ""
-        raise AudioError(f"{audio}: no audio file is there{there}{deeper}")
+        others = sorted({path.suffix or path.name for path in paths if path.is_file()})
+        supported = "supported are wav, flac, ogg, mp3, m4a and most others"
+        only = f"; found only {', '.join(others[:MOST])}; {supported}" if others else ""
+        deeper = f"; audio='{place / '**' / '*.wav'}' searches subdirectories" if place == Path(audio) else ""
+        raise AudioError(f"{audio}: no audio files found{only}{deeper}")
     return files
 
 
 def _matches(pattern: str) -> list[Path]:
-    """What a pattern matches, without dotfiles and droppings that it does not name."""
+    """The paths that match a pattern, without dotfiles and system files unless the pattern names them."""
     named = Path(pattern).parts
-    found = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 (Path's own refuses absolute patterns)
-    return [path for path in found if all(part in named or is_visible(part) for part in path.parts)]
+    paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 (Path.glob refuses absolute patterns)
+    return [path for path in paths if all(part in named or is_visible(part) for part in path.parts)]
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The directory of a pattern down to which nothing in it is a wildcard.
+    """The longest parent directory of a pattern without wildcards.
 
     >>> _fixed_part("songs/1999/*/a?.wav").as_posix()
     'songs/1999'

@@ -1,4 +1,4 @@
-"""RWC Popular Music (Goto et al., 2002), 100 songs, with the vocal activity of Mauch et al. (2011)."""
+"""RWC Popular Music (Goto et al., 2002), 100 songs, with the vocal activity annotations of Mauch et al. (2011)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LABELS = ".VOCA_INST.TXT"
 
 
 class Rwc(Corpus):
-    """RWC Popular Music below one directory: audio and `RM-P001.VOCA_INST.TXT` files, wherever they lie.
+    """RWC Popular Music: audio and `RM-P001.VOCA_INST.TXT` files anywhere below one directory.
 
-    Audio carries the piece's number in its name, as in `RM-P001.wav` or `001 Eien no replica.flac`.
-    RWC has no splits of its own: seeded, `n_test` pieces are drawn, then `n_valid`; the rest is for training. The
-    test pieces do not depend on `n_valid`.
+    Audio files have the number of the piece in their names, as in `RM-P001.wav` or `001 Eien no replica.flac`.
+    RWC defines no splits. Random splits are drawn with a seed: first `n_test` test pieces, then `n_valid` validation
+    pieces; the rest is for training. The test pieces do not depend on `n_valid`.
     """
 
     name = "rwc"
@@ -46,14 +46,14 @@ class Rwc(Corpus):
         return tuple(_track(number, *pieces[number]) for number in sorted(self._drawn(sorted(pieces))[split]))
 
     def _drawn(self, numbers: list[str]) -> dict[str, list[str]]:
-        kept = self.n_test + self.n_valid
-        if kept > len(numbers):
+        n_held_out = self.n_test + self.n_valid
+        if n_held_out > len(numbers):
             raise CorpusError(
                 f"{self.root} holds {len(numbers)} pieces, too few for data.n_test={self.n_test} and "
                 f"data.n_valid={self.n_valid}: lower them"
             )
         drawn = [numbers[i] for i in np.random.RandomState(self.seed).permutation(len(numbers))]
-        return {"test": drawn[: self.n_test], "valid": drawn[self.n_test : kept], "train": drawn[kept:]}
+        return {"test": drawn[: self.n_test], "valid": drawn[self.n_test : n_held_out], "train": drawn[n_held_out:]}
 
     def _pieces(self) -> dict[str, tuple[Path, Path]]:
         """Audio and label file of every piece number."""
@@ -65,23 +65,23 @@ class Rwc(Corpus):
             raise CorpusError(f"{self.root} holds no {missing}: give as data.root the directory that holds both")
         for number in sorted(audio.keys() ^ labels.keys()):
             path, missing = (audio[number], "label file") if number in audio else (labels[number], "audio")
-            raise CorpusError(f"{path}: there is no {missing} RM-P{number} below {self.root}: add it or take this away")
+            raise CorpusError(f"{path}: no {missing} RM-P{number} below {self.root}: add it, or remove this file")
         return {number: (audio[number], labels[number]) for number in audio}
 
 
 def _by_number(paths: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    by_number: dict[str, Path] = {}
     for path in paths:
         number = _number(path.name)
-        if number in found:
-            raise CorpusError(f"{found[number]} and {path} are both piece {number}: leave one of them there")
+        if number in by_number:
+            raise CorpusError(f"{by_number[number]} and {path} are both piece {number}: keep only one of them")
         if number:
-            found[number] = path
-    return found
+            by_number[number] = path
+    return by_number
 
 
 def _number(name: str) -> str | None:
-    """The piece number in a file name: after RM-P, or else the only number of three digits."""
+    """The piece number in a file name: after RM-P, or else the only three-digit number."""
     piece = PIECE.search(name)
     numbers = [piece[1]] if piece else NUMBER.findall(name)
     return numbers[0] if len(numbers) == 1 else None
@@ -92,5 +92,5 @@ def _track(number: str, audio: Path, labels: Path) -> Track:
         with open_sound(audio) as file:
             duration = file.length() / file.rate
     except AudioError as error:
-        raise CorpusError(f"{error}: copy it again or take it away") from error
+        raise CorpusError(f"{error}: copy it again or remove it") from error
     return Track(f"RM-P{number}", audio, read_change_points(labels, duration), labels=labels)

@@ -1,4 +1,4 @@
-"""Stems: a corpus whose voice is known alone, laid out as MUSDB18 and MUSDB18-HQ are (Rafii et al., 2017 and 2019)."""
+"""Corpora with isolated vocals in the layout of MUSDB18 and MUSDB18-HQ (Rafii et al., 2017 and 2019)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 
-VOICE = 4  # which of the sounds in a `.stem.mp4` the voice is, from 0
-WINDOW = 0.05  # seconds, not overlapping
-BELOW = 30.0  # dB below the loud windows (95th percentile): vocal down to there
-FLOOR = -70.0  # dBFS: never vocal below it, so that the dither of a silent stem is not singing
-SMOOTHED = 7  # windows of the median: 0.35 s
+VOICE = 4  # index of the voice among the streams of a `.stem.mp4`
+WINDOW = 0.05  # seconds, without overlap
+BELOW = 30.0  # dB: windows are vocal if at most so far below the loud ones (95th percentile)
+FLOOR = -70.0  # dBFS: windows below are never vocal, so that the dither of a silent stem does not count
+SMOOTHED = 7  # windows of the median filter, 0.35 s
 
 MUSDB18_VALID = frozenset(
     {
@@ -41,12 +41,12 @@ MUSDB18_VALID = frozenset(
 
 
 class Stems(Corpus):
-    """Mixes with their vocal stems: `train|test/<track>/{mixture,vocals}.wav`, other stems beside them unread, or
-    `train|test/<track>.stem.mp4`, which holds the mix, drums, bass, the rest and the voice.
+    """Mixes with vocal stems: `train|test/<track>/{mixture,vocals}.wav`, where other stems are ignored, or
+    `train|test/<track>.stem.mp4` with the streams mix, drums, bass, other and vocals.
 
-    Labels come from the vocal stem (`vocal_segments`), unless a `.lab` file lies in the track's directory, or has the
-    name of the track's file. The validation split is taken out of train: MUSDB18's own 14 tracks if they are all there
-    and 14 are asked for, else `n_valid` seeded ones.
+    Labels are computed from the vocal stem (`vocal_segments`), unless there is a `.lab` file in the track's directory
+    or with the name of the track's file. The validation split is a part of train: MUSDB18's own 14 tracks if all of
+    them exist and n_valid is 14, otherwise `n_valid` tracks drawn with a seed.
     """
 
     name = "stems"
@@ -70,7 +70,7 @@ class Stems(Corpus):
             )
         places, others = _places(self.root / part), _places(self.root / other)
         for name in sorted(places.keys() & others.keys()):
-            raise CorpusError(f"{places[name]} is in {self.root / other} too: take one of them out")
+            raise CorpusError(f"{places[name]} is in {self.root / other} too: remove one of them")
         if split != "test":
             valid = self._valid(sorted(places))
             places = {name: places[name] for name in places if (name in valid) == (split == "valid")}
@@ -88,32 +88,30 @@ class Stems(Corpus):
 
 
 def _places(home: Path) -> dict[str, Path]:
-    """The directory, or the file, of each track."""
+    """The directory or stem file of each track."""
     places: dict[str, Path] = {}
     for path in entries_of(home):
         if path.is_symlink() and not path.exists():
-            raise CorpusError(f"{path}: a broken link to {path.readlink()}: mend it or take it away")
+            raise CorpusError(f"{path}: a broken link to {path.readlink()}: fix or remove it")
         if not (path.is_dir() or is_stem_file(path)):
             continue
         name = path.name if path.is_dir() else stem(path)
         if name in places:
-            raise CorpusError(f"{places[name]} and {path} are both {name!r}: leave one of them there")
+            raise CorpusError(f"{places[name]} and {path} are both {name!r}: keep only one of them")
         places[name] = path
     return places
 
 
 def _track(name: str, place: Path) -> Track:
-    return _track_in(place) if place.is_dir() else _track_of(name, place)
+    if place.is_dir():
+        return _track_in(place)
+    labels = labels_of(place)
+    segments = read_lab(labels[0]) if labels else vocal_segments(place, VOICE)
+    return Track(name, place, segments, place, VOICE, labels[0] if labels else None)
 
 
-def _track_of(name: str, file: Path) -> Track:
-    labels = labels_beside(file)
-    segments = read_lab(labels[0]) if labels else vocal_segments(file, VOICE)
-    return Track(name, file, segments, file, VOICE, labels[0] if labels else None)
-
-
-def labels_beside(file: Path) -> list[Path]:
-    """The label files with the name of a stem file."""
+def labels_of(file: Path) -> list[Path]:
+    """The label files with the name of a stem file, in the same directory."""
     return [path for path in entries_of(file.parent) if is_lab(path) and stem(path) == stem(file)]
 
 
@@ -122,28 +120,30 @@ def _track_in(folder: Path) -> Track:
     audio = by_stem(filter(is_audio, files))
     labels = list(filter(is_lab, files))
     if len(labels) > 1:
-        raise CorpusError(f"{folder}: {labels[0].name} and {labels[1].name} both label it: leave one of them there")
-    for paths in (audio.get("mixture", []), audio.get("vocals", [])):
+        raise CorpusError(f"{folder}: {labels[0].name} and {labels[1].name} both label it: keep only one of them")
+    mixtures, vocals = audio.get("mixture", []), audio.get("vocals", [])
+    for paths in (mixtures, vocals):
         if len(paths) > 1:
-            raise CorpusError(f"{folder}: {paths[0].name} and {paths[1].name}: leave one of them there")
-    mixture, vocals = (audio.get(name, [None])[0] for name in ("mixture", "vocals"))
-    if not mixture:
-        raise CorpusError(f"{folder / 'mixture.wav'} is missing: put the mix there")
+            raise CorpusError(f"{folder}: {paths[0].name} and {paths[1].name}: keep only one of them")
+    if not mixtures:
+        raise CorpusError(f"{folder / 'mixture.wav'} is missing: add the mix")
     if not vocals and not labels:
-        raise CorpusError(f"{folder / 'vocals.wav'} is missing: put the voice alone there, or a .lab file")
-    segments = read_lab(labels[0]) if labels else vocal_segments(vocals)
-    return Track(folder.name, mixture, segments, vocals, labels=labels[0] if labels else None)
+        raise CorpusError(f"{folder / 'vocals.wav'} is missing: add the isolated voice, or a .lab file")
+    segments = read_lab(labels[0]) if labels else vocal_segments(vocals[0])
+    voice = vocals[0] if vocals else None
+    return Track(folder.name, mixtures[0], segments, voice, labels=labels[0] if labels else None)
 
 
 def vocal_segments(vocals: Path, number: int | None = None) -> tuple[Segment, ...]:
-    """Where somebody sings, from the voice alone: its level in windows against its own loud windows, smoothed.
+    """The vocal segments of an isolated voice: windows whose level is near that of its loud windows, smoothed.
 
-    Only vocal segments are returned. A stem that is silent throughout has none. number: of the voice in the file, see
-    `Track`
+    vocals: the file; number: index of the voice among its streams, see `Track`
+
+    Raises: CorpusError if the file cannot be read or has samples that are not finite.
     """
     rms, window, duration = _levels(vocals, number)
     quiet = max(np.percentile(rms, 95) * 10 ** (-BELOW / 20), 10 ** (FLOOR / 20))
-    # The median of yes and no over an odd number of windows is what most of them say; outside the track: no.
+    # The median of booleans over an odd number of windows is their majority; windows outside the track are False.
     votes = np.convolve(rms > quiet, np.ones(SMOOTHED))[SMOOTHED // 2 :][: len(rms)]
     vocal = votes > SMOOTHED / 2
     changes = np.flatnonzero(np.diff(vocal, prepend=False, append=False))
@@ -152,7 +152,7 @@ def vocal_segments(vocals: Path, number: int | None = None) -> tuple[Segment, ..
 
 
 def _levels(path: Path, number: int | None) -> tuple[np.ndarray, float, float]:
-    """RMS of each window over all channels, full scale 1; length of a window and of the file in seconds."""
+    """RMS of each window over all channels (full scale is 1); lengths of a window and of the file in seconds."""
     try:
         with open_sound(path, number) as file:
             window = max(1, round(WINDOW * file.rate))
@@ -160,9 +160,9 @@ def _levels(path: Path, number: int | None) -> tuple[np.ndarray, float, float]:
             for block in file.blocks():
                 n, peak = n + block.shape[1], np.max([peak, np.abs(block).max()])
                 block = np.concatenate([rest, block], axis=1)
-                whole = block.shape[1] // window * window
-                powers.append(_power(block[:, :whole], window))
-                rest = block[:, whole:]
+                n_complete = block.shape[1] // window * window
+                powers.append(_power(block[:, :n_complete], window))
+                rest = block[:, n_complete:]
             if peak < np.inf:
                 expect_full_scale(path, peak)
             power, duration = np.concatenate([*powers, _power(rest, window)]), n / file.rate
@@ -170,13 +170,13 @@ def _levels(path: Path, number: int | None) -> tuple[np.ndarray, float, float]:
     except AudioError as error:
         raise CorpusError(f"{error}: copy it again") from error
     if not power.size or not np.isfinite(power).all():
-        problem = "has samples that are not numbers" if power.size else "has no samples"
-        raise CorpusError(f"{path}: {problem}: export it again, or put a .lab file beside it")
+        problem = "has samples that are not finite" if power.size else "has no samples"
+        raise CorpusError(f"{path}: {problem}: export it again, or add a .lab file")
     return np.sqrt(power), seconds, duration
 
 
 def _power(block: np.ndarray, window: int) -> np.ndarray:
-    """block: samples, [channels, n]; returns the mean square of each window, the last one perhaps shorter"""
+    """Mean square of each window of a block [channels, n]; the last window may be shorter."""
     if not block.shape[1]:
         return np.empty(0)
     squares = np.square(block, dtype=np.float64).mean(axis=0)

@@ -34,7 +34,7 @@ def test_what_systems_leave_is_not_listed(tmp_path):
     assert [path.name for path in files_below(tmp_path)] == ["a.mp3", "b.mp3"]
     assert [path.name for path in audio_files(f"{tmp_path}/**/*.mp3")] == ["a.mp3", "b.mp3"]
     assert [path.name for path in audio_files(f"{tmp_path}/#recycle/*.mp3")] == ["c.mp3"]  # as it was typed
-    with pytest.raises(AudioError, match="no audio file is there"):
+    with pytest.raises(AudioError, match="no audio files found"):
         audio_files(f"{tmp_path}/*.db")
 
 

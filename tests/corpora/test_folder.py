@@ -62,7 +62,7 @@ def test_a_missing_list_troubles_only_those_who_need_it(root):
 
 def test_a_list_without_names(root):
     (root / "filelists/valid").write_text("\n")
-    assert "the split 'valid' of data=folder is empty: name files" in refusal(root, "valid")
+    assert "the split 'valid' of data=folder is empty: add file names" in refusal(root, "valid")
 
 
 @pytest.mark.parametrize("again", ["two.mp3", "two"])
@@ -70,7 +70,7 @@ def test_a_track_listed_twice_is_a_leak(root, again):
     (root / "filelists/test").write_text(f"four.flac\n{again}\n")
     first = root / "filelists/train"
     assert refusal(root, "valid") == (
-        f"{root}/filelists/test:2: {again!r} is listed already at {first}:2; take one of them out"
+        f"{root}/filelists/test:2: {again!r} is already listed at {first}:2; remove one of them"
     )
 
 
@@ -78,7 +78,7 @@ def test_missing_audio(root):
     (root / "filelists/train").write_text("two.mp3\nfive.ogg\n")
     assert refusal(root).startswith(f"{root}/filelists/train:2: {root}/audio has no 'five.ogg'")
     (root / "filelists/train").write_text("two.ogg\n")
-    assert f"{root}/audio/two.mp3 is there: is that meant?" in refusal(root)
+    assert f"did you mean {root}/audio/two.mp3?" in refusal(root)
 
 
 def test_a_list_cannot_reach_out_of_audio(root):
@@ -112,7 +112,7 @@ def test_a_label_file_may_end_in_capitals_but_there_is_one_of_a_track(root):
     labels = {track.name: track.labels.name for track in Folder(root).split("train")}
     assert labels["two"] == "two.LAB"
     (root / "labels/two.lab").write_text("0 1 sing\n")
-    assert "two.LAB and two.lab both label 'two': leave one of them there" in refusal(root)
+    assert "two.LAB and two.lab both label 'two': keep only one of them" in refusal(root)
 
 
 def test_a_label_file_at_fault_is_named(root):

@@ -96,16 +96,16 @@ def test_other_numbers_of_tracks_are_a_warning(tmp_path, caplog):
 
 
 def test_nothing_there(tmp_path):
-    assert "no audio with .lab files in it: download jamando.zip" in refusal(tmp_path)
+    assert "contains no audio with .lab files: download jamando.zip" in refusal(tmp_path)
     lay_out(tmp_path, {"train/a.ogg": "", "jam_annote.tar.gz": ""})
-    assert "no .lab files in it: unpack jam_annote.tar.gz there" in refusal(tmp_path)
+    assert "contains no .lab files: unpack jam_annote.tar.gz there" in refusal(tmp_path)
 
 
 def test_what_is_missing_or_double_is_named(tmp_path):
     files = published("folders")
     lay_out(tmp_path, files)
     (tmp_path / "jamendo/jamendo_lab/02 - Two.lab").rename(tmp_path / "jamendo/gone")
-    assert "audio '02 - Two' but no 02 - Two.lab" in refusal(tmp_path)
+    assert "found audio '02 - Two' but no 02 - Two.lab" in refusal(tmp_path)
     (tmp_path / "jamendo/gone").rename(tmp_path / "jamendo/jamendo_lab/02 - Two.lab")
     lay_out(tmp_path, {"jamendo/other/02 - Two.lab": "0 2 sing"})
     assert "contradict each other" in refusal(tmp_path)
@@ -117,9 +117,11 @@ def test_what_is_missing_or_double_is_named(tmp_path):
 
 def test_splits_that_nothing_tells_or_that_leak(tmp_path):
     lay_out(tmp_path, {"a.ogg": "", "a.lab": "0 1 sing"})
-    assert f"nothing says which tracks are 'valid': write {tmp_path}/filelists/valid" in refusal(tmp_path, "valid")
+    assert f"cannot tell which tracks are in the split 'valid': write {tmp_path}/filelists/valid" in refusal(
+        tmp_path, "valid"
+    )
     lay_out(tmp_path, {"jam_train_list.txt": "a.trs", "jam_test_list.txt": "a.trs"})
-    assert "is listed already at" in refusal(tmp_path)
+    assert "is already listed at" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../out.lab", "/tmp/out.lab", "a/../../out.lab", "..\\out.lab", "C:out.lab"])

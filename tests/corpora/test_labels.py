@@ -114,8 +114,8 @@ def test_what_may_be_meant_so_is_a_warning(end, duration, says, caplog):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("0 1 sing\n0.998 2 nosing\n", 2, "before the segment above has ended at 1 s"),
-        ("5 6 sing\n0 1 nosing\n", 2, "lines must follow each other"),
+        ("0 1 sing\n0.998 2 nosing\n", 2, "before the segment above ends at 1 s"),
+        ("5 6 sing\n0 1 nosing\n", 2, "lines must ascend in time"),
         ("0 5 sing\n1 2 nosing\n5 6 sing\n", 2, "without overlap"),
         ("2 1 sing\n", 1, "ends at 1 s, before it starts at 2 s"),
         ("-1 1 sing\n", 1, "found the time '-1'"),

@@ -45,10 +45,10 @@ def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch, p
 def test_a_folder_without_audio_says_what_is_there(tmp_path):
     for name in ("a.txt", "b.PDF", "README"):
         (tmp_path / name).touch()
-    said = r"no audio file is there; there are \.PDF, \.txt, README; wav, flac"
+    said = r"no audio files found; found only \.PDF, \.txt, README; supported are wav, flac"
     with pytest.raises(AudioError, match=said):
         audio_files(str(tmp_path))
-    with pytest.raises(AudioError, match=rf"{tmp_path}/\*\.wav: no audio file is there$"):
+    with pytest.raises(AudioError, match=rf"{tmp_path}/\*\.wav: no audio files found$"):
         audio_files(f"{tmp_path}/*.wav")
 
 

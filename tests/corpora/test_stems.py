@@ -115,7 +115,7 @@ def test_what_is_missing_or_double_is_named(tmp_path):
     (song / "vocals.wav").rename(song / "voice.wav")
     assert refusal(corpus, "valid").startswith(f"{song}/vocals.wav is missing")
     (song / "voice.wav").rename(song / "mixture.flac")
-    assert "mixture.flac and mixture.wav: leave one" in refusal(corpus, "valid")
+    assert "mixture.flac and mixture.wav: keep only one" in refusal(corpus, "valid")
     (song / "mixture.wav").unlink()
     (song / "mixture.flac").unlink()
     assert refusal(corpus, "valid").startswith(f"{song}/mixture.wav is missing")
@@ -127,7 +127,7 @@ def test_what_is_missing_or_double_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("vocals", "says"),
-    [(np.full(RATE, np.nan), "samples that are not numbers"), (np.zeros(0), "has no samples")],
+    [(np.full(RATE, np.nan), "samples that are not finite"), (np.zeros(0), "has no samples")],
 )
 def test_stems_that_cannot_be_measured(tmp_path, vocals, says):
     add(tmp_path, "test/song", vocals)
@@ -185,7 +185,7 @@ def test_a_file_of_one_sound_is_no_stem_file(tmp_path):
 def test_a_track_as_directory_and_as_file_is_refused(tmp_path):
     add(tmp_path, "test/song")
     (tmp_path / "test/song.stem.mp4").touch()
-    assert "are both 'song': leave one of them there" in refusal(Stems(tmp_path), "test")
+    assert "are both 'song': keep only one of them" in refusal(Stems(tmp_path), "test")
     (tmp_path / "train").mkdir()
     (tmp_path / "test/song.stem.mp4").rename(tmp_path / "train/song.stem.mp4")
     assert "is in" in refusal(Stems(tmp_path), "train")

@@ -83,7 +83,7 @@ def test_labels_of_another_kind_are_said_and_left_out(tmp_path, caplog, labels):
         (tmp_path / folder).mkdir()
     (tmp_path / "labels/a.lab").write_text(labels)
     assert track_at(tmp_path / "audio/a.wav") == Track("a", tmp_path / "audio/a.wav", ())
-    assert f"the labels are left out: {tmp_path}/labels/a.lab" in caplog.text
+    assert f"labels ignored: {tmp_path}/labels/a.lab" in caplog.text
 
 
 def test_labels_and_stems_are_found_whatever_the_case_of_their_endings(tmp_path):
@@ -299,7 +299,7 @@ def test_files_of_a_directory_or_a_pattern(several):
     assert audio_files(f"{several}/*.wav") == [several / "b.wav"]
     assert audio_files(f"{several}/**/b.*") == [several / "b.wav", several / "sub/b.mp3"]
     for nothing in (f"{several}/*.txt", f"{several}/*.ogg"):
-        with pytest.raises(AudioError, match="no audio file is there"):
+        with pytest.raises(AudioError, match="no audio files found"):
             audio_files(nothing)
 
 

@@ -92,7 +92,7 @@ def test_a_list_finds_what_it_names_and_refuses_a_name_twice(tmp_path, names):
     try:
         refuse_repeats([lines, lines[:1]])
     except CorpusError as error:
-        assert "is listed already" in str(error)
+        assert "is already listed" in str(error)
     else:
         assert not lines
 
