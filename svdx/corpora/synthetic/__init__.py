@@ -1,4 +1,4 @@
-"""Music with singing from nothing but a random generator: a score, singers, a band, a mix.
+"""Synthesised music with singing: a score, singers, a band and a mix, all drawn from a random generator.
 
-`song.compose` reads from top to bottom as a production does: write the piece, arrange it, sing and play it, mix it.
+`song.compose` follows a production: write the piece, arrange it, sing and play it, mix it.
 """

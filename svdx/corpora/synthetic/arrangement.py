@@ -1,7 +1,8 @@
-"""Who sings and plays when: the stems of a piece."""
+"""Arrangement and performance of a piece: its stems."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,14 +10,18 @@ import numpy as np
 
 from svdx.corpora.synthetic import instruments, leads, voice
 from svdx.corpora.synthetic.band import play_band
-from svdx.corpora.synthetic.form import Section, plan
-from svdx.corpora.synthetic.score import Note, Piece, melody, spans
+from svdx.corpora.synthetic.score import Note, Piece, Section, melody, plan, spans
 from svdx.corpora.synthetic.sound import Array, add_at, decibels, level
+
+Player = Callable[[np.random.Generator, Piece, tuple[float, float]], Array]  # plays over (start, end): [samples]
 
 
 @dataclass(frozen=True)
 class Stems:
-    """Before the mix, [samples] each at about 0.1 RMS where they sound; phrases: (start, end) of singing in seconds."""
+    """Unmixed signals, [samples] each, at about 0.1 RMS where they are active.
+
+    phrases: (start, end) of singing in seconds
+    """
 
     voice: Array
     breaths: Array
@@ -26,7 +31,7 @@ class Stems:
 
 
 def arrange(rng: np.random.Generator, piece: Piece, sample_rate: int) -> Stems:
-    """Sings and plays a whole piece."""
+    """Sing and play a piece."""
     sections = plan(rng, piece)
     sung, breaths, phrases = _sing_sections(rng, piece, sections, sample_rate)
     lines = _play_leads(rng, piece, sections, phrases, sample_rate)
@@ -36,7 +41,7 @@ def arrange(rng: np.random.Generator, piece: Piece, sample_rate: int) -> Stems:
 def _sing_sections(
     rng: np.random.Generator, piece: Piece, sections: list[Section], sample_rate: int
 ) -> tuple[Array, Array, list[tuple[float, float]]]:
-    """The voice and its breaths, [samples] each, and the phrases' (start, end)."""
+    """The voice and its breaths, [samples] each, and the (start, end) of the phrases."""
     lead, partner = voice.draw_singer(rng), voice.draw_singer(rng)
     total = int(piece.seconds * sample_rate)
     sung, breaths = np.zeros(total, np.float32), np.zeros(total, np.float32)
@@ -66,7 +71,7 @@ def _sing_sections(
 def _accompany(
     rng: np.random.Generator, target: Array, singer: voice.Singer, notes: list[Note], sample_rate: int
 ) -> None:
-    """Adds a second voice to `target`, softer and not quite together with the first, within the phrase."""
+    """Add a second voice to `target`, softer and slightly later than the first."""
     second = level(voice.sing(rng, singer, notes, sample_rate)) * decibels(rng.uniform(-12, -2))
     start = int(notes[0].start * sample_rate)
     late = int(rng.uniform(0, 0.03) * sample_rate)
@@ -80,7 +85,7 @@ def _play_leads(
     phrases: list[tuple[float, float]],
     sample_rate: int,
 ) -> Array:
-    """Melody instruments, [samples]: where nobody sings, sometimes between phrases, sometimes against them."""
+    """Melody instruments, [samples]: in sections without singing, sometimes between or during sung phrases."""
     out = np.zeros(int(piece.seconds * sample_rate), np.float32)
     players = [_draw_player(rng, sample_rate) for _ in range(2)]
     counter = rng.random() < 0.15
@@ -98,8 +103,8 @@ def _play_leads(
     return out
 
 
-def _draw_player(rng: np.random.Generator, sample_rate: int):
-    """A callable (rng, piece, span) -> phrase [samples] at the reference level: a sustained lead or a struck one."""
+def _draw_player(rng: np.random.Generator, sample_rate: int) -> Player:
+    """A random sustained or struck melody instrument: a function that plays a phrase at the reference level."""
     rate = rng.uniform(1.5, 6)
     if rng.random() < 0.5:
         lead = leads.draw_lead(rng, sample_rate)

@@ -1,13 +1,21 @@
-"""The band: chords, bass and drums, bar by bar."""
+"""The band: chords, bass and drums."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdx.corpora.synthetic import drums, instruments
-from svdx.corpora.synthetic.form import Section, section_at
-from svdx.corpora.synthetic.score import Piece
+from svdx.corpora.synthetic.score import Piece, Section, section_at
 from svdx.corpora.synthetic.sound import Array, add_at, chorus, decibels, level
+
+STEPS: dict[str, list[float]] = {  # beats of a bar on which chords of each style start
+    "block": [0],
+    "strum": [0, 1, 1.5, 2, 3, 3.5],
+    "arpeggio": [],
+    "stab": [1, 3],
+    "broken": [0, 2],
+}
 
 
 def play_band(rng: np.random.Generator, piece: Piece, sections: list[Section], sample_rate: int) -> Array:
@@ -32,21 +40,19 @@ def play_band(rng: np.random.Generator, piece: Piece, sections: list[Section], s
     return level(band)
 
 
-def _present(rng: np.random.Generator, sections: list[Section], middles: Array) -> Array:
-    """Whether a layer takes part in each bar, [bars]: drawn section by section."""
-    taking = rng.random(len(sections)) < 0.92
-    return taking[section_at(sections, middles)]
+def _present(rng: np.random.Generator, sections: list[Section], middles: Array) -> NDArray[np.bool_]:
+    """Whether a layer plays in each bar, [bars] bool; drawn per section."""
+    plays = rng.random(len(sections)) < 0.92
+    return plays[section_at(sections, middles)]
 
 
-def _play_chords(rng: np.random.Generator, piece: Piece, busy: Array, sample_rate: int) -> Array:
+def _play_chords(rng: np.random.Generator, piece: Piece, busy: NDArray[np.bool_], sample_rate: int) -> Array:
     """One chord instrument in one of five styles, [samples]."""
     out = np.zeros(int(piece.seconds * sample_rate), np.float32)
     timbre = instruments.draw_timbre(rng)
-    style = rng.choice(["block", "strum", "arpeggio", "stab", "broken"])
+    style = rng.choice(list(STEPS))
     shift, spread = rng.choice([0, 12, 12, 24]), rng.choice([0.0, 0.01, 0.03])
-    steps = {"block": [0], "strum": [0, 1, 1.5, 2, 3, 3.5], "stab": [1, 3], "arpeggio": [], "broken": [0, 2]}[
-        str(style)
-    ]
+    steps = STEPS[str(style)]
     sounds: dict[tuple[float, float], Array] = {}
 
     def add(pitch: float, length: float, when: float) -> None:
@@ -56,7 +62,7 @@ def _play_chords(rng: np.random.Generator, piece: Piece, busy: Array, sample_rat
         add_at(out, sounds[key] * np.float32(rng.uniform(0.3, 1)), int(when * sample_rate))
 
     pace, ring = piece.beat / rng.choice([1, 2, 2, 3, 4]), rng.choice([1.0, 2.0, 4.0])
-    for bar in np.flatnonzero(busy):
+    for bar in np.flatnonzero(busy).tolist():
         chord = [pitch + shift for pitch in piece.chord(bar)]
         begin = bar * piece.bar
         for number, beat in enumerate(step for step in steps if step < piece.beats):
@@ -69,12 +75,12 @@ def _play_chords(rng: np.random.Generator, piece: Piece, busy: Array, sample_rat
     return out
 
 
-def _play_bass(rng: np.random.Generator, piece: Piece, busy: Array, sample_rate: int) -> Array:
-    """The bass: roots, or a line that walks, [samples]."""
+def _play_bass(rng: np.random.Generator, piece: Piece, busy: NDArray[np.bool_], sample_rate: int) -> Array:
+    """The bass, [samples]: roots or a walking line."""
     out = np.zeros(int(piece.seconds * sample_rate), np.float32)
     timbre, walking = instruments.draw_bass(rng), rng.random() < 0.5
     pace = piece.beat * rng.choice([0.5, 1, 1, 2])
-    for bar in np.flatnonzero(busy):
+    for bar in np.flatnonzero(busy).tolist():
         chord = piece.chord(bar)
         for number in range(int(np.ceil(piece.bar / pace))):
             pitch = chord[rng.integers(len(chord))] if walking and number else chord[0]

@@ -1,4 +1,4 @@
-"""The embedded corpus: music with singing, made on first use, the same for the same seed."""
+"""The embedded corpus of synthesised music with singing, generated on first use from a seed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from svdx.corpora.track import Segment
 from svdx.errors import CACHE, CorpusError, writing
 from svdx.files.atomic import process_lock
 
-GENERATOR = 2  # raised whenever the same seed would sound different
+GENERATOR = 2  # version; increase it if the same seed gives other audio
 SHORTEST = 4.0  # seconds of a track
-SLOWEST = 16_000  # Hz: the front end hears up to 8 kHz
+LOWEST_RATE = 16_000  # Hz, since the front end's bands extend to 8 kHz
 CARD = "corpus.json"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a synthetic corpus depends on; seconds is the length of every track."""
+    """All parameters of a synthetic corpus. seconds: length of every track"""
 
     n_train: int
     n_valid: int
@@ -45,21 +45,25 @@ class Recipe:
     generator: int = GENERATOR
 
     def __post_init__(self) -> None:
-        least = {"n_train": 1, "n_valid": 1, "n_test": 1, "seconds": SHORTEST, "seed": 0, "sample_rate": SLOWEST}
-        for key, value in least.items():
+        minimum = {"n_train": 1, "n_valid": 1, "n_test": 1, "seconds": SHORTEST, "seed": 0, "sample_rate": LOWEST_RATE}
+        for key, value in minimum.items():
             if not getattr(self, key) >= value:
                 raise CorpusError(f"data.{key}={getattr(self, key)}: the synthetic corpus needs at least {value:g}")
 
     def tracks(self) -> Iterator[tuple[str, int]]:
-        """(split, number within the split) of every track."""
+        """(split, index within the split) of every track."""
         for split, count in zip(SPLITS, (self.n_train, self.n_valid, self.n_test), strict=True):
             yield from ((split, number) for number in range(count))
 
 
 class Synthetic(Folder):
-    """Synthesised music with singing in a `Folder`, with `vocals/`; made under `root` when it is first asked for.
+    """Synthesised music with singing in the layout of `Folder`, including `vocals/`; generated in `root` if missing.
 
-    Track k of a split depends on the seed, the split and k alone, so a larger corpus begins with the smaller one.
+    Track k of a split depends only on the seed, the split and k, so that a larger corpus extends a smaller one.
+
+    n_train, n_valid, n_test: number of tracks
+    seconds: length of every track
+    workers: number of processes
     """
 
     name = "synthetic"
@@ -83,22 +87,22 @@ class Synthetic(Folder):
 
     @property
     def key(self) -> str:
-        """The same wherever the corpus lies: it depends on its recipe alone."""
+        """As in `Corpus`, but independent of the location, since the recipe determines the content."""
         recipe = hashlib.sha256(repr(self.recipe).encode()).hexdigest()[:6]
         return f"{self.name}-{self.root.name}-{recipe}"
 
 
 def make_corpus(root: Path, recipe: Recipe, workers: int = 1) -> None:
-    """Makes the corpus at `root` unless it is there: in a directory beside it, which takes its name when it is whole.
+    """Generate the corpus in `root` unless it exists: in a temporary directory that is renamed at the end.
 
-    A process that makes the same corpus meanwhile is waited for. Raises CorpusError if `root` holds anything else.
+    Waits for another process that generates the same corpus. Raises: CorpusError if `root` holds anything else.
     """
-    if _is_made(root, recipe):
+    if _exists(root, recipe):
         return
     with writing(f"data.root={root}", f"give another, or {CACHE}"), process_lock(root.with_name(f".{root.name}.lock")):
-        if _is_made(root, recipe):
+        if _exists(root, recipe):
             return
-        with _scratch(root) as folder:
+        with _temporary_directory(root) as folder:
             for name in ("audio", "labels", "filelists", "vocals"):
                 (folder / name).mkdir(parents=True)
             _make_tracks(folder, recipe, workers)
@@ -118,30 +122,32 @@ def track_name(split: str, number: int) -> str:
 
 
 def make_song(recipe: Recipe, split: str, number: int) -> Song:
-    """One track, the same whatever the size of the corpus and whoever makes it."""
+    """One track, independent of the size of the corpus."""
     rng = np.random.default_rng([recipe.seed, SPLITS.index(split), number])
     return compose(rng, recipe.seconds, recipe.sample_rate)
 
 
-def _is_made(root: Path, recipe: Recipe) -> bool:
+def _exists(root: Path, recipe: Recipe) -> bool:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
-        found = json.loads((root / CARD).read_text(encoding="utf-8"))
+        card = json.loads((root / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CorpusError(f"{root} holds no synthetic corpus: give another data.root, or remove it") from error
-    if found != asdict(recipe):
-        odd = {key: value for key, value in asdict(recipe).items() if found.get(key) != value}
-        wanted = ", ".join(f"{key}={value} (there: {found.get(key)})" for key, value in odd.items())
         raise CorpusError(
-            f"{root} holds a synthetic corpus of other settings, asked for are {wanted or 'fewer'}: remove it"
+            f"{root} holds no synthetic corpus: give another data.root, or remove the directory"
+        ) from error
+    if card != asdict(recipe):
+        different = {key: value for key, value in asdict(recipe).items() if card.get(key) != value}
+        wanted = ", ".join(f"{key}={value} (there: {card.get(key)})" for key, value in different.items())
+        raise CorpusError(
+            f"{root} holds a synthetic corpus with other settings, expected {wanted or 'fewer'}: remove the directory"
         )
     return True
 
 
 @contextmanager
-def _scratch(root: Path) -> Iterator[Path]:
-    """A directory beside root to work in, new and empty; whatever is left of it at the end is removed."""
+def _temporary_directory(root: Path) -> Iterator[Path]:
+    """A new temporary directory next to root, removed at the end."""
     folder = root.with_name(f".{root.name}.partial")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -170,6 +176,6 @@ def _make_track(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
 
 
 def _segments(song: Song, seconds: float) -> list[Segment]:
-    """The whole track, singing and not in turn, to the millisecond."""
+    """Alternating vocal and non-vocal segments over all of the track, rounded to milliseconds."""
     edges = [0.0, *(round(edge, 3) for phrase in song.singing for edge in phrase), seconds]
     return [Segment(start, end, bool(i % 2)) for i, (start, end) in enumerate(pairwise(edges)) if end > start]

@@ -1,14 +1,15 @@
-"""Percussion: a kit of one-shot sounds drawn once a track, and patterns of a bar."""
+"""Percussion: random one-shot sounds and patterns of one bar, drawn once per track."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdx.corpora.synthetic.score import Piece
 from svdx.corpora.synthetic.sound import Array, add_at, bin_frequencies, decibels, shape
 
-STEPS = 4  # of a beat
-LEVELS = {  # dB, of the instruments of a usual mix
+STEPS = 4  # per beat
+LEVELS = {  # dB, typical of a mix
     "kick": 0,
     "snare": -6,
     "hat": -18,
@@ -23,7 +24,7 @@ LEVELS = {  # dB, of the instruments of a usual mix
 
 
 def _noise(rng: np.random.Generator, times: Array, low: float, high: float, sample_rate: int) -> Array:
-    """Noise between two frequencies in Hz, with soft edges."""
+    """Band-limited noise between two frequencies in Hz."""
     frequencies = np.maximum(bin_frequencies(sample_rate), 20)
     gains = 1 / (1 + (low / frequencies) ** 6) / (1 + (frequencies / high) ** 6)
     return shape(rng.standard_normal(len(times)).astype(np.float32), gains)
@@ -35,7 +36,7 @@ def _tone(times: Array, start: float, end: float, fall: float) -> Array:
 
 
 def _hit(rng: np.random.Generator, kind: str, sample_rate: int) -> Array:
-    """One stroke of an instrument, peak about 1."""
+    """One stroke of an instrument with a peak of about 1."""
     times = np.arange(int(1.2 * sample_rate)) / sample_rate
     if kind == "kick":
         base = rng.uniform(40, 70)
@@ -74,7 +75,7 @@ def _hit(rng: np.random.Generator, kind: str, sample_rate: int) -> Array:
 
 
 def _pattern(rng: np.random.Generator, kind: str, steps: int) -> Array:
-    """Strengths of a bar's steps, [steps]."""
+    """Strength of each step of a bar, [steps]."""
     hits = np.zeros(steps)
     if kind == "kick":
         hits[:: rng.choice([4, 8])] = 1
@@ -93,8 +94,8 @@ def _pattern(rng: np.random.Generator, kind: str, steps: int) -> Array:
     return np.clip(hits, 0, 1)
 
 
-def play_drums(rng: np.random.Generator, piece: Piece, busy: Array, sample_rate: int) -> Array:
-    """Drums for a whole piece, [samples]; busy: per bar, whether they play, [bars]."""
+def play_drums(rng: np.random.Generator, piece: Piece, busy: NDArray[np.bool_], sample_rate: int) -> Array:
+    """Drums for a piece, [samples]. busy: whether they play in each bar, [bars] bool"""
     kinds = ["kick", "snare", "hat", "clap", "shaker", "drum", "drum", "open", "ride", "crash", "brush"]
     chances = np.array([0.85, 0.8, 0.7, 0.2, 0.2, 0.35, 0.3, 0.15, 0.25, 0.3, 0.07])
     out = np.zeros(int(piece.seconds * sample_rate), np.float32)

@@ -1,24 +1,27 @@
-"""How a line of notes is bent into a pitch curve: glides, scoops, vibrato and drift, for voices and leads alike."""
+"""Pitch curves of notes with glides, scoops, vibrato and drift, for voices and lead instruments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from svdx.corpora.synthetic.score import Note
 from svdx.corpora.synthetic.sound import Array, fluctuation, smooth
 
-RATE = 200  # points a second of a control curve
+RATE = 200  # points per second of a control curve
 
 
 @dataclass(frozen=True)
 class Manner:
-    """A performer's habits of pitch.
+    """A performer's pitch habits, in semitones unless stated otherwise.
 
-    glide: seconds from one note to the next; scoop: semitones below a note's pitch at which a phrase or note begins;
-    vibrato: semitones either way, at vibrato_rate Hz, fading in after vibrato_delay seconds of a note;
-    drift: semitones of slow wandering; jitter: of fast wandering; bend: semitones by which a note leans and bows.
+    glide: seconds from one note to the next
+    scoop, scoop_chance: start below the pitch of a note, and how often
+    vibrato: depth, at vibrato_rate Hz, after vibrato_delay seconds
+    drift, jitter: slow and fast random variation
+    bend: variation of the slope and curvature within a note
     """
 
     glide: float
@@ -33,12 +36,12 @@ class Manner:
 
 
 def control_times(seconds: float) -> Array:
-    """Instants of a control curve from 0 to `seconds`, [n]."""
+    """Times of a control curve from 0 to `seconds`, [n]."""
     return np.arange(int(np.ceil(seconds * RATE)) + 1) / RATE
 
 
 def pitch_curve(rng: np.random.Generator, notes: list[Note], manner: Manner, times: Array) -> Array:
-    """The pitch (MIDI) at `times` [n], in seconds from the first note's start."""
+    """The MIDI pitch at `times` [n], in seconds from the start of the first note."""
     begin = notes[0].start
     onsets = np.array([note.start - begin for note in notes])
     current = np.clip(np.searchsorted(onsets, times, side="right") - 1, 0, len(notes) - 1)
@@ -59,6 +62,6 @@ def pitch_curve(rng: np.random.Generator, notes: list[Note], manner: Manner, tim
     return curve + depth * fade * sway + wander
 
 
-def hertz(pitch: Array | float) -> Array | float:
-    """MIDI pitch -> frequency in Hz."""
+def hertz(pitch: Array | float) -> Any:
+    """Frequency in Hz of a MIDI pitch, a float or an array."""
     return 440.0 * 2 ** ((np.asarray(pitch) - 69) / 12)

@@ -1,4 +1,4 @@
-"""Instruments that play separate notes: plucked, struck and held, as sums of partials."""
+"""Instruments that play single notes (plucked, struck and sustained), as sums of partials."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from svdx.corpora.synthetic.sound import Array, decibels
 
 @dataclass(frozen=True)
 class Timbre:
-    """ratios, levels, decays: frequency over the fundamental, amplitude and 1/s of each partial, [partials];
-    attack, release: seconds; tremolo: depth and Hz; chorus: semitones between detuned copies (0: one copy);
-    noise: amplitude of the noise of the attack; drive: 0 or how hard it is distorted."""
+    """A sound colour.
+
+    ratios, levels, decays: of each partial, [partials]: frequency relative to the fundamental, amplitude, decay in 1/s
+    attack, release: seconds
+    tremolo: depth and rate in Hz
+    chorus: semitones between two detuned copies (0: one copy)
+    noise: amplitude of the noise at the attack
+    drive: strength of distortion
+    """
 
     ratios: Array
     levels: Array
@@ -29,7 +35,7 @@ class Timbre:
 
 
 def _partials(rng: np.random.Generator, count: int, slope: float, odd: float = 1.0) -> tuple[Array, Array]:
-    """Harmonic ratios and levels: `slope` dB an octave, even partials times `odd`, each one off by some dB."""
+    """Harmonic ratios and levels, falling by `slope` dB per octave with random deviations; even ones times `odd`."""
     ratios = np.arange(1, count + 1, dtype=float)
     levels = ratios ** (slope / 6.02) * decibels(rng.normal(0, 4, count))
     levels[1::2] *= odd
@@ -37,7 +43,7 @@ def _partials(rng: np.random.Generator, count: int, slope: float, odd: float = 1
 
 
 def _plucked(rng: np.random.Generator) -> Timbre:
-    """Guitars, harp, harpsichord, banjo."""
+    """Guitar, harp, harpsichord, banjo."""
     ratios, levels = _partials(rng, 24, rng.uniform(-11, -4))
     levels = levels * np.abs(np.sin(np.pi * ratios * rng.uniform(0.1, 0.4))) + 1e-3  # where the string is plucked
     stretched = ratios * np.sqrt(1 + rng.uniform(0, 4e-4) * ratios**2)
@@ -60,7 +66,7 @@ def _electric_piano(rng: np.random.Generator) -> Timbre:
 
 
 def _mallet(rng: np.random.Generator) -> Timbre:
-    """Vibraphone, marimba, glockenspiel, bells: few partials, not harmonic."""
+    """Vibraphone, marimba, glockenspiel, bells: few, inharmonic partials."""
     ratios = np.array(
         ((1, 4, 10), (1, 3, 9.5), (1, 2.76, 5.4, 8.9), (0.5, 1, 1.2, 1.5, 2, 2.7, 4.1, 5.3))[rng.integers(4)]
     )
@@ -78,7 +84,7 @@ def _organ(rng: np.random.Generator) -> Timbre:
 
 
 def _strings(rng: np.random.Generator) -> Timbre:
-    """A string section or a synthesiser's pad: slow and wide."""
+    """A string section or a synthesiser pad."""
     ratios, levels = _partials(rng, 20, rng.uniform(-12, -5))
     return Timbre(
         ratios,
@@ -112,19 +118,19 @@ STRUCK = (_plucked, _plucked, _piano, _electric_piano, _mallet, _mallet)
 def draw_timbre(
     rng: np.random.Generator, families: tuple[Callable[[np.random.Generator], Timbre], ...] = CHORDAL
 ) -> Timbre:
-    """An instrument of one of the families."""
+    """A random instrument of the given families."""
     return families[rng.integers(len(families))](rng)
 
 
 def draw_bass(rng: np.random.Generator) -> Timbre:
-    """Upright, electric or synthesised bass."""
+    """A random upright, electric or synthesised bass."""
     ratios, levels = _partials(rng, 16, rng.uniform(-14, -6))
     decays = rng.choice([0.0, 1.0]) * rng.uniform(1, 4) * (1 + 0.2 * ratios)
     return Timbre(ratios, levels, decays, 0.005, 0.05, noise=rng.uniform(0, 0.05), drive=rng.choice([0, 0, 2]))
 
 
 def play(rng: np.random.Generator, timbre: Timbre, pitch: float, seconds: float, sample_rate: int) -> Array:
-    """One note at about 0.1 RMS at its beginning, [samples]; it sounds `seconds` and then its release."""
+    """A note of `seconds` plus its release, [samples], at about 0.1 RMS at its beginning."""
     copies = (0.0,) if timbre.chorus == 0 else (-timbre.chorus / 2, timbre.chorus / 2)
     times = np.arange(int((seconds + timbre.release) * sample_rate), dtype=np.float32) / np.float32(sample_rate)
     levels = timbre.levels / np.sqrt(np.square(timbre.levels).sum()) * 0.14 / len(copies) ** 0.5

@@ -1,6 +1,6 @@
-"""Instruments that play a melody as one voice does, on the voice's own kind of line: bowed, blown, bent, synthesised.
+"""Lead instruments, with the same pitch curves as the singing voice.
 
-They are what keeps pitch, vibrato and glides from giving the singer away.
+They prevent a classifier from recognising singing by pitch, vibrato or glides alone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,19 @@ from svdx.corpora.synthetic.sound import (
 
 @dataclass(frozen=True)
 class Lead:
-    """compass: MIDI pitches; body: dB of the instrument's own resonances, [bins]; slope: dB an octave;
-    hollow: whether even harmonics are missing; breath: amplitude of the noise of bow or lips;
-    attack: seconds; staccato: share of a note that sounds; opening: dB an octave that loudness adds;
-    drive: distortion."""
+    """A lead instrument.
+
+    compass: lowest and highest MIDI pitch
+    body: resonances in dB, [bins]
+    slope: of the spectrum, in dB per octave
+    hollow: whether even harmonics are missing
+    breath: amplitude of bow or breath noise
+    attack: seconds
+    staccato: sounding share of a note
+    opening: dB per octave that loudness adds to the slope
+    drive: strength of distortion
+    manner: pitch habits
+    """
 
     compass: tuple[float, float]
     body: Array
@@ -43,7 +52,7 @@ class Lead:
 
 
 def draw_lead(rng: np.random.Generator, sample_rate: int) -> Lead:
-    """A violin, flute, clarinet, saxophone, trumpet, harmonica, guitar solo, synthesiser or something between them."""
+    """A random instrument between violin, flute, clarinet, saxophone, trumpet, harmonica, guitar and synthesiser."""
     frequencies = np.maximum(bin_frequencies(sample_rate), 20)
     octaves = np.log2(frequencies / 440)
     knots = np.linspace(-4.5, 5, rng.integers(8, 24))
@@ -74,7 +83,7 @@ def draw_lead(rng: np.random.Generator, sample_rate: int) -> Lead:
 
 
 def play_line(rng: np.random.Generator, lead: Lead, notes: list[Note], sample_rate: int) -> Array:
-    """One phrase, [samples], at about 0.1 RMS."""
+    """A phrase at about 0.1 RMS, [samples]."""
     seconds = notes[-1].end - notes[0].start + 0.1
     times = control_times(seconds)
     frequency = hertz(pitch_curve(rng, notes, lead.manner, times))
@@ -97,7 +106,7 @@ def play_line(rng: np.random.Generator, lead: Lead, notes: list[Note], sample_ra
 
 
 def _envelope(rng: np.random.Generator, lead: Lead, notes: list[Note], times: Array) -> Array:
-    """Loudness, [n]: each note attacked anew or slurred, with slow swells."""
+    """Loudness over a phrase, [n]: attacks of the notes and slow swells."""
     begin = notes[0].start
     curve = np.zeros(len(times))
     for note in notes:

@@ -1,8 +1,8 @@
-"""What a mouth does: vowels, consonants and syllables as targets that a voice moves through.
+"""Vowels, consonants and syllables as sequences of vocal-tract targets.
 
-Formants of the vowels: Peterson and Barney, "Control methods used in a study of the vowels", JASA 24 (1952), means of
-the male speakers, in Hz. Fourth and fifth formants, bandwidths and consonants: typical values after Klatt, "Software
-for a cascade/parallel formant synthesizer", JASA 67 (1980).
+Vowel formants: means of the male speakers of Peterson and Barney, "Control methods used in a study of the vowels",
+JASA 24 (1952), in Hz. Fourth and fifth formants, bandwidths and consonants: typical values after Klatt, "Software for a
+cascade/parallel formant synthesizer", JASA 67 (1980).
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ VOWELS = np.array(
     ],
     dtype=float,
 )
-SUNG = np.array([2, 1.5, 1.5, 1.5, 3, 2, 1, 1.5, 2, 0.7])  # how often a song rests on each
+SUNG = np.array([2, 1.5, 1.5, 1.5, 3, 2, 1, 1.5, 2, 0.7])  # relative frequency of each in singing
 UPPER = (3400.0, 4500.0)
 BANDWIDTHS = np.array([85.0, 115, 170, 260, 350])
 
 
 @dataclass(frozen=True)
 class Phone:
-    """A target of the vocal tract, held for `duration` seconds.
+    """A vocal-tract target, held for `duration` seconds.
 
-    voice, breath, friction: amplitudes of the glottal tone, of aspiration (through the formants) and of friction noise;
-    centre, width: of the friction noise, in Hz and octaves; formants: five, in Hz, of an average man.
+    formants: five frequencies in Hz, of an average man
+    voice, breath, friction: amplitudes of glottal tone, aspiration (filtered by the formants) and friction noise
+    centre, width: of the friction noise, in Hz and octaves
     """
 
     duration: float
@@ -49,20 +50,20 @@ class Phone:
 
     @property
     def targets(self) -> list[float]:
-        """Amplitudes, then logarithms of frequencies: what is interpolated between phones, [10]."""
+        """Values to interpolate between phones, [10]: amplitudes, then friction noise, then log formant frequencies."""
         noise = [np.log(self.centre), self.width]
         return [self.voice, self.breath, self.friction, *noise, *np.log(self.formants)]
 
 
 def vowel(rng: np.random.Generator, duration: float) -> Phone:
-    """A vowel near one of the ten measured ones."""
+    """A random variation of one of the ten measured vowels."""
     index = rng.choice(len(VOWELS), p=SUNG / SUNG.sum())
     measured = VOWELS[index] * rng.normal(1, 0.05, 3)
     return Phone(duration, (*measured, *(rng.normal(1, 0.03, 2) * UPPER)))
 
 
 def _place(rng: np.random.Generator, formants: tuple[float, ...], near: Phone, pull: float = 0.35) -> tuple[float, ...]:
-    """A consonant's formants, drawn towards those of the vowel beside it."""
+    """A consonant's formants, shifted towards those of the adjacent vowel."""
     target = np.array([*formants, *UPPER])
     return tuple(np.exp((1 - pull) * np.log(target) + pull * np.log(near.formants)) * rng.normal(1, 0.04, 5))
 
@@ -115,13 +116,13 @@ def _aspirate(rng: np.random.Generator, near: Phone) -> list[Phone]:
 
 
 def consonant(rng: np.random.Generator, near: Phone) -> list[Phone]:
-    """A consonant beside the vowel `near`, as one to three phones."""
+    """A random consonant next to the vowel `near`, as one to three phones."""
     kind = rng.choice(4, p=[0.38, 0.25, 0.3, 0.07])
     return (_sonorant, _fricative, _plosive, _aspirate)[kind](rng, near)
 
 
 def syllable(rng: np.random.Generator, duration: float, clarity: float) -> list[Phone]:
-    """A syllable of `duration` seconds: at least a vowel, with consonants around it as `clarity` (0 to 1) allows."""
+    """A vowel with random consonants, `duration` seconds in all. clarity: probability of an initial consonant"""
     core = vowel(rng, duration)
     before = consonant(rng, core) if rng.random() < clarity else []
     after = consonant(rng, core) if rng.random() < clarity * 0.35 else []

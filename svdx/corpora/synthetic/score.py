@@ -1,10 +1,13 @@
-"""What is played: keys, chords and melodies. No sound is made here."""
+"""The score of a piece: key, chords, form and melodies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svdx.corpora.synthetic.sound import Array
 
 SCALES = (
     (0, 2, 4, 5, 7, 9, 11),  # major
@@ -23,6 +26,8 @@ PROGRESSIONS = (
     (0, 2, 3, 4),
     (0, 0),
 )
+KINDS = ("sung", "bare", "instrumental", "solo", "groove")
+SHARES = (0.68, 0.03, 0.19, 0.02, 0.08)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Piece:
-    """The frame of one track: seconds per beat, beats per bar, tonic (MIDI, fractions tune it), scale, harmony."""
+    """Properties of a piece: seconds per beat, beats per bar, tonic (fractional MIDI pitch), scale and harmony."""
 
     seconds: float
     beat: float
@@ -57,18 +62,18 @@ class Piece:
         return self.beat * self.beats
 
     def degree(self, index: int) -> float:
-        """The pitch of a scale degree, counted from the tonic, over any number of octaves."""
+        """The pitch of a scale degree relative to the tonic; degrees continue over octaves."""
         octave, step = divmod(int(index), len(self.scale))
         return self.tonic + 12 * octave + self.scale[step]
 
     def chord(self, bar: int) -> list[float]:
-        """Pitches of a bar's chord in close position from the octave of the tonic."""
+        """Pitches of a bar's chord in close position, in the octave of the tonic."""
         root = self.progression[bar % len(self.progression)]
         return [self.degree(root + 2 * step) for step in range(self.voices)]
 
 
 def write_piece(rng: np.random.Generator, seconds: float) -> Piece:
-    """A piece with everything drawn at random."""
+    """A random piece."""
     return Piece(
         seconds=seconds,
         beat=60 / rng.uniform(60, 165),
@@ -81,24 +86,64 @@ def write_piece(rng: np.random.Generator, seconds: float) -> Piece:
     )
 
 
+@dataclass(frozen=True)
+class Section:
+    """A section [start, end) in seconds.
+
+    kind: sung (with the band), bare (voice alone), instrumental (band with a lead), solo (lead alone) or groove (band)
+    """
+
+    start: float
+    end: float
+    kind: str
+
+    @property
+    def vocal(self) -> bool:
+        return self.kind in ("sung", "bare")
+
+
+def plan(rng: np.random.Generator, piece: Piece) -> list[Section]:
+    """Random sections, each about a quarter of a short piece or 6 to 24 s of a long one; at least one is sung."""
+    sections: list[Section] = []
+    now, longest = 0.0, float(np.clip(piece.seconds / 3, 4, 24))
+    while now < piece.seconds - 1:
+        end = min(now + rng.uniform(0.45, 1) * longest, piece.seconds)
+        end = piece.seconds if piece.seconds - end < 2 else end
+        shares = np.array(SHARES)
+        if sections:  # make singing and rest alternate more often
+            shares[:2] *= 0.75 if sections[-1].vocal else 1.8
+        sections.append(Section(now, end, str(rng.choice(KINDS, p=shares / shares.sum()))))
+        now = end
+    if not any(section.vocal for section in sections):
+        chosen = rng.integers(len(sections))
+        sections[chosen] = replace(sections[chosen], kind="sung")
+    return sections
+
+
+def section_at(sections: list[Section], times: Array) -> NDArray[np.intp]:
+    """The index of the section at each of `times` [n], in seconds."""
+    return np.searchsorted([section.start for section in sections], times, side="right") - 1
+
+
 def spans(rng: np.random.Generator, start: float, end: float, rests: tuple[float, float]) -> list[tuple[float, float]]:
     """Phrases of about 1 to 8 s that fill [start, end), as (start, end) in seconds.
 
-    rests: the median and the longest of the rests between them, in seconds; half of real songs' are below 0.6 s.
+    rests: median and maximum length of the rests between phrases, in seconds. Half of the rests in real songs are
+        shorter than 0.6 s
     """
-    found = []
+    phrases = []
     now = start + rng.uniform(0, 0.6)
     while end - now > 0.8:
         length = min(np.clip(rng.lognormal(0.85, 0.55), 0.8, 8), end - now)
-        found.append((now, now + length))
+        phrases.append((now, now + length))
         now += length + float(np.clip(rng.lognormal(np.log(rests[0]), 0.5), 0.3, rests[1]))
-    return found
+    return phrases
 
 
 def melody(
     rng: np.random.Generator, piece: Piece, span: tuple[float, float], compass: tuple[float, float], rate: float
 ) -> list[Note]:
-    """One phrase over `span` (seconds) within `compass` (MIDI pitches), of about `rate` notes a second."""
+    """A phrase over `span` (seconds) within `compass` (MIDI pitches) of about `rate` notes per second."""
     pitches = [p for p in (piece.degree(d) for d in range(-21, 36)) if compass[0] <= p <= compass[1]]
     place = int(rng.integers(len(pitches) // 4, max(3 * len(pitches) // 4, len(pitches) // 4 + 1)))
     units = piece.beat * np.array([0.25, 0.5, 0.75, 1, 1.5, 2, 3])

@@ -1,37 +1,39 @@
-"""Signals: pulse trains, time-varying filters, reverberation. Everything is float32, mono, [samples]."""
+"""Signal processing: pulse trains, time-varying filters, reverberation. Signals are mono, float32, [samples]."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
-WINDOW = 1024  # samples of a filter frame: 46 ms at 22 050 Hz
+WINDOW = 1024  # samples per filter frame, 46 ms at 22 050 Hz
 HOP = 256
 REFERENCE = 0.1  # RMS of a stem before its level is drawn
 
 
-def decibels(level: float | Array) -> float | Array:
-    """dB -> factor of amplitude."""
+def decibels(level: float | Array) -> Any:
+    """Amplitude factor of a level in dB, a float or an array."""
     return 10 ** (np.asarray(level) / 20)
 
 
 def rms(signal: Array) -> float:
-    """Root mean square of the samples that sound (above a thousandth of the peak); 0 for silence."""
+    """Root mean square of the samples above a thousandth of the peak; 0 for silence."""
     power = np.square(signal, dtype=np.float64)
     active = power > 1e-6 * power.max(initial=0)
     return float(np.sqrt(power[active].mean())) if active.any() else 0.0
 
 
 def fluctuation(rng: np.random.Generator, times: Array, rate: float) -> Array:
-    """A random curve at `times` [n], in seconds: unit normal values `rate` times a second, joined by lines."""
+    """A random curve at `times` [n], in seconds: standard normal values at `rate` Hz, interpolated linearly."""
     knots = np.arange(times[0], times[-1] + 2 / rate, 1 / rate)
     return np.interp(times, knots, rng.standard_normal(len(knots)))
 
 
 def smooth(curves: Array, width: int) -> Array:
-    """Curves [n, ...] averaged over `width` points with a raised cosine; the ends are held."""
+    """Curves [n, ...] smoothed over `width` points with a raised cosine; the ends are repeated."""
     if width < 2:
         return curves
     kernel = np.hanning(width + 2)[1:-1]
@@ -42,12 +44,14 @@ def smooth(curves: Array, width: int) -> Array:
 
 
 def pulse_train(frequency: Array, sample_rate: int) -> tuple[Array, Array]:
-    """All harmonics of a gliding tone at unit amplitude, in cosine phase.
+    """All harmonics of a gliding tone at unit amplitude, in cosine phase, without aliasing.
 
-    frequency: fundamental in Hz, [n]. Returns the signal [n] and the phase in cycles [n].
+    The sum of cos(k x), k = 1..K, is computed as the Dirichlet kernel (sin((K + 1/2) x) / sin(x / 2) - 1) / 2, which
+    takes one sine per sample instead of K.
 
-    The sum of cos(k x), k = 1..K, is the Dirichlet kernel (sin((K + 1/2) x) / sin(x / 2) - 1) / 2: one sine a sample
-    instead of K, and nothing above half the sample rate.
+    frequency: fundamental in Hz, [n]
+
+    Returns: the signal and its phase in cycles, [n] each
     """
     phase = np.cumsum(frequency, dtype=np.float64) / sample_rate
     angle = (2 * np.pi * (phase % 1)).astype(np.float32)
@@ -59,20 +63,20 @@ def pulse_train(frequency: Array, sample_rate: int) -> tuple[Array, Array]:
 
 
 def frame_times(samples: int, sample_rate: int) -> Array:
-    """Centres of the frames that `shape` cuts `samples` into, in seconds."""
+    """Centres in seconds of the frames of `shape` for a signal of `samples`."""
     frames = -(-(samples + WINDOW - HOP) // HOP)
     return (np.arange(frames) * HOP + WINDOW // 2 - (WINDOW - HOP)) / sample_rate
 
 
 def bin_frequencies(sample_rate: int) -> Array:
-    """Frequencies in Hz of the gains that `shape` takes, [WINDOW / 2 + 1]."""
+    """Frequencies in Hz of the gains of `shape`, [WINDOW / 2 + 1]."""
     return np.fft.rfftfreq(WINDOW, 1 / sample_rate).astype(np.float32)
 
 
 def shape(signal: Array, gains: Array) -> Array:
-    """A time-varying filter without delay: short-time spectra times gains, overlapped and added.
+    """A zero-phase time-varying filter by overlap-add of short-time spectra.
 
-    signal: [n]; gains: [frames, bins] at `frame_times`, or [bins] for a filter that stands still.
+    signal: [n]; gains: [frames, bins] at `frame_times`, or [bins] for a constant filter
     """
     frames = -(-(len(signal) + WINDOW - HOP) // HOP)
     margin = WINDOW - HOP
@@ -90,13 +94,13 @@ def shape(signal: Array, gains: Array) -> Array:
 
 
 def equalise(signal: Array, hertz: Array, gains_db: Array, sample_rate: int) -> Array:
-    """A still filter, given by gains in dB at ascending frequencies in Hz and straight lines in between (log f)."""
+    """A constant filter with gains in dB at ascending frequencies in Hz, interpolated linearly over log f."""
     at = np.log(np.maximum(bin_frequencies(sample_rate), 10))
     return shape(signal, decibels(np.interp(at, np.log(hertz), gains_db)))
 
 
 def convolve(signal: Array, response: Array) -> Array:
-    """Linear convolution cut to the signal's length, in blocks so that a long song needs little memory."""
+    """Linear convolution cut to the signal's length; processes blocks to save memory."""
     block = 1 << max(15, int(len(response) - 1).bit_length() + 1)
     step = block - len(response)
     spectrum = np.fft.rfft(response.astype(np.float32), block)
@@ -108,7 +112,7 @@ def convolve(signal: Array, response: Array) -> Array:
 
 
 def room(rng: np.random.Generator, seconds: float, sample_rate: int) -> Array:
-    """The impulse response of a room without its direct sound: noise that decays 60 dB in `seconds`, treble sooner."""
+    """Impulse response of a room without direct sound: noise that decays 60 dB in `seconds`, faster at high f."""
     times = np.arange(int(seconds * sample_rate)) / sample_rate
     noise = rng.standard_normal(len(times)).astype(np.float32)
     damping = rng.uniform(2000, 7000)
@@ -120,10 +124,7 @@ def room(rng: np.random.Generator, seconds: float, sample_rate: int) -> Array:
 
 
 def chorus(rng: np.random.Generator, signal: Array, copies: int, depth: float, sample_rate: int) -> Array:
-    """The signal among copies of itself that wander in time by about `depth` seconds, as players in a section do.
-
-    The copies beat against each other, so that no partial stands still.
-    """
+    """The signal plus copies with a random delay that varies by about `depth` seconds, as of players in a section."""
     samples = np.arange(len(signal))
     times = samples / sample_rate
     out = signal.astype(np.float32)
@@ -134,7 +135,7 @@ def chorus(rng: np.random.Generator, signal: Array, copies: int, depth: float, s
 
 
 def add_at(target: Array, signal: Array, start: int) -> None:
-    """Adds a signal into a longer one from sample `start`, cutting what sticks out."""
+    """Add a signal to a longer one from sample `start`, clipping it at both ends."""
     first = max(0, -start)
     last = min(len(signal), len(target) - start)
     if last > first:
@@ -142,6 +143,6 @@ def add_at(target: Array, signal: Array, start: int) -> None:
 
 
 def level(signal: Array) -> Array:
-    """The signal at the reference RMS; silence stays silent."""
+    """The signal scaled to the reference RMS; silence is returned unchanged."""
     loud = rms(signal)
     return signal * np.float32(REFERENCE / loud) if loud > 0 else signal

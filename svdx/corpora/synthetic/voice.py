@@ -1,4 +1,4 @@
-"""Singers: a glottal pulse train and noise, filtered by a vocal tract that moves from phone to phone."""
+"""Singers: a glottal pulse train and noise, filtered by a vocal tract that moves between phones."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ from svdx.corpora.synthetic.sound import (
 
 @dataclass(frozen=True)
 class Singer:
-    """A person.
+    """A singer.
 
-    compass: lowest and highest pitch (MIDI); tract: formant frequencies relative to an average man's;
-    effort, closure: Hz above which the glottal spectrum falls by 6 and by 12 dB an octave;
-    breathiness: amplitude of aspiration in a vowel; clarity: share of syllables with a consonant;
-    ring: dB of the singer's formant; rough: depth of shimmer; syllables: how many a second;
-    legato: share of notes that go on with the vowel before; dip: semitones by which a consonant lowers the pitch.
+    compass: lowest and highest MIDI pitch
+    tract: formant frequencies relative to an average man's
+    effort, closure: frequencies in Hz above which the glottal spectrum falls by 6 and by 12 dB per octave
+    breathiness: amplitude of aspiration in vowels
+    clarity: share of syllables with a consonant
+    ring: level of the singer's formant in dB
+    rough: depth of shimmer
+    syllables: per second
+    legato: share of notes that continue the vowel of the note before
+    dip: semitones by which a consonant lowers the pitch
+    manner: pitch habits
     """
 
     compass: tuple[float, float]
@@ -47,8 +53,8 @@ class Singer:
 
 
 def draw_singer(rng: np.random.Generator) -> Singer:
-    """A man, a woman or a child at random, with habits of their own."""
-    middle, tract = ((54, 1.0), (65, 1.16), (68, 1.28))[rng.choice(3, p=[0.45, 0.45, 0.1])]
+    """A random man, woman or child."""
+    middle, tract = ((54.0, 1.0), (65.0, 1.16), (68.0, 1.28))[rng.choice(3, p=[0.45, 0.45, 0.1])]
     middle += rng.normal(0, 3)
     trained = rng.random()
     return Singer(
@@ -78,14 +84,14 @@ def draw_singer(rng: np.random.Generator) -> Singer:
 
 
 def sing(rng: np.random.Generator, singer: Singer, notes: list[Note], sample_rate: int) -> Array:
-    """One phrase, from its first consonant to its last, [samples]; a long vowel sings at about 0.1 RMS."""
+    """A phrase, [samples]; long vowels have about 0.1 RMS."""
     seconds = notes[-1].end - notes[0].start
     times = control_times(seconds)
     targets = _articulate(rng, singer, notes, times)
     pitch = pitch_curve(rng, notes, singer.manner, times)
     pitch -= singer.dip * smooth(
         1 - np.minimum(targets[:, 0], 1), int(0.04 * RATE)
-    )  # a closing mouth slows the glottis
+    )  # closing the mouth slows the glottis
     loud = _dynamics(rng, singer, notes, times)
     samples = np.arange(int(seconds * sample_rate)) / sample_rate
     frequency = np.interp(samples, times, hertz(pitch))
@@ -116,7 +122,7 @@ def breathe(rng: np.random.Generator, singer: Singer, sample_rate: int) -> Array
 
 
 def _articulate(rng: np.random.Generator, singer: Singer, notes: list[Note], times: Array) -> Array:
-    """The phones of a phrase as moving targets, [n, 10], see `Phone.targets`."""
+    """Targets of the phones of a phrase over time, [n, 10], see `Phone.targets`."""
     phones: list[phonetics.Phone] = []
     for index, length in enumerate(_syllables(rng, singer, notes)):
         phones += phonetics.syllable(rng, length, singer.clarity if index else max(singer.clarity, 0.7))
@@ -130,7 +136,7 @@ def _articulate(rng: np.random.Generator, singer: Singer, notes: list[Note], tim
 
 
 def _syllables(rng: np.random.Generator, singer: Singer, notes: list[Note]) -> list[float]:
-    """Seconds of each syllable of a phrase: one a note, but some notes go on with a vowel and long ones are split."""
+    """Lengths of a phrase's syllables in seconds: one per note, except for legato and for long notes that are split."""
     lengths: list[float] = []
     for note in notes:
         if lengths and rng.random() < singer.legato:
@@ -144,7 +150,7 @@ def _syllables(rng: np.random.Generator, singer: Singer, notes: list[Note]) -> l
 
 
 def _dynamics(rng: np.random.Generator, singer: Singer, notes: list[Note], times: Array) -> Array:
-    """Loudness over a phrase, [n]: accents, a slow arc, shimmer, a soft end."""
+    """Loudness over a phrase, [n]: accents, a slow arc, shimmer and a soft end."""
     begin = notes[0].start
     onsets = np.array([note.start - begin for note in notes])
     current = np.clip(np.searchsorted(onsets, times, side="right") - 1, 0, len(notes) - 1)
@@ -161,13 +167,13 @@ def _tract(singer: Singer, targets: Array, loud: Array, fundamental: Array, samp
     """Gains of the tone and of the noise, [frames, bins] each."""
     frequencies = np.maximum(bin_frequencies(sample_rate), 20)
     formants = (np.exp(targets[:, 5:]) * singer.tract).astype(np.float32)
-    formants[:, 0] = np.maximum(formants[:, 0], 1.02 * fundamental)  # a singer opens the mouth for high notes
+    formants[:, 0] = np.maximum(formants[:, 0], 1.02 * fundamental)  # singers open the mouth for high notes
     formants[:, 1] = np.maximum(formants[:, 1], 1.2 * formants[:, 0])
     widths = phonetics.BANDWIDTHS * singer.tract
     gain = np.ones((len(targets), len(frequencies)), np.float32)
     for formant, width in zip(formants.T, widths, strict=True):
         gain *= _resonance(formant[:, None], np.float32(width), frequencies)
-    for number in range(6, 12):  # the poles above, without which five resonators would fall 60 dB an octave
+    for number in range(6, 12):  # higher poles: five resonators alone would fall by 60 dB per octave
         gain *= _resonance(np.float32((number - 0.5) * 1000 * singer.tract), np.float32(60 * number), frequencies)
     ring = decibels(singer.ring * np.exp(-(((frequencies - 2900 * singer.tract) / 500) ** 2)))
     effort = (singer.effort * np.clip(loud, 0.3, 3) ** 0.7)[:, None]
@@ -182,7 +188,7 @@ def _tract(singer: Singer, targets: Array, loud: Array, fundamental: Array, samp
     return tone, noise
 
 
-def _resonance(formant: Array, width: Array, frequencies: Array) -> Array:
-    """Amplitude response of one pole pair with unit gain at 0 Hz."""
+def _resonance(formant: Array | np.floating, width: np.floating, frequencies: Array) -> Array:
+    """Amplitude response of a pole pair with unit gain at 0 Hz."""
     square = formant**2
     return square / np.sqrt((square - frequencies**2) ** 2 + (width * frequencies) ** 2)
