@@ -50,10 +50,12 @@ def outcome(kind: str, path: Path) -> str:
 
 
 def _out_of_memory(error: BaseException | None) -> str:
-    """Was it memory that there should be no need of? Whatever an error was raised from is asked too."""
+    """A description if an allocation failed in the chain of causes of an error, else "". NumPy may refuse to allocate
+    an array that a header declares: nothing is allocated then."""
     while error:
-        if isinstance(error, MemoryError) or "allocate memory" in str(error):
-            return f"more memory than there is: {error}"
+        numpy_refused = str(error).startswith("Unable to allocate")
+        if (isinstance(error, MemoryError) and not numpy_refused) or "allocate memory" in str(error):
+            return f"out of memory: {error}"
         error = error.__cause__ or error.__context__
     return ""
 

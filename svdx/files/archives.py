@@ -1,38 +1,95 @@
-"""Unpack a downloaded zip beside itself: once, completely or not at all, and nothing outside its own directory."""
+"""Zip archives: downloaded corpora (.zip), NumPy's arrays (.npz) and Lightning's checkpoints (.ckpt).
+
+The declared size of an archive is checked before anything is unpacked, no entry is written outside its directory, and
+no code in a file is executed.
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
-import stat
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from svdx.errors import CorpusError
 
-MAX_BYTES = 16 * 2**30
-MAX_ENTRIES = 10_000
-MAX_RATIO = 100  # audio hardly shrinks, text by 10 or so, a bomb by 1000
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_CORPUS_BYTES = 16 * 2**30  # unpacked
+MAX_WEIGHT_BYTES = 2 * 2**30
 
 log = logging.getLogger(__name__)
 
 
+class UnreadableError(Exception):
+    """A file that is damaged, of another kind, or too large; `str(error)` is the reason in one line."""
+
+
+@contextmanager
+def _unreadable() -> Iterator[None]:
+    """Turn errors of the libraries that parse a file into an UnreadableError: a damaged file may cause any of them."""
+    try:
+        yield
+    except Exception as error:
+        raise UnreadableError((str(error) or type(error).__name__).splitlines()[0]) from error
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name. Raises: UnreadableError, also for pickled objects."""
+    import numpy as np
+
+    _expect_bounded(path)
+    with _unreadable(), np.load(path, allow_pickle=False) as file:
+        return {name: np.asarray(array) for name, array in file.items()}  # an entry without an array header is bytes
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of tensors and plain values, on the CPU. Raises: UnreadableError, also for other objects."""
+    import torch
+
+    _expect_bounded(path)
+    with _unreadable():
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(checkpoint, dict):
+        raise UnreadableError(f"it holds a {type(checkpoint).__name__}, not a checkpoint")
+    return checkpoint
+
+
+def _expect_bounded(path: Path) -> None:
+    """Raises UnreadableError unless a file is a zip archive whose content takes at most `MAX_WEIGHT_BYTES`."""
+    with _unreadable(), zipfile.ZipFile(path) as archive:
+        sizes = [entry.file_size for entry in archive.infolist()]
+    if sum(sizes) > MAX_WEIGHT_BYTES:
+        raise UnreadableError(_too_large(sum(sizes), MAX_WEIGHT_BYTES))
+
+
+def _too_large(size: int, limit: int) -> str:
+    return f"its content takes {size / 2**30:.2f} GiB, more than {limit / 2**30:g}"
+
+
 def unpack(archive: Path) -> Path:
-    """The directory `<archive without .zip>`, unpacked if it does not exist yet; several processes may ask at once."""
+    """Unpack a corpus to the directory `<archive without .zip>`, atomically, if that does not exist yet.
+
+    Safe to call from several processes at once. Raises: CorpusError.
+    """
     target = archive.with_suffix("")
     if target.is_dir():
         return target
     try:
         with FileLock(archive.with_name(f".{archive.name}.lock")):
-            if not target.is_dir():  # another process may have been first
+            if not target.is_dir():  # unless another process unpacked it meanwhile
                 log.info("unpacking %s to %s", archive, target)
                 _unpack(archive, target)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise CorpusError(f"{archive}: damaged or no zip archive ({error}): download it again") from error
-    except (OSError, RuntimeError) as error:  # a disk that is full or closed; a zip beyond Python's zipfile
+        raise CorpusError(f"{archive}: damaged or unsafe zip archive ({error}): download it again") from error
+    except (OSError, RuntimeError) as error:  # disk full or read-only; an unknown zip format
         raise CorpusError(
             f"{archive}: cannot be unpacked ({error}): unpack it by hand and give that directory as data.root"
         ) from error
@@ -41,57 +98,29 @@ def unpack(archive: Path) -> Path:
 
 def _unpack(archive: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.unpacking")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed: we hold the lock
+    shutil.rmtree(partial, ignore_errors=True)  # of a killed process: we hold the lock
     try:
+        partial.mkdir()
         with zipfile.ZipFile(archive) as source:
-            entries = [entry for entry in _safe(source, archive) if not entry.is_dir() and not _clutter(entry)]
-            for entry in entries:
+            size = sum(entry.file_size for entry in source.infolist())
+            if size > MAX_CORPUS_BYTES:
+                raise ValueError(_too_large(size, MAX_CORPUS_BYTES))
+            for entry in source.infolist():
                 path = partial / entry.filename
+                if partial.resolve() not in path.resolve().parents:
+                    raise ValueError(f"{entry.filename!r} would be written outside its directory")
+                if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise RuntimeError(f"{entry.filename!r} is encrypted or compressed by an unusual method")
+                if entry.is_dir() or _is_clutter(path.relative_to(partial)):
+                    continue
                 path.parent.mkdir(parents=True, exist_ok=True)
-                # Reading stops at the size the entry declares, which `_safe` has bounded.
-                with source.open(entry) as packed, path.open("xb") as file:
+                with source.open(entry) as packed, path.open("xb") as file:  # reads no more than the declared size
                     shutil.copyfileobj(packed, file, 2**20)
-        partial.mkdir(exist_ok=True)  # an archive without files
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _safe(source: zipfile.ZipFile, archive: Path) -> list[zipfile.ZipInfo]:
-    """The archive's entries, if none of them could do harm; else a CorpusError."""
-    entries = source.infolist()
-    size = sum(entry.file_size for entry in entries)
-    if len(entries) > MAX_ENTRIES:
-        raise _refused(archive, f"it has {len(entries)} entries, more than {MAX_ENTRIES}")
-    if size > MAX_BYTES:
-        raise _refused(archive, f"it would grow to {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:g}")
-    # Against the file's own size, so that entries which share their data do not count it twice.
-    if size > MAX_RATIO * archive.stat().st_size:
-        raise _refused(archive, f"it would grow more than {MAX_RATIO} times")
-    for entry in entries:
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _refused(archive, f"{entry.filename!r} is a link or a special file")
-        if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _refused(archive, f"{entry.filename!r} is encrypted or packed in an unusual way")
-        if not entry.filename:
-            raise _refused(archive, "an entry has no name")
-        if _escapes(entry.filename):
-            raise _refused(archive, f"{entry.filename!r} would be written outside its directory")
-    return entries
-
-
-def _escapes(name: str) -> bool:
-    # A backslash or a drive letter means nothing here, but on Windows both lead elsewhere.
-    return name.startswith("/") or "\\" in name or name[1:2] == ":" or ".." in PurePosixPath(name).parts
-
-
-def _clutter(entry: zipfile.ZipInfo) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(entry.filename).parts)
-
-
-def _refused(archive: Path, reason: str) -> CorpusError:
-    return CorpusError(
-        f"{archive}: not unpacked, because {reason}: download it again, or unpack it yourself if you trust it, "
-        "and give that directory as data.root"
-    )
+def _is_clutter(path: Path) -> bool:
+    """Files that macOS and file managers add."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -1,4 +1,4 @@
-"""The classifier, its inverter, their training and their weight files."""
+"""The classifier, the inverters and their weight files."""
 
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv

@@ -1,4 +1,4 @@
-"""The original programs' weights: the arrays param0 … paramN of a Lasagne network, in an .npz file, without pickle."""
+"""The original programs' weight files: arrays param0 … paramN of a Lasagne network in an .npz file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import torch
 from torch import Tensor
 
 from svdx.errors import WeightsError
-from svdx.files.containers import UNREADABLE, read_arrays
+from svdx.files.archives import UnreadableError, read_arrays
 from svdx.models.inverter import EPSILON
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 
+EXPECTED = "expected plain arrays param0, param1, … as Lasagne saves them"
 FLIP = (-2, -1)  # Theano convolves, PyTorch correlates: kernels are mirrored in both spatial axes
 
 
 def read_svdnet(path: Path) -> SVDNet:
-    """W and b of every layer; its standardisation is not among them. Raises: WeightsError."""
+    """Read W and b of every layer; the file holds no standardisation. Raises: WeightsError."""
     arrays, network = _arrays(path), SVDNet()
     if len(arrays) != 2 * len(network.layers()):
         raise WeightsError(f"{path}: not an SVDNet: {len(arrays)} arrays, expected {2 * len(network.layers())}")
-    pairs = []
+    pairs: list[tuple[Tensor | None, np.ndarray]] = []
     for layer, weight, bias in zip(network.layers(), arrays[::2], arrays[1::2], strict=True):
         pairs += [(layer.weight, _to_torch(weight)), (layer.bias, bias)]
     _assign(pairs, path, "SVDNet")
@@ -30,13 +31,18 @@ def read_svdnet(path: Path) -> SVDNet:
 
 
 def read_upconv(path: Path) -> UpConv:
-    """W, β, γ, running mean and inverse standard deviation of every layer; last W and b. Raises: WeightsError."""
+    """Read W, β, γ, running mean and inverse standard deviation of every layer, and the last W and b.
+
+    Raises: WeightsError.
+    """
     arrays = _arrays(path)
     if len(arrays) != 52 or arrays[10].ndim != 4 or arrays[10].shape[1] % 8 or not arrays[10].size:
-        raise WeightsError(f"{path}: not an inverter: {len(arrays)} arrays; 52 are, the 11th of 8, 16, … channels")
+        raise WeightsError(
+            f"{path}: not an inverter: {len(arrays)} arrays, expected 52 of which the 11th has a multiple of 8 channels"
+        )
     network = UpConv(width=arrays[10].shape[1])
     *inner, last = network.linear_layers()
-    pairs = []
+    pairs: list[tuple[Tensor | None, np.ndarray]] = []
     for i, (layer, norm) in enumerate(zip(inner, network.norm_layers(), strict=True)):
         weight, beta, gamma, mean, inverse_std = arrays[5 * i : 5 * i + 5]
         pairs += [(layer.weight, _to_torch(weight)), (norm.bias, beta), (norm.weight, gamma)]
@@ -49,27 +55,25 @@ def read_upconv(path: Path) -> UpConv:
 
 def _arrays(path: Path) -> list[np.ndarray]:
     try:
-        found = read_arrays(path)
-        missing = [name for name in (f"param{i}" for i in range(len(found))) if name not in found]
-        if missing:
-            raise ValueError(f"there is no {missing[0]}")
-        arrays = [found[f"param{i}"] for i in range(len(found))]
-        if any(array.dtype.kind not in "fiu" for array in arrays):
-            raise ValueError("some of them hold no numbers")
-        return arrays
-    except UNREADABLE as error:
-        raise WeightsError(
-            f"{path}: expected plain arrays param0, param1, … as Lasagne saves them ({error})"
-        ) from error
+        arrays = read_arrays(path)
+    except UnreadableError as error:
+        raise WeightsError(f"{path}: {EXPECTED} ({error})") from error
+    names = [f"param{i}" for i in range(len(arrays))]
+    if missing := [name for name in names if name not in arrays]:
+        raise WeightsError(f"{path}: {EXPECTED} ({missing[0]} is missing)")
+    if any(array.dtype.kind not in "fiu" for array in arrays.values()):
+        raise WeightsError(f"{path}: {EXPECTED} (some of them hold no numbers)")
+    return [arrays[name] for name in names]
 
 
-def _assign(pairs: list[tuple[Tensor, np.ndarray]], path: Path, network: str) -> None:
-    shapes = [(tuple(target.shape), array.shape) for target, array in pairs]
-    if any(expected != found for expected, found in shapes):
-        expected, found = next(pair for pair in shapes if pair[0] != pair[1])
-        raise WeightsError(f"{path}: not a {network}: an array has shape {found} where {expected} is needed")
+def _assign(pairs: list[tuple[Tensor | None, np.ndarray]], path: Path, network: str) -> None:
     with torch.no_grad():
         for target, array in pairs:
+            assert target is not None  # optional in PyTorch's types
+            if tuple(target.shape) != array.shape:
+                raise WeightsError(
+                    f"{path}: not a {network}: an array has shape {array.shape} where {tuple(target.shape)} is needed"
+                )
             target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
 

@@ -1,4 +1,4 @@
-"""The inverter of a layer that has a place for everything: convolutions, enlarged to where the layer heard."""
+"""Convolutional inverter of the layers whose features are maps (conv1 … mp6)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from svdx.errors import ConfigError
-from svdx.models.batchnorm import BatchNorm2d
-from svdx.models.convolution import Conv2d
-from svdx.models.inverter import EPSILON, InverterNet
+from svdx.models.inverter import EPSILON, BatchNorm2d, InverterNet
 from svdx.models.layers import MAPS, Maps
 
-STEP = 3  # of SVDNet's poolings
+STEP = 3  # size and stride of SVDNet's poolings
 
 
 class MapInverter(InverterNet):
-    """Inverter network of conv1 … mp6: a 3×3 convolution, for each pooling to be undone an enlargement by 3 and a 3×3
-    convolution, and a 3×3 convolution to one map.
+    """Inverter network of conv1 … mp6: a 3×3 convolution; for each pooling to undo, an enlargement by 3 and a 3×3
+    convolution; and a 3×3 convolution to one map.
 
-    Each but the last is followed by batch norm and ELU. The last has a bias and nothing behind it: `UpConv`'s ELU there
-    forbids less than -1, one standard deviation below the mean. An enlargement lets each element of a map paint its own
-    3×3 elements (a 1×1 convolution, interleaved), so that what a layer heard at a place is painted at that place.
+    Batch norm and ELU follow each of them but the last, which has a bias and a linear output: the ELU at the end of
+    `UpConv` allows no value below -1, one standard deviation below the mean. An enlargement is a 1×1 convolution and a
+    pixel shuffle, so that each element of a map determines its own 3×3 elements and features stay in their place.
 
-    layer: whose features; width: channels at the excerpt's own resolution, twice as many before each enlargement.
+    layer: the layer to invert
+    width: channels at the excerpt's resolution, twice as many before each enlargement
 
     Shape:
-        features [B, channels, frames', bands'] of the layer → picture, standardised log-mel [B, frames, bands]
+        features [B, channels, frames', bands'] of the layer → standardised log-mel [B, frames, bands]
 
     >>> import torch
     >>> MapInverter("mp6")(torch.zeros(2, 64, 11, 7)).shape
@@ -49,31 +48,30 @@ class MapInverter(InverterNet):
         self.margins = (left, right, top, bottom)
         poolings = {1: 0, STEP: 1, STEP**2: 2}[maps.stride]
         n = width * 2**poolings
-        blocks = [*_normalised(n, _convolution(maps.channels, n))]
+        blocks = list(_normalised(n, _convolution(maps.channels, n)))
         for _ in range(poolings):
             n //= 2
-            blocks += _normalised(n, Conv2d(2 * n, STEP**2 * n, 1, bias=False), nn.PixelShuffle(STEP))
+            blocks += _normalised(n, nn.Conv2d(2 * n, STEP**2 * n, 1, bias=False), nn.PixelShuffle(STEP))
             blocks += _normalised(n, _convolution(n, n))
-        self.picture = nn.Sequential(*blocks, Conv2d(n, 1, 3, padding=1))
+        self.picture = nn.Sequential(*blocks, nn.Conv2d(n, 1, 3, padding=1))
         self.initialise()
 
     def forward(self, features: Tensor) -> Tensor:
-        """features [B, channels, frames', bands'] → picture [B, frames, bands]."""
-        painted = self.picture(F.pad(features, self.margins))[:, 0]
-        return painted[:, self.top : self.top + self.frames, self.left : self.left + self.bands]
+        """features [B, channels, frames', bands'] → standardised log-mel [B, frames, bands]."""
+        logmel = self.picture(F.pad(features, self.margins))[:, 0]
+        return logmel[:, self.top : self.top + self.frames, self.left : self.left + self.bands]
 
 
 def _margins(maps: Maps, bins: int) -> tuple[int, int, int]:
-    """Elements to add before and after a map so that it reaches over all bins, and bins that it then has too many in
-    front."""
+    """(elements to add before a map, elements to add after it, bins to cut off in front), so that it covers `bins`."""
     before = -(-maps.first // maps.stride)
     surplus = before * maps.stride - maps.first
     needed = -(-(bins + surplus) // maps.stride)
     return before, needed - before - maps.size(bins), surplus
 
 
-def _convolution(n_in: int, n_out: int) -> Conv2d:
-    return Conv2d(n_in, n_out, 3, padding=1, bias=False)
+def _convolution(n_in: int, n_out: int) -> nn.Conv2d:
+    return nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
 
 
 def _normalised(channels: int, *linear: nn.Module) -> tuple[nn.Module, ...]:

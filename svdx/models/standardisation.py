@@ -1,4 +1,4 @@
-"""Files that hold what a classifier standardises its excerpts by."""
+"""Standardisation files: mean and standard deviation of each band."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ import torch
 from torch import Tensor
 
 from svdx.errors import WeightsError, expect_file
-from svdx.files.containers import UNREADABLE, read_arrays
+from svdx.files.archives import UnreadableError, read_arrays
 
-LARGEST_TABLE = 2**20  # characters of a standardisation
+LARGEST_TABLE = 2**20  # characters read of a .csv file
 
 
 def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor]:
-    """Read per-band mean and standard deviation, [n_bands] float32 each, from .csv (band, mean, std) or .npz."""
+    """Read mean and standard deviation per band, [n_bands] float32 each, from .csv (band, mean, std) or .npz.
+
+    Raises: WeightsError.
+    """
     path = Path(str(path))
     expect_file(path)
     try:
         columns = read_arrays(path) if path.suffix == ".npz" else _table(path)
         missing = [name for name in ("mean", "std") if name not in columns]
         if missing:
-            raise ValueError(f"there is no {missing[0]}")
+            raise ValueError(f"{missing[0]} is missing")
         mean, std = columns["mean"], columns["std"]
         if {mean.dtype.kind, std.dtype.kind} - set("fiu"):
-            raise ValueError("they are no numbers")
-    except (*UNREADABLE, csv.Error) as error:
+            raise ValueError("mean and std hold no numbers")
+    except (UnreadableError, OSError, ValueError, csv.Error) as error:
         raise WeightsError(f"{path}: not a standardisation; expected mean and std for every band ({error})") from error
     if mean.shape != (n_bands,) or std.shape != (n_bands,) or not (np.isfinite(mean).all() and (std > 0).all()):
         raise WeightsError(f"{path}: expected {n_bands} finite means and {n_bands} positive standard deviations")
@@ -35,8 +38,8 @@ def load_standardisation(path: str | Path, n_bands: int) -> tuple[Tensor, Tensor
 
 
 def _table(path: Path) -> dict[str, np.ndarray]:
-    """Mean and std of a .csv file, where it has such columns. Raises: OSError, ValueError, csv.Error."""
+    """The columns mean and std of a .csv file, if it has them. Raises: OSError, ValueError, csv.Error."""
     with path.open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file.read(LARGEST_TABLE).splitlines()))
-    found = [name for name in ("mean", "std") if rows and name in rows[0]]
-    return {name: np.array([float(row[name] or "") for row in rows]) for name in found}
+    names = [name for name in ("mean", "std") if rows and name in rows[0]]
+    return {name: np.array([float(row[name] or "") for row in rows]) for name in names}

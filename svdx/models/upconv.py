@@ -8,26 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
-from svdx.models.batchnorm import BatchNorm1d, BatchNorm2d
-from svdx.models.convolution import Conv2d, UpConv2d
-from svdx.models.inverter import EPSILON, InverterNet
+from svdx.models.inverter import EPSILON, BatchNorm1d, BatchNorm2d, InverterNet
 from svdx.models.layers import FC8, VECTORS
 
-SEED_SHAPE = (16, 4, 4)  # what the second dense layer is reshaped to
+SEED_SHAPE = (16, 4, 4)  # of the second dense layer's output
 
 
 class UpConv(InverterNet):
-    """Inverter network: every layer linear, batch norm, ELU; the last up-convolution has a bias and no batch norm.
+    """Inverter network of linear layers, each followed by batch norm and ELU. The last has a bias and no batch norm.
 
-    width: channels of the first up-convolution; the others have a half, a quarter, an eighth, and 1.
+    width: channels of the first up-convolution; the others have width / 2, width / 4, width / 8, and 1.
         16 is the paper's Table I (31 117 trainable parameters), 64 the authors' released program (130 081).
-    layer: whose features; fc7 makes the first dense layer wider.
+    layer: the layer to invert; the first dense layer takes its number of features.
 
-    Batch norm follows PyTorch where the original's Lasagne differs: running statistics average the unbiased variance
-    instead of the inverse standard deviation.
+    Running statistics follow PyTorch: they average the unbiased variance, where Lasagne averages the inverse standard
+    deviation.
 
     Shape:
-        features [B, 64], [B, 256] of fc7 → picture, standardised log-mel [B, frames, bands], greater than -1
+        features [B, 64], or [B, 256] for fc7 → standardised log-mel [B, frames, bands], greater than -1
 
     >>> UpConv(16)(torch.zeros(2, 64)).shape
     torch.Size([2, 115, 80])
@@ -38,29 +36,32 @@ class UpConv(InverterNet):
         if width < 8 or width % 8:
             raise ConfigError(f"inverter.width={width}: expected a multiple of 8")
         if max(frames, bands) > 128:
-            raise ConfigError(
-                f"frontend: the inverter paints 128 frames and bands at most, asked for are {frames} and {bands}"
-            )
+            raise ConfigError(f"frontend: the inverter makes at most 128 frames and bands, got {frames} and {bands}")
         n_seed = torch.Size(SEED_SHAPE).numel()
         self.dense = nn.Sequential(
             *_normalised(nn.Linear(self.n_features, 64, bias=False), BatchNorm1d(64, EPSILON)),
             *_normalised(nn.Linear(64, n_seed, bias=False), BatchNorm1d(n_seed, EPSILON)),
         )
-        blocks, n_in = [], SEED_SHAPE[0]
+        blocks: list[nn.Module] = []
+        n_in = SEED_SHAPE[0]
         for n_out in (width, width // 2, width // 4, width // 8):
-            up, conv = UpConv2d(n_in, n_out, bias=False), Conv2d(n_out, n_out, 3, padding=1, bias=False)
-            blocks += [*_normalised(up, BatchNorm2d(n_out, EPSILON))]
-            blocks += [*_normalised(conv, BatchNorm2d(n_out, EPSILON))]
+            blocks += _normalised(_doubling(n_in, n_out, bias=False), BatchNorm2d(n_out, EPSILON))
+            blocks += _normalised(nn.Conv2d(n_out, n_out, 3, padding=1, bias=False), BatchNorm2d(n_out, EPSILON))
             n_in = n_out
-        self.picture = nn.Sequential(*blocks, UpConv2d(n_in, 1, bias=True), nn.ELU())
+        self.picture = nn.Sequential(*blocks, _doubling(n_in, 1, bias=True), nn.ELU())
         self.initialise()
 
     def forward(self, features: Tensor) -> Tensor:
-        """features [B, units] → picture [B, frames, bands]."""
+        """features [B, units] → standardised log-mel [B, frames, bands]."""
         seed = self.dense(features).unflatten(1, SEED_SHAPE)
         maps = self.picture[:-2](seed)
-        heard = maps[:, :, : self.frames // 2 + 2, : self.bands // 2 + 2]  # by the part of the picture that is kept
-        return self.picture[-2:](heard)[:, 0, : self.frames, : self.bands]
+        needed = maps[:, :, : self.frames // 2 + 2, : self.bands // 2 + 2]  # for the part that the crop keeps
+        return self.picture[-2:](needed)[:, 0, : self.frames, : self.bands]
+
+
+def _doubling(n_in: int, n_out: int, bias: bool) -> nn.ConvTranspose2d:
+    """4×4 up-convolution with stride 2, cropped by 1: [B, n_in, h, w] → [B, n_out, 2h, 2w]."""
+    return nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=bias)
 
 
 def _normalised(linear: nn.Module, norm: nn.Module) -> tuple[nn.Module, ...]:

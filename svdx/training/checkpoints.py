@@ -13,7 +13,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from svdx.errors import ConfigError, WeightsError, writing
-from svdx.files.containers import UNREADABLE, read_checkpoint
+from svdx.files.archives import UnreadableError, read_checkpoint
 
 LAST, BEFORE = "last.ckpt", "before.ckpt"
 
@@ -43,9 +43,8 @@ class Checkpoints(TorchCheckpointIO):
         """A checkpoint of plain values, on the CPU. Raises: WeightsError for another; nothing in it is executed."""
         try:
             return read_checkpoint(Path(path))
-        except UNREADABLE as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise WeightsError(f"{path}: no checkpoint to go on from ({reason}); remove it to begin anew") from error
+        except UnreadableError as error:
+            raise WeightsError(f"{path}: no checkpoint to go on from ({error}); remove it to begin anew") from error
 
 
 def newest_sound(directory: Path) -> Path | None:

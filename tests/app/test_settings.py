@@ -96,8 +96,8 @@ CONSTRUCTORS = {  # override → what the constructor says
     "frontend.n_bands=0": "frontend.n_bands=0: expected at least 1",
     "frontend.f_min=9000": "frontend: f_min=9000 and f_max=8000.0 should ascend from 0 to half of sample_rate=22050",
     "frontend.floor=0": "frontend.floor=0: expected more than 0",
-    "frontend.excerpt_frames=20": "SVDNet hears 25 frames and bands at least",
-    "frontend.excerpt_frames=200": "the inverter paints 128 frames and bands at most",
+    "frontend.excerpt_frames=20": "SVDNet needs at least 25 frames and bands",
+    "frontend.excerpt_frames=200": "the inverter makes at most 128 frames and bands",
     "trainer.precision=foo": "trainer.precision=foo: refused by Lightning",
     "+trainer.limit_test_batches=-1": "refused by Lightning",
 }

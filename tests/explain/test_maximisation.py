@@ -129,7 +129,7 @@ def test_another_unit_is_refused(name, said):
 
 
 def test_hidden_units_are_svdnets():
-    with pytest.raises(ConfigError, match="of a Planted only fc8 is known"):
+    with pytest.raises(ConfigError, match="a Planted has only fc8"):
         unit_of(Planted(), "fc7.3")
 
 

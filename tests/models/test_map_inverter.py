@@ -136,7 +136,7 @@ def test_a_layer_of_another_classifier_is_refused_but_for_its_features():
 
     excerpts = torch.randn(2, 24, 16)
     assert torch.equal(features_of(Other(), "fc8", excerpts), excerpts.mean(2))
-    with pytest.raises(ConfigError, match="layer=mp6: of a Other only fc8 is known"):
+    with pytest.raises(ConfigError, match="layer=mp6: a Other has only fc8"):
         features_of(Other(), "mp6", excerpts)
 
 

@@ -147,7 +147,7 @@ CASES = {
     ),
     "networks of different sizes": (
         f"{SONG} classifier.weights={{classifier.safetensors}} inverter.weights={{small.safetensors}}",
-        "{small.safetensors}: paints 100 frames of 80 bands, the classifier hears 115 frames of 80 bands",
+        "{small.safetensors}: makes 100 frames of 80 bands, the classifier takes 115 frames of 80 bands",
     ),
     "a word where a number is needed": (f"{EVALUATE} excerpts.n=many", "excerpts.n=many: expected a whole number"),
     "a GPU that is not there": (f"{EVALUATE} trainer.accelerator=tpu", "trainer.accelerator=tpu: refused by Lightning"),

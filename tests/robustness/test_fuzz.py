@@ -40,7 +40,7 @@ def test_a_case_of_a_seed_is_always_the_same(kinds):
 
 @pytest.mark.parametrize(
     ("raised", "said"),
-    [(KeyError("x"), "KeyError"), (SystemExit(2), "SystemExit"), (MemoryError(), "more memory"), (None, "")],
+    [(KeyError("x"), "KeyError"), (SystemExit(2), "SystemExit"), (MemoryError(), "out of memory"), (None, "")],
 )
 def test_what_is_no_error_of_svdx_is_a_failure(monkeypatch, tmp_path, raised, said):
     from svdx.errors import WeightsError

@@ -21,7 +21,7 @@ from svdx.corpora.file_lists import LARGEST, read_lines
 from svdx.corpora.labels import read_lab
 from svdx.corpora.stems import vocal_segments
 from svdx.errors import AudioError, CorpusError, WeightsError
-from svdx.files import containers
+from svdx.files import archives
 from svdx.models import load_classifier
 from svdx.models.standardisation import load_standardisation
 from svdx.models.weights import describe, save
@@ -160,28 +160,17 @@ def npz(path, size=1000, compression=zipfile.ZIP_STORED, shape=None):
     return path
 
 
-@pytest.mark.parametrize(
-    ("made", "reason"),
-    [
-        (dict(size=10**6, compression=zipfile.ZIP_DEFLATED), "it would grow to 4 MiB"),
-        (dict(shape=(10**12,)), r"promises \(1000000000000,\) numbers, more than are there"),
-        (dict(shape=(-5,)), r"promises \(-5,\) numbers"),
-    ],
-)
-def test_an_npz_that_blows_up_is_refused(tmp_path, made, reason):
-    path = npz(tmp_path / "a.npz", **made)
-    with pytest.raises(WeightsError, match=reason):
-        load_standardisation(path, 80)
+@pytest.mark.parametrize("shape", [(10**12,), (2000,), (-5,)])
+def test_an_array_that_declares_more_than_the_file_holds_is_refused(tmp_path, shape):
+    with pytest.raises(WeightsError, match="not a standardisation"):
+        load_standardisation(npz(tmp_path / "a.npz", shape=shape), 80)
 
 
-def test_more_entries_or_bytes_than_weights_have_are_refused(tmp_path, monkeypatch):
-    path = npz(tmp_path / "a.npz")
-    monkeypatch.setattr(containers, "ENTRIES", 0)
-    with pytest.raises(WeightsError, match="it has 1 entries, more than 0"):
-        load_standardisation(path, 80)
-    monkeypatch.undo()
-    monkeypatch.setattr(containers, "LARGEST", 100)
-    with pytest.raises(WeightsError, match="it would grow to"):
+def test_more_bytes_than_weights_have_are_refused(tmp_path, monkeypatch):
+    path = npz(tmp_path / "a.npz", size=10**6, compression=zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(archives, "MAX_WEIGHT_BYTES", 2**20)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(WeightsError, match=r"its content takes 0\.00 GiB, more than"):
         load_standardisation(path, 80)
 
 
@@ -202,11 +191,11 @@ class Touch:
         return Path.touch, (self.path,)
 
 
-class Gigabytes:
-    """Unpickled, a bytearray of 2^40 zeros; torch's `weights_only` allows it."""
+class Exabyte:
+    """Unpickled, a bytearray of 2^60 zeros; torch's `weights_only` allows it."""
 
     def __reduce__(self):
-        return bytearray, (2**40,)
+        return bytearray, (2**60,)
 
 
 def checkpoint(path, **more):
@@ -219,11 +208,11 @@ LOADS = {"weights": load_classifier, "resuming": lambda path: Checkpoints().load
 
 @pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
 def test_a_checkpoint_of_more_than_plain_values_is_refused_and_not_executed(tmp_path, load):
-    with pytest.raises(WeightsError, match="which is no plain value"):
+    with pytest.raises(WeightsError, match="Weights only load failed"):
         load(checkpoint(tmp_path / "a.ckpt", callbacks=Touch(tmp_path / "ran")))
     assert not (tmp_path / "ran").exists()
-    with pytest.raises(WeightsError, match=r"holds a (__builtin__|builtins)\.bytearray, which is no plain value"):
-        load(checkpoint(tmp_path / "a.ckpt", callbacks=Gigabytes()))
+    with pytest.raises(WeightsError, match="MemoryError"):
+        load(checkpoint(tmp_path / "a.ckpt", callbacks=Exabyte()))
     for protocol in (2, 4):
         (tmp_path / "bare.ckpt").write_bytes(pickle.dumps(Touch(tmp_path / "ran"), protocol))
         with pytest.raises(WeightsError, match="not a zip"):
@@ -232,16 +221,10 @@ def test_a_checkpoint_of_more_than_plain_values_is_refused_and_not_executed(tmp_
 
 
 @pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
-def test_a_checkpoint_that_is_packed_or_has_no_pickle_is_refused(tmp_path, load):
-    whole = checkpoint(tmp_path / "whole.ckpt")
-    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(tmp_path / "a.ckpt", "w", zipfile.ZIP_DEFLATED) as target:
-        for entry in source.infolist():
-            target.writestr(entry.filename, source.read(entry))
-    with pytest.raises(WeightsError, match="packed, as torch packs none"):
-        load(tmp_path / "a.ckpt")
+def test_a_checkpoint_without_a_pickle_is_refused(tmp_path, load):
     with zipfile.ZipFile(tmp_path / "b.ckpt", "w") as target:
         target.writestr("a/version", "3")
-    with pytest.raises(WeightsError, match=r"holds no data\.pkl"):
+    with pytest.raises(WeightsError, match=r"b\.ckpt: (damaged|no checkpoint)"):
         load(tmp_path / "b.ckpt")
 
 
@@ -256,7 +239,7 @@ def test_lightning_resumes_by_this_way(tmp_path, make_trainer):
 
     path = checkpoint(tmp_path / "a.ckpt", callbacks=Touch(tmp_path / "ran"))
     trainer = make_trainer(plugins=[Checkpoints()])
-    with pytest.raises(WeightsError, match="which is no plain value"):
+    with pytest.raises(WeightsError, match="Weights only load failed"):
         trainer.fit(BoringModel(), ckpt_path=path, weights_only=False)
     assert not (tmp_path / "ran").exists()
 
@@ -274,7 +257,7 @@ def test_a_safetensors_header_that_is_longer_than_its_file_is_refused(tmp_path, 
 def test_networks_that_are_larger_than_their_file_are_not_built(tmp_path, classifier, sizes):
     state = {name: value.contiguous() for name, value in classifier.state_dict().items()}
     save_file(state, tmp_path / "a.safetensors", metadata={**describe(classifier), **sizes})
-    with pytest.raises(WeightsError, match="smaller than the network that it says it holds"):
+    with pytest.raises(WeightsError, match="smaller than the network that it describes"):
         load_classifier(tmp_path / "a.safetensors")
 
 
@@ -282,5 +265,5 @@ def test_arrays_that_share_one_number_are_no_weights(tmp_path, classifier):
     state = {f"network.{name}": torch.zeros(()).expand(value.shape) for name, value in classifier.state_dict().items()}
     torch.save({"state_dict": state, "svdx": describe(classifier)}, tmp_path / "a.ckpt")
     assert (tmp_path / "a.ckpt").stat().st_size < 10**5
-    with pytest.raises(WeightsError, match="smaller than the network that it says it holds"):
+    with pytest.raises(WeightsError, match="smaller than the network that it describes"):
         load_classifier(tmp_path / "a.ckpt")

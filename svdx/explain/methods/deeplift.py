@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from svdx.explain.evidence import TwoClasses
 from svdx.explain.methods.attribution import Attributed
 from svdx.explain.methods.layered import layered
-from svdx.models.sequential import LEAKY
+from svdx.models.layers import LEAKY
 
 
 class DeepLift(Attributed):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svdx.models.sequential import sequential
+from svdx.models.layers import sequential
 from svdx.models.svdnet import LEAK, SVDNet
 
 

@@ -18,7 +18,7 @@ from svdx.explain.methods.occlusion import Occlusion
 from svdx.explain.methods.saliency import Saliency
 from svdx.explain.methods.slime import Slime, proximity, shown_blocks
 from svdx.explain.methods.smoothgrad import SmoothGrad
-from svdx.models.sequential import sequential
+from svdx.models.layers import sequential
 from tests.support.methods import alike, every_method, pictures, small_network
 from tests.support.toys import Planted, planted_excerpts
 
