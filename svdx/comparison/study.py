@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Study:
         [batches, 2], whose columns are the number of excerpts and the seconds they took
     """
 
-    fills: list[str]
+    fills: Sequence[str]
     areas: np.ndarray
     names: list[str]
     track: np.ndarray

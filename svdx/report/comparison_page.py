@@ -16,11 +16,11 @@ from svdx.report.page import render
 
 FEW_TRACKS = FEW_LOCALISED = 20
 ALWAYS = (
-    "Masked excerpts are unlike anything the classifier was trained on: part of every loss is that, not the method. "
-    "Look at several fills; an order of methods that reverses with the fill (‡) is no result.",
-    "E_loss rewards masks that are made on the classifier itself: a few per cent of its inputs, speckled where its "
-    "gradient is, keep any label and tell a listener nothing. Never rank by E_loss alone: read it beside deletion, the "
-    "voice, the regions and the sanity checks.",
+    "Masked excerpts are unlike anything the classifier was trained on, which accounts for a part of every loss. Look "
+    "at several fills; an order of methods that another fill reverses (‡) is no result.",
+    "E_loss rewards masks that are computed from the classifier itself: a few per cent of its inputs, speckled where "
+    "its gradient is large, preserve any label and tell a listener nothing. Never rank by E_loss alone. Read it beside "
+    "deletion, the voice, the regions and the sanity checks.",
 )
 
 
@@ -33,8 +33,8 @@ def warnings(study: Study, split: str, changed: Sequence[str]) -> list[str]:
     found = list(ALWAYS)
     if changed and "test" in splits:
         found.append(
-            f"Not as it was fixed beforehand: {', '.join(changed)}. If this was chosen after results of the test split "
-            "were seen, the comparison is optimistic. Choose on split valid."
+            f"Options differ from those fixed beforehand: {', '.join(changed)}. If they were chosen after results of "
+            "the test split were seen, the comparison is optimistic. Choose on split valid."
         )
     if "train" in splits:
         found.append("excerpts.split has training tracks: classifier and inverter were trained on them.")
@@ -44,7 +44,7 @@ def warnings(study: Study, split: str, changed: Sequence[str]) -> list[str]:
             f"{FEWEST} there are none."
         )
     if 0 < study.localised.sum() < FEW_LOCALISED:
-        found.append(f"Only {study.localised.sum()} excerpts have a label that the voice decides: weak evidence.")
+        found.append(f"The voice decides the label of only {study.localised.sum()} excerpts, which is weak evidence.")
     return found + insignificant(study)
 
 
@@ -60,8 +60,8 @@ def insignificant(study: Study) -> list[str]:
     }
     tracks = {name: len(np.unique(study.track[where])) for name, where in groups.items() if where.any()}
     return [
-        f"No star is possible in the columns {name}: with {n_tracks} tracks and {m} methods the least p is "
-        f"{least_p(n_tracks, m):.2g}. That there is none means nothing; use more tracks or fewer methods."
+        f"No star is possible in the columns {name}: with {n_tracks} tracks and {m} methods the smallest "
+        f"possible p is {least_p(n_tracks, m):.2g}. Their absence means nothing; use more tracks or fewer methods."
         for name, n_tracks in tracks.items()
         if least_p(n_tracks, m) > SIGNIFICANT
     ]
@@ -82,13 +82,15 @@ def write_pages(
     """
     n = study.counts
     summary = (
-        f"{n['n_excerpts']} excerpts of {n['n_tracks']} tracks ({origin}), {n['n_vocal']} called singing, "
-        f"{n['n_nonvocal']} not; the voice decides in {n['n_localised']}. Fills: {', '.join(study.fills)}. "
+        f"{n['n_excerpts']} excerpts of {n['n_tracks']} tracks ({origin}), {n['n_vocal']} predicted singing, "
+        f"{n['n_nonvocal']} not; the voice decides the label of {n['n_localised']}. Fills: {', '.join(study.fills)}. "
         f"Sanity on {study.repeated.sum()} excerpts."
     )
     if is_stratified(study):
         low, high = thirds(study)
-        summary += f" Voice to rest: soft below {low:.1f} dB, loud from {high:.1f} dB on (thirds)."
+        summary += (
+            f" Level of the voice relative to the rest: soft below {low:.1f} dB, loud from {high:.1f} dB on (thirds)."
+        )
     for kind in ("md", "html"):
         page = render(
             f"comparison.{kind}",

@@ -89,7 +89,7 @@ def sections(study: Study, results: Results, area: float, training: Mapping[str,
     return [part for part in made if any(cell.text != MISSING for line in part.lines.values() for cell in line)]
 
 
-def faithfulness(results: Results, fills: list[str], area: float) -> Section:
+def faithfulness(results: Results, fills: Sequence[str], area: float) -> Section:
     """Explanation loss and deletion; in words also the loss of the empty mask."""
     at, fill, of = f"at {100 * area:g} %", fills[0], results.headline
     columns = [
@@ -103,9 +103,9 @@ def faithfulness(results: Results, fills: list[str], area: float) -> Section:
         Column(f"deletion {at}", DELETION, fill, area, of, HIGH, "{:.1f}"),
         Column("deletion, log area", "deletion_auc_log", fill, None, of, HIGH, "{:.1f}", fills),
     ]
-    words = {"balanced": "the mean of both classes", "all": "all excerpts"}[of]
+    words = {"balanced": "as the mean of both classes", "all": "over all excerpts"}[of]
     note = (
-        f"Per cent, over {words} unless the column says otherwise. E_loss: labels that change when only the best "
+        f"Per cent, {words} unless the column says otherwise. E_loss: labels that change when only the best "
         f"bins are kept and the others are filled (fill={fill}). Deletion: labels that change when these bins are "
         "removed. Area: under the curve over the share of bins from 0 to 1. Log area: under the curve over its "
         "logarithm, from the smallest share on."
@@ -115,7 +115,8 @@ def faithfulness(results: Results, fills: list[str], area: float) -> Section:
         shown = (results.value(EMPTY, LOSS, name, 0.0, part) for part in (of, "vocal", "nonvocal"))
         both, singing, none = (MISSING if isnan(value) else f"{value:.1f}" for value in shown)
         losses.append(f"fill={name} {both} (singing {singing}, no singing {none})")
-    under = f"E_loss of the empty mask, every bin filled: {'; '.join(losses)}. The other labels are the fill's own."
+    under = f"E_loss of the empty mask, every bin filled: {'; '.join(losses)}. The remaining excerpts already "
+    under += "have the label of the fill itself."
     return _section(results, "Faithfulness at equal area", note, columns, under)
 
 
@@ -134,13 +135,13 @@ def localisation(results: Results, area: float) -> Section:
         Column("relevance rank", "relevance_rank", better=HIGH),
     ]
     note = (
-        "Excerpts called singing whose label changes when the voice is taken out. Voice: share of the kept energy that "
-        "is voice. Enrichment: that share divided by the share in the whole excerpt. The other columns compare with "
-        "the ideal binary mask (voice louder than the rest); voice IoU and relevance rank take as many best bins as it "
-        "has. Relevance mass, the share of positive scores in that mask, depends on where a method has its zero, so "
-        "methods are not compared by it."
+        "Over excerpts that are predicted singing and whose label changes without the voice. Voice: share of the kept "
+        "energy that is voice. Enrichment: that share divided by the share in the whole excerpt. The other columns "
+        "compare with the ideal binary mask (voice louder than the rest); voice IoU and relevance rank take as many "
+        "best bins as it has. Relevance mass, the share of positive scores in that mask, depends on where a method has "
+        "its zero, so methods are not compared by it."
     )
-    return _section(results, "Is it on the voice?", note, columns)
+    return _section(results, "Agreement with the voice", note, columns)
 
 
 def sanity(results: Results, area: float, layers: list[str], retrained: bool) -> Section:
@@ -159,13 +160,12 @@ def sanity(results: Results, area: float, layers: list[str], retrained: bool) ->
         Column("stable: ρ", "stability", better=HIGH),
     ]
     note = (
-        "Regions: connected pieces of the mask, corners touching, and the largest one's share of it; a method that "
+        "Regions: connected components of the mask (eight neighbours), and the share of the largest. A method that "
         "scores blocks has ties, whose random order speckles its last block. Random: the weights of the classifier's "
         "layers from the output down to this one are shuffled, several times. ρ: Spearman's correlation with the "
-        "explanation of the trained classifier, without its sign, since an explanation of the opposite sign is no "
-        "other one. IoU: that of the best bins. An explanation of what was learned must change. Methods that know the "
-        "classifier through FC8 alone do not see fc9: ρ = 1 there by construction. Stable: ρ with the explanation of "
-        "the excerpt and a little noise. "
+        "explanation of the trained classifier, without its sign. IoU: that of the best bins. An explanation of what "
+        "was learned must change. Methods that use the classifier through FC8 alone do not depend on fc9: ρ = 1 there "
+        "by construction. Stable: ρ with the explanation of the excerpt plus a little noise. "
     )
     note += (
         "Retrained: the same between methods whose inverter was trained for the classifier and for one shuffled one, "

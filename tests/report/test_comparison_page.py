@@ -45,7 +45,7 @@ def test_warnings_are_those_that_apply(study):
     assert not any("optimistic" in text for text in warnings(study, "valid", changed))
     assert any("training tracks" in text for text in warnings(study, "train+test", []))
     few = replace(study, localised=np.arange(7) < 5)
-    assert any("Only 5 excerpts" in text for text in warnings(few, "test", []))
+    assert any("label of only 5 excerpts" in text for text in warnings(few, "test", []))
 
 
 def test_columns_in_which_no_star_is_possible_are_named(study):
@@ -56,7 +56,7 @@ def test_columns_in_which_no_star_is_possible_are_named(study):
         sentences = insignificant(replace(study, track=np.arange(7), **more))
         return [kind for kind in kinds if any(f"columns {kind}: " in text for text in sentences)]
 
-    assert "with 4 tracks and 2 methods the least p is 0.12." in insignificant(study)[0]
+    assert "with 4 tracks and 2 methods the smallest possible p is 0.12." in insignificant(study)[0]
     assert named() == []
     assert named(localised=np.arange(7) < 5) == ["of the voice"]
     few = {"deterministic": np.where(np.arange(7) < 2, 1.0, np.nan)}

@@ -31,7 +31,7 @@ def cell(table, method, head):
 
 def test_every_line_has_a_cell_per_head_and_heads_are_unique(tables):
     _, tables = tables
-    assert list(tables) == ["Faithfulness at equal area", "Is it on the voice?", "Regions and sanity", "Cost"]
+    assert list(tables) == ["Faithfulness at equal area", "Agreement with the voice", "Regions and sanity", "Cost"]
     for table in tables.values():
         assert len(set(table.heads)) == len(table.heads)
         assert all(len(line) == len(table.heads) for line in table.lines.values())
@@ -41,7 +41,7 @@ def test_every_line_has_a_cell_per_head_and_heads_are_unique(tables):
 
 def test_the_perfect_score_is_on_the_voice_and_the_reversed_one_is_not(tables):
     results, tables = tables
-    table = tables["Is it on the voice?"]
+    table = tables["Agreement with the voice"]
     at = "voice at 12.5 % ↑"
     assert table.heads[:4] == [at, "soft voice ↑", "middle voice ↑", "loud voice ↑"]
     soft, middle, loud = (float(cell(table, "perfect", head).text) for head in table.heads[1:4])
@@ -54,7 +54,7 @@ def test_the_perfect_score_is_on_the_voice_and_the_reversed_one_is_not(tables):
 
 
 def test_relevance_mass_is_neither_best_nor_different(tables):
-    table = tables[1]["Is it on the voice?"]
+    table = tables[1]["Agreement with the voice"]
     mass = [cell(table, name, "relevance mass") for name in table.lines]
     assert cell(table, "perfect", "relevance mass").text == "1.00"
     assert cell(table, "reversed", "relevance mass").text == "–"  # nothing of it is above 0
