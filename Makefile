@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench fuzz lint docs clean
+.PHONY: help demo test test-fast soak bench fuzz lint docs clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,11 +23,14 @@ demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanatio
 	@echo
 	@echo "Open $(DEMO)/explain/report.html and $(DEMO)/evaluate/curve.png"
 
-test: .venv/installed  ## every test
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+test: .venv/installed  ## every test but those of `make soak`
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not soak"
 
 test-fast: .venv/installed  ## the tests that take seconds
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not soak"
+
+soak: .venv/installed  ## many repetitions of the random trials: kills at random moments, damaged files
+	$(BIN)/pytest -m soak
 
 bench: .venv/installed  ## time each part against a straightforward implementation: about two minutes on two cores
 	$(BIN)/python -m benchmarks

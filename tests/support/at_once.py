@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-TRIALS = [*range(3), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(3, 20))]
+TRIALS = [*range(3), *(pytest.param(trial, marks=pytest.mark.soak) for trial in range(3, 20))]
 LONGEST = 300  # seconds
 PROCESSES = multiprocessing.get_context("fork")
 
