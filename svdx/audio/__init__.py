@@ -1,1 +1,1 @@
-"""From audio files to samples and log-mel, and from a mask over a log-mel back to sound."""
+"""Audio files to samples and log-mel, and masks over a log-mel back to sound."""

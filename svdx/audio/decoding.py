@@ -1,4 +1,4 @@
-"""From the bytes of a sound file to samples: FFmpeg, which PyAV's wheels carry."""
+"""Decode sound files with FFmpeg, through PyAV."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from itertools import chain
 from typing import BinaryIO
 
@@ -17,34 +18,39 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.stream import Disposition
 
-from svdx.audio.headers import behind_id3
+from svdx.audio.headers import id3_size
 
-# What a file may be. Left out: playlists, which would open other files, text and pictures, of which nothing sounds, and
-# streams of television.
+# Accepted formats. Not playlists, which would open other files, nor text, pictures and television streams.
 FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,ircam,matroska,mov,mp3,nistsphere,ogg,paf,tta,voc,w64,wav,wv"
 )
-AT_ONCE = 1 << 16  # bytes read at a time
-PROTECTED = ("aavd", "drms", "enca")  # as mp4 marks what is encrypted
+READ_BYTES = 1 << 16  # at a time
+PROTECTED = ("aavd", "drms", "enca")  # codec tags of encrypted sound in mp4
 ENCRYPTED = "encrypted, so that only its seller's program plays it; use a copy without protection"
-FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "flt": 1, "dbl": 1}  # of FFmpeg's samples that NumPy has too
-COUNTING = ("aiff", "ape", "au", "flac", "mov", "tta", "wv")  # formats whose headers count the samples
+FULL_SCALE = {
+    "u8": 2**7,
+    "s16": 2**15,
+    "s32": 2**31,
+    "flt": 1,
+    "dbl": 1,
+}  # FFmpeg's sample formats that NumPy has
+COUNTING = ("aiff", "ape", "au", "flac", "mov", "tta", "wv")  # formats whose headers give the number of samples
 NO_HEADER = "not readable as audio (its header gives no possible number of channels, or no rate)"
-PLANES = 7  # of a frame with more of them PyAV reads beyond the last
+MAX_PLANES = 7  # PyAV reads beyond the last plane of a frame with more
 
 
 class UndecodableError(ValueError):
-    """A file without a sound that can be decoded; `str(error)` says why."""
+    """A file without sound that can be decoded; `str(error)` is the reason."""
 
 
-def opened_container(file: BinaryIO) -> InputContainer:
-    """An open file as FFmpeg sees it, also behind an ID3 tag, which people's programs put before anything.
+def open_container(file: BinaryIO) -> InputContainer:
+    """Open a file with FFmpeg, also one with an ID3 tag in front, which programs add to files of any format.
 
-    Its name is kept from FFmpeg, which would believe the ending. Raises: av.FFmpegError where it is no sound.
+    FFmpeg does not get the file's name, since it would trust the suffix. Raises: av.FFmpegError.
     """
-    start = behind_id3(file)
+    start = id3_size(file)
     try:
-        return _container(file, 0)  # the tag says what it is: an mp3's frames are no proof
+        return _container(file, 0)  # first with the tag: it helps FFmpeg to recognise an mp3
     except av.FFmpegError:
         if not start:
             raise
@@ -52,36 +58,38 @@ def opened_container(file: BinaryIO) -> InputContainer:
 
 
 def _container(file: BinaryIO, start: int) -> InputContainer:
-    return av.open(SourceBytes(file, start), options={"format_whitelist": FORMATS}, metadata_errors="replace")
+    source, options = SourceBytes(file, start), {"format_whitelist": FORMATS}
+    return av.open(source, mode="r", options=options, metadata_errors="replace")
 
 
 class SourceBytes:
-    """The bytes of a file from a place on, for FFmpeg, which may ask for a place or a number of them that is absurd."""
+    """The bytes of a file from `start` on, for FFmpeg, whose requests in a damaged file may be absurd."""
 
     def __init__(self, file: BinaryIO, start: int) -> None:
         self.file, self.start = file, start
         file.seek(start)
 
     def read(self, n: int) -> bytes:
-        return self.file.read(min(n, AT_ONCE))
+        return self.file.read(min(n, READ_BYTES))
 
     def tell(self) -> int:
         return self.file.tell() - self.start
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
-            return self.file.seek(place + self.start if whence == os.SEEK_SET else place, whence) - self.start
+            return self.file.seek(offset + self.start if whence == os.SEEK_SET else offset, whence) - self.start
         except (OSError, OverflowError, ValueError):
             return -errno.EINVAL
 
 
 class Decoder:
-    """One sound of a container: that which is marked as the default, else the first, or the one of a number.
+    """Decoder of one audio stream of a container.
 
+    number: the stream, counted from 0; None: the one marked as the default, else the first
     format: FFmpeg's name
-    channels, rate (Hz): what the header says, and from `begin` on what the decoder gives
-    positions: FFmpeg's name of each channel's place, as FL or LFE; "" where the file does not say
-    lost: packets that could not be decoded until now
+    channels, rate (Hz): by the header, and after `begin` by the decoder
+    positions: FFmpeg's name of each channel's position, such as FL or LFE; "" where the file does not name it
+    lost: number of packets so far that could not be decoded
 
     Raises: UndecodableError
     """
@@ -89,34 +97,38 @@ class Decoder:
     def __init__(self, container: InputContainer, number: int | None = None) -> None:
         self.format, self.stream = container.format.name.partition(",")[0], _chosen(container, number)
         context = self.stream.codec_context
-        context.thread_count = 1  # threads within threads wait for each other
+        context.thread_count = 1  # FFmpeg's threads and ours would wait for each other
         layout = context.layout
         if not layout.nb_channels or not context.sample_rate:
             raise UndecodableError(NO_HEADER)
         self.channels, self.rate, self.positions = layout.nb_channels, context.sample_rate, _positions(layout)
-        # PyAV frees the list of channels twice that a layout has in another order than FFmpeg's.
+        # PyAV frees the channel list of a layout in another order than FFmpeg's twice.
         context.layout = layout.name if " channels" not in layout.name else f"{self.channels} channels"
-        self._packets, self._passed, self.lost = _packets(container, self.stream), 0, 0
+        self._packets, self._duration, self.lost = _packets(container, self.stream), 0, 0
         self._frames: Iterator[AudioFrame] = iter(())
 
     @property
     def duration(self) -> int | None:
-        """Samples by the header, or by FFmpeg's estimate where that does not count them."""
+        """The number of samples by the header, or by FFmpeg's estimate."""
         length = self.stream.duration
-        return None if length is None else round(length * self.stream.time_base * self.rate)
+        return None if length is None else round(length * self._seconds_per_tick * self.rate)
+
+    @property
+    def _seconds_per_tick(self) -> Fraction:
+        return self.stream.time_base or Fraction(0)
 
     @property
     def is_counted(self) -> bool:
-        """Does the header count the samples?"""
+        """Whether the header gives the number of samples."""
         return self.format in COUNTING
 
     @property
     def is_plain(self) -> bool:
-        """Are the samples stored as they are, so that their bytes count them?"""
+        """Whether the samples are uncompressed, so that their number follows from the size."""
         return self.stream.codec_context.name.startswith("pcm_")
 
     def begin(self) -> None:
-        """Decode the first frame, which knows better than the header. Raises: UndecodableError, av.FFmpegError."""
+        """Decode the first frame, which is more reliable than the header. Raises: UndecodableError, av.FFmpegError."""
         frames = self._decoded()
         first = next(frames, None)
         if first is None:
@@ -128,39 +140,37 @@ class Decoder:
         self._frames = chain([first], frames)
 
     def counted(self) -> int:
-        """Samples by what the packets say of themselves, without decoding: to two packets exact. Instead of `samples`.
-
-        Raises: av.FFmpegError
-        """
+        """The number of samples by the durations of the packets, exact to two packets, without decoding. Consumes the
+        stream. Raises: av.FFmpegError."""
         for packet in self._packets:
-            self._passed += packet.duration or 0
-        return round(self._passed * self.stream.time_base * self.rate)
+            self._duration += packet.duration or 0
+        return round(self._duration * self._seconds_per_tick * self.rate)
 
     def _decoded(self) -> Iterator[AudioFrame]:
-        """The frames; as FFmpeg's own program does, what cannot be decoded is left out, as the header of the second of
-        two files that were joined."""
-        found = 0
+        """The frames. Packets that cannot be decoded are skipped, as FFmpeg's own program does: for example, the header
+        of the second of two files that were joined."""
+        decoded = 0
         for packet in self._packets:
-            self._passed += packet.duration or 0
+            self._duration += packet.duration or 0
             if packet.has_sidedata("encryption_info"):
                 raise UndecodableError(ENCRYPTED)
             try:
-                frames = packet.decode()
+                frames = self.stream.decode(packet)
             except av.error.MemoryError:
                 raise
             except av.FFmpegError:
                 self.lost += 1
                 continue
-            found += len(frames)
+            decoded += len(frames)
             yield from frames
-        if self.lost > found:
-            n = self.lost + found
+        if self.lost > decoded:
+            n = self.lost + decoded
             raise UndecodableError(f"damaged: {self.lost} of its {n} packets cannot be decoded; copy it again")
 
     def samples(self) -> Iterator[np.ndarray]:
-        """The sound in pieces of any length, float32, [channels, n] each, full scale 1, after `begin`.
+        """The sound in pieces of any length, float32, [channels, n] each, full scale 1. Call `begin` first.
 
-        Frames of another rate or layout, as in a file that was joined from several, are converted to the first one's.
+        Frames of another rate or layout, as in joined files, are converted to those of the first frame.
         """
         shape, converter = None, None
         for frame in self._frames:
@@ -179,7 +189,7 @@ class Decoder:
 
 
 def _packets(container: InputContainer, stream: av.AudioStream) -> Iterator[av.Packet]:
-    """The packets of a stream. Where another stream begins later in the file, PyAV fails when all of them are read."""
+    """The packets of a stream. PyAV raises IndexError at the end if another stream begins later in the file."""
     with suppress(IndexError):
         yield from container.demux(stream)
 
@@ -193,7 +203,7 @@ def _chosen(container: InputContainer, number: int | None) -> av.AudioStream:
     marked = (sound for sound in sounds if sound.disposition & Disposition.default)
     sound = next(marked, sounds[0]) if number is None else sounds[number]
     if sound.codec_context is None:
-        raise UndecodableError("coded in a way that FFmpeg does not know; convert it to wav or flac")
+        raise UndecodableError("coded in a format that FFmpeg does not know; convert it to wav or flac")
     if sound.codec_context.codec_tag in PROTECTED:
         raise UndecodableError(ENCRYPTED)
     return sound
@@ -205,7 +215,7 @@ def _positions(layout: AudioLayout) -> tuple[str, ...]:
 
 def _fits_numpy(frame: AudioFrame) -> bool:
     planar = frame.format.is_planar
-    return _kind(frame) in FULL_SCALE and not (planar and frame.layout.nb_channels > PLANES)
+    return _kind(frame) in FULL_SCALE and not (planar and frame.layout.nb_channels > MAX_PLANES)
 
 
 def _kind(frame: AudioFrame) -> str:

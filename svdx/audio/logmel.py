@@ -1,4 +1,4 @@
-"""From samples to a log-mel picture: the front end of Schlüter and Grill (ISMIR 2015).
+"""Log-mel spectrogram: the front end of Schlüter and Grill (ISMIR 2015).
 
 `logmel = log(mel(spectrum(samples)))`
 """
@@ -13,16 +13,17 @@ from torch import Tensor, nn
 
 from svdx.errors import ConfigError
 
-BLOCK_FRAMES = 256  # transformed at a time, so that they stay in the processor's cache
+BLOCK_FRAMES = 256  # frames that are transformed at a time, so that they fit the processor's cache
 
 
 def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
-    """Triangular mel filters as the original program builds them: each sums to 1 over the bins.
+    """Triangular mel filters as the original program builds them; each sums to 1 over the STFT bins.
 
-    The corner frequencies are equally spaced in mel(f) = 1127 ln(1 + f/700) and snapped upwards to STFT bins; a
-    slope's height is its distance from the corner in Hz over the slope's length in *bins*.
+    The corner frequencies are equally spaced in mel(f) = 1127 ln(1 + f/700) and rounded up to STFT bins. A slope's
+    height is its distance from the corner in Hz divided by the slope's length in *bins*.
 
     Returns: filterbank, [frame_length // 2 + 1, n_bands], float64.
+    Raises: ConfigError if a band holds no STFT bin.
     """
     mel_min, mel_max = (1127 * math.log1p(f / 700) for f in (f_min, f_max))
     corners_hz = 700 * np.expm1(np.linspace(mel_min, mel_max, n_bands + 2) / 1127)
@@ -41,13 +42,16 @@ def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: flo
 
 
 class FrontEnd(nn.Module):
-    """Log-mel spectrogram without centring and padding, computed in the precision of the samples given.
+    """Log-mel spectrogram without centring or padding, computed in the precision of the samples.
 
-    The original computes in float64. With the transform in float32 quiet bins (below about -7) drift by up to 1.
+    The original program computes in float64. In float32, quiet bins (below about -7) deviate by up to 1.
 
     Shape:
         samples [..., n] → log-mel [..., (n - frame_length) // hop + 1, n_bands], natural logarithm
     """
+
+    window: Tensor
+    filterbank: Tensor
 
     def __init__(
         self,
@@ -60,7 +64,12 @@ class FrontEnd(nn.Module):
         floor: float,
         excerpt_frames: int,
     ) -> None:
-        """Sizes in samples, frequencies in Hz; floor: least magnitude before the logarithm; excerpt_frames: 115."""
+        """
+        frame_length, hop: in samples
+        f_min, f_max: limits of the mel bands, in Hz
+        floor: lower limit of mel magnitudes before the logarithm
+        excerpt_frames: frames of an excerpt
+        """
         super().__init__()
         sizes = dict(sample_rate=sample_rate, frame_length=frame_length, hop=hop, n_bands=n_bands)
         for key, size in {**sizes, "excerpt_frames": excerpt_frames}.items():
@@ -89,34 +98,34 @@ class FrontEnd(nn.Module):
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second; frame i stands at i / frame_rate seconds."""
+        """Frames per second; frame i stands at i / frame_rate seconds."""
         return self.sample_rate / self.hop
 
     def n_frames(self, n_samples: int) -> int:
-        """How many whole frames n_samples hold."""
+        """The number of complete frames in n_samples."""
         return max(0, (n_samples - self.frame_length) // self.hop + 1)
 
     def n_samples(self, n_frames: int) -> int:
-        """How many samples n_frames need."""
+        """The smallest number of samples with n_frames frames."""
         return (n_frames - 1) * self.hop + self.frame_length
 
     def band_frequencies(self) -> Tensor:
-        """Centre of every band, [n_bands], Hz."""
+        """Centre frequencies of the bands, [n_bands], Hz."""
         return self._frequencies(torch.arange(1, self.n_bands + 1))
 
     def band_edges(self) -> Tensor:
-        """Limits of the bands, halfway in mel between neighbouring centres, [n_bands + 1], Hz."""
+        """Limits between the bands, halfway in mel between neighbouring centres, [n_bands + 1], Hz."""
         return self._frequencies(torch.arange(self.n_bands + 1) + 0.5)
 
     def _frequencies(self, corners: Tensor) -> Tensor:
-        """Hz of positions among the filters' corners: 0 is f_min, band i has its centre at i + 1."""
+        """Frequencies of positions in units of the filters' corners: 0 is f_min, i + 1 the centre of band i."""
         low, high = (1127 * math.log1p(f / 700) for f in (self.f_min, self.f_max))
         mels = low + corners.double() * (high - low) / (self.n_bands + 1)
         return (700 * torch.expm1(mels / 1127)).float()
 
     def spectrum(self, samples: Tensor) -> Tensor:
         """samples [..., n] → magnitudes [..., frames, frame_length // 2 + 1]."""
-        if samples.shape[-1] < self.frame_length:  # `unfold` refuses what holds no frame
+        if samples.shape[-1] < self.frame_length:  # `unfold` would raise
             return samples.new_zeros(*samples.shape[:-1], 0, len(self.filterbank))
         return magnitude(self._transform(samples))
 
@@ -139,21 +148,21 @@ class FrontEnd(nn.Module):
     def of_track(self, samples: Tensor) -> Tensor:
         """samples [n] → log-mel [frames, n_bands], float32, a block of frames at a time.
 
-        Exact to 1e-6, at twice the speed of float64 throughout: what cancels, the transform, is computed in float64,
-        what only adds up, from the magnitudes on, in float32; and of the spectrum only what the bands hear.
+        Exact to 1e-6 and twice as fast as float64 throughout: the transform, in which terms cancel, is computed in
+        float64, the sums of magnitudes in float32, and only the bins that the bands cover.
         """
         n_frames = self.n_frames(len(samples))
-        heard = slice(int(self.filterbank.sum(1).nonzero().max()) + 1)
-        filterbank = self.filterbank[heard].float()
+        covered = slice(int(self.filterbank.sum(1).nonzero().max()) + 1)
+        filterbank = self.filterbank[covered].float()
         logmels = [torch.empty(0, self.n_bands)]
         for first in range(0, n_frames, BLOCK_FRAMES):
             start = first * self.hop
             block = samples[start : start + self.n_samples(min(BLOCK_FRAMES, n_frames - first))]
-            logmels.append(self.log(magnitude(self._transform(block.double())[:, heard], torch.float32) @ filterbank))
+            logmels.append(self.log(magnitude(self._transform(block.double())[:, covered], torch.float32) @ filterbank))
         return torch.cat(logmels)
 
 
 def magnitude(spectrum: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """|z| of complex z, in dtype; None: z's precision. `abs` guards against overflow, which takes twice the time."""
+    """|z| of complex z, in dtype (None: z's precision). Twice as fast as `abs`, which guards against overflow."""
     real, imaginary = (part.to(dtype or part.dtype) for part in (spectrum.real, spectrum.imag))
     return (real * real).addcmul_(imaginary, imaginary).sqrt_()

@@ -33,13 +33,13 @@ def refusal(path):
 @pytest.mark.parametrize("level", [1, 0.3])
 def test_float_samples_of_another_scale_are_refused(tmp_path, bits, subtype, level):
     path = written(tmp_path, music() / 0.8 * level * 2 ** (bits - 1), subtype)
-    assert f"where full scale is 1; they are numbers of {bits} bits" in refusal(path)
+    assert f"where full scale is 1; they are {bits}-bit integers" in refusal(path)
     with pytest.raises(CorpusError, match="where full scale is 1"):
         vocal_segments(path)
 
 
 def test_numbers_of_no_scale_are_refused(tmp_path):
-    assert "full scale is 1; export it anew" in refusal(written(tmp_path, music() * 1e12))
+    assert "full scale is 1; export it again" in refusal(written(tmp_path, music() * 1e12))
 
 
 @pytest.mark.parametrize("peak", [1, 1.5, 4, 15])

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from svdx.audio.reading import Sound, decode, promised_length, read, resample
+from svdx.audio.reading import Sound, decode, promised_length, read, resample, resample_span
 from svdx.errors import AudioError
 
 RATE = 22050
@@ -77,9 +77,25 @@ def test_a_span_is_resampled_without_the_rest_as_with_it(rate):
 def test_resampling_in_pieces_is_resampling_at_once(source_rate, n, monkeypatch):
     samples = torch.randn(2, n)
     at_once = resample(samples, source_rate, RATE)
-    monkeypatch.setattr("svdx.audio.reading.RESAMPLED", 1001)
+    monkeypatch.setattr("svdx.audio.reading.PIECE", 1001)
     assert at_once.shape == (2, -(-n * RATE // source_rate))
     torch.testing.assert_close(resample(samples, source_rate, RATE), at_once, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("source_rate", [44101, 22051, 1009, 44120, 191_999])
+def test_odd_rates_keep_length_tones_and_spans_and_do_not_alias(source_rate):
+    """Rates that share a small divisor with the result's, or none."""
+    seconds, low, high = 2.5, min(440, source_rate / 5), 0.35 * source_rate
+    source = torch.from_numpy(tone(low, seconds, source_rate) + tone(high, seconds, source_rate)).float()
+    samples = resample(source, source_rate, RATE)
+    assert len(samples) == -(-len(source) * RATE // source_rate) and samples.dtype == torch.float32
+    expected = tone(low, seconds)[: len(samples)] + (tone(high, seconds)[: len(samples)] if high < RATE / 2.2 else 0)
+    np.testing.assert_allclose(samples[3000:-3000], expected[3000 : len(samples) - 3000], atol=1e-3)
+    channels = torch.stack([source, -source])
+    for first in (0, 17, RATE, 2 * RATE + 300):
+        span = resample_span(channels, source_rate, RATE, slice(first, first + 5000))
+        torch.testing.assert_close(span[0], samples[first : first + 5000], atol=1e-5, rtol=0)
+        assert torch.equal(span[1], -span[0])
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3"])

@@ -14,9 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from svdx.audio import probe as soundfiles
-from svdx.audio import reading as audio
 from svdx.audio.decoding import SourceBytes
-from svdx.audio.reading import decode, promised_length, resample, resample_span
+from svdx.audio.reading import decode, promised_length, resample
 from svdx.corpora.file_lists import LARGEST, read_lines
 from svdx.corpora.labels import read_lab
 from svdx.corpora.stems import vocal_segments
@@ -53,7 +52,7 @@ def au(channels, rate=RATE):
 
 
 HEADERS = {
-    "channels.wav": (wav(channels=100), "has 100 channels, 32 are read at most; mix it down"),
+    "channels.wav": (wav(channels=100), "has 100 channels; at most 32 are read: mix it down"),
     "thousand.wav": (wav(channels=1000), "no possible number of channels"),
     "billion.au": (au(10**9), "not readable as audio"),
     "rate.wav": (wav(rate=2**31 - 1), "its sample rate is 2147483647 Hz; 1000 to 768000 are read"),
@@ -91,7 +90,7 @@ def test_a_decoder_that_asks_for_too_much_gets_little(tmp_path):
 @pytest.mark.parametrize("n", [2**31, 2**36 - 1])
 def test_a_header_of_two_billion_samples_is_refused(tmp_path, n):
     flac(tmp_path / "a.flac", n)
-    with pytest.raises(AudioError, match="holds 2147483648 samples or more, or says so"):
+    with pytest.raises(AudioError, match="holds or declares 2147483648 samples or more"):
         promised_length(tmp_path / "a.flac", RATE)
 
 
@@ -100,19 +99,9 @@ def test_a_sound_that_unpacks_to_too_much_is_refused_while_it_is_read(tmp_path, 
     samples[0] = 0.5
     soundfile.write(tmp_path / "bomb.flac", samples, RATE)
     assert len(decode(tmp_path / "bomb.flac", RATE)) == 500_000
-    monkeypatch.setattr(soundfiles, "ANYWAY", 1000)
-    with pytest.raises(AudioError, match="unpacks to more than 75 samples a byte"):
+    monkeypatch.setattr(soundfiles, "ALWAYS_ALLOWED", 1000)
+    with pytest.raises(AudioError, match="decodes to more than 75 samples per byte"):
         decode(tmp_path / "bomb.flac", RATE)
-
-
-@pytest.mark.parametrize("source_rate", [8000, 16000, 44100, 48000, 96000])
-def test_rates_without_a_cycle_are_resampled_by_the_same_formula(source_rate, monkeypatch):
-    samples = torch.randn(2, 20011)
-    by_table = resample(samples, source_rate, RATE)
-    monkeypatch.setattr(audio, "_has_cycle", lambda *_: False)
-    alone = resample(samples, source_rate, RATE)
-    torch.testing.assert_close(alone, by_table, atol=2e-4, rtol=0)  # torchaudio's own rounding
-    torch.testing.assert_close(resample_span(samples, source_rate, RATE, slice(3000, 3500)), alone[:, 3000:3500])
 
 
 @pytest.mark.parametrize("source_rate", [44101, 22051, 1009, 191_999, 767_999])
