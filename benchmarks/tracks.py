@@ -15,23 +15,22 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-import svdx.explain.listener
-import svdx.report.track
+import svdx
+import svdx.report.files
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import Sound
 from svdx.corpora.loose_files import track_at
-from svdx.explain.listener import load
-from svdx.report.track import document_track
+from svdx.explain import FeatureInversion, audio_explainer
 
 STAGES = {  # kind of work → what does it
-    "decode, resample": [(svdx.report.track, "read"), (Sound, "mono")],
+    "decode, resample": [(audio_explainer, "read"), (Sound, "mono")],
     "log-mel": [(FrontEnd, "of_track")],
-    "networks": [(svdx.explain.listener, name) for name in ("explain_track", "at", "probabilities")],
-    "sound from the mask": [(svdx.explain.listener, "masked_sound")],
-    "page": [(svdx.report.track, "explanation_page")],
-    "figure": [(svdx.report.track, "track_figure"), (Figure, "savefig")],
+    "networks": [(audio_explainer, name) for name in ("explain_track", "at", "probabilities")],
+    "sound from the mask": [(audio_explainer, "masked_sound")],
+    "page": [(svdx.report.files, "explanation_page")],
+    "figure": [(svdx.report.files, "result_figure"), (Figure, "savefig")],
     "arrays": [(np, "savez_compressed")],
-    "WAV files": [(svdx.report.track, "write_sounds")],
+    "WAV files": [(svdx.report.files, "write_wav")],
 }
 THRESHOLDS = [k / 10 for k in range(12)]  # as in conf/base.yaml
 
@@ -66,7 +65,9 @@ class Clock:
 def main() -> None:
     models, *files = sys.argv[1:]
     torch.set_num_threads(1)
-    clock, listener = Clock(), load(models)
+    clock, networks = Clock(), svdx.load(models)
+    method = FeatureInversion(networks.classifier, networks.inverter)
+    explainer = audio_explainer.AudioExplainer(networks.frontend, method)
     for stage, functions in STAGES.items():
         for place, name in functions:
             clock.watch(place, name, stage)
@@ -75,10 +76,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             clock.turn()
             clock.seconds.clear()
-            document_track(listener, track, None, THRESHOLDS, Path(directory))
+            svdx.report.files.write_result(explainer.explain_track(track, None, THRESHOLDS), Path(directory))
             clock.turn()
             sizes = {path.name: path.stat().st_size for path in Path(directory).iterdir()}
-        sound = svdx.report.track.read(track.audio)
+        sound = audio_explainer.read(track.audio)
         minutes, total = sound.samples.shape[1] / sound.rate / 60, sum(clock.seconds.values())
         print(f"\n{Path(file).name}: {minutes:.2f} min, {sound.rate} Hz, {len(sound.samples)} channels: {total:.1f} s")
         for stage, seconds in clock.seconds.most_common():

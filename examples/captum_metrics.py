@@ -1,11 +1,11 @@
-"""Captum's metrics of svdx' explanations: do the scores predict what the classifier does, and how stable are they?
+"""Captum's metrics of svdx's explanations: how well the scores predict the classifier, and how stable they are.
 
 python examples/captum_metrics.py cache/models/CORPUS song.mp3 START    (pip install "svdx[compare]")
 
 Infidelity (Yeh et al., "On the (In)fidelity and Sensitivity of Explanations", NeurIPS 2019): mean squared difference
-between what the scores say that a perturbation takes away and what it takes away from the log-odds of the predicted
-class. The scores of an inversion are no log-odds: `normalize=True` scales them for the best fit first.
-Sensitivity: the greatest relative change of the scores when the excerpt changes by at most 0.02 in a bin.
+between the change that the scores predict for a perturbation and the change of the predicted class's log-odds. The
+scores of an inversion are not log-odds: `normalize=True` scales them for the best fit first.
+Sensitivity: the greatest relative change of the scores when every bin changes by at most 0.02.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import torch
 from captum.metrics import infidelity, sensitivity_max
 from torch import Tensor
 
-from svdx.explain import Explainer
+import svdx
+from svdx.explain import Explainer, FeatureInversion
 from svdx.explain.as_attribution import AsAttribution
-from svdx.explain.listener import load
 from svdx.explain.methods.controls import Loudest, RandomBins
 
 SAMPLES = 20  # perturbations of an excerpt
 
 
 def noise(excerpts: Tensor) -> tuple[Tensor, Tensor]:
-    """What is taken away from the bins of standardised excerpts, and what is left of them."""
+    """Perturb standardised excerpts: what is subtracted from their bins, and the rest."""
     taken = 0.1 * torch.randn_like(excerpts)
     return taken, excerpts - taken
 
@@ -42,9 +42,9 @@ def measured(explainer: Explainer, excerpts: Tensor, normalize: bool = True) -> 
 
 
 def main(models: str, audio: str, start: str) -> None:
-    listener = load(models)
-    classifier, inversion = listener.explainer.classifier, listener.explainer
-    excerpts = listener.explain(audio, float(start)).excerpts
+    networks = svdx.load(models)
+    classifier, inversion = networks.classifier, FeatureInversion(networks.classifier, networks.inverter)
+    excerpts = networks.explain(audio, float(start)).result.explanation.excerpts
     explainers: list[Explainer] = [inversion, Loudest(classifier), RandomBins(classifier)]
     for explainer in explainers:
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in measured(explainer, excerpts).items())

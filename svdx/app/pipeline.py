@@ -1,7 +1,7 @@
 """From a resolved configuration to a trained classifier and inverter: what is there is reused, what is missing is made.
 
 The trained networks of a corpus lie together in cache/networks/<corpus>/, each under a name with its recipe's digits.
-Those trained last lie in cache/models/<corpus>/, too, where `svdx.explain.listener.load` finds them.
+Those trained last lie in cache/models/<corpus>/, too, where `svdx.load` finds them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,17 @@ from svdx.corpora.track import Track, tracks_checksum
 from svdx.data.cache import statistics
 from svdx.errors import CACHE, ConfigError, expect_writable
 from svdx.explain.explainer import Explainer
-from svdx.explain.listener import CLASSIFIER
 from svdx.explain.methods.controls import make_controls
 from svdx.models.inverter import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import feature_fingerprint, fingerprint, load_classifier, load_inverter, training_metadata
+from svdx.models.weights import (
+    CLASSIFIER,
+    feature_fingerprint,
+    fingerprint,
+    load_classifier,
+    load_inverter,
+    training_metadata,
+)
 from svdx.training.checkpoints import LAST, Checkpoints, newest_sound
 
 EXAMPLES = 256  # training excerpts that an explainer may see

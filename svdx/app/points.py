@@ -7,8 +7,8 @@ from omegaconf import DictConfig
 
 from svdx.app.settings import build
 from svdx.errors import ConfigError
-from svdx.explain.thresholds import Area, Choice, position
-from svdx.report.slider import AREAS, LEAST, THRESHOLDS
+from svdx.explain.thresholds import LEAST, Area, Choice, position
+from svdx.report.slider import AREAS, THRESHOLDS
 
 
 def curve_points(cfg: DictConfig) -> list[float | Choice]:

@@ -17,11 +17,10 @@ from pathlib import Path
 from svdx.app.recipes import Recipe, differences, is_of, place, recipe_of, written
 from svdx.audio.logmel import FrontEnd
 from svdx.errors import CACHE, writing
-from svdx.explain.listener import FRONTEND
 from svdx.files.atomic import atomic_write, process_lock
 from svdx.models.inverter import InverterNet
 from svdx.models.svdnet import SVDNet
-from svdx.models.weights import save
+from svdx.models.weights import FRONTEND, save
 
 log = logging.getLogger(__name__)
 

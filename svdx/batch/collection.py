@@ -1,4 +1,4 @@
-"""Many tracks: a directory with a page for each of them, and a page that leads there."""
+"""Many tracks: a directory with a page for each of them, and a page that links to all."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import torch
 
-from svdx.batch.finished import ASIDE, appearing, facts_of, forget_unfinished, is_finished, sign
-from svdx.batch.job import DONE, FAILED, REFUSED, THERE, Engine, Outcome
+from svdx.batch.finished import UNFINISHED, atomic_directory, is_up_to_date, read_facts, remove_unfinished, write_mark
+from svdx.batch.job import DONE, FAILED, REFUSED, UP_TO_DATE, Engine, Outcome
 from svdx.batch.request import Request
 from svdx.corpora.loose_files import track_at, track_name_of
 from svdx.errors import AudioError, ConfigError, CorpusError, ScoreError
 from svdx.files.atomic import atomic_write
 from svdx.report.page import index_page
 
-TAKEN = ("index.html", ASIDE, ".hydra", "explain.log", "config.yaml", "summary.json")  # beside the tracks' directories
+RESERVED = ("index.html", UNFINISHED, ".hydra", "explain.log", "config.yaml", "summary.json")  # no track's directory
 
 
 @dataclass
 class Each:
-    """The job of an engine: explain an audio file in a directory of its own, unless that has been done.
+    """The job of an engine: explains an audio file in a directory of its own, unless that is up to date.
 
-    directory: with all of them; threads: of torch, on which the last bits of a result depend
+    directory: parent of all of them; threads: of torch, on which the last bits of a result depend
     """
 
     request: Request
@@ -39,11 +39,11 @@ class Each:
         place = self.directory / name
         try:
             track = track_at(Path(file))
-            question = self.request.question(track)
-            if is_finished(place, question):
-                return Outcome(THERE)
-            with appearing(place) as unfinished:
-                sign(unfinished, question, self.request(track, unfinished))
+            key = self.request.key(track)
+            if is_up_to_date(place, key):
+                return Outcome(UP_TO_DATE)
+            with atomic_directory(place) as unfinished:
+                write_mark(unfinished, key, self.request(track, unfinished))
         except (AudioError, CorpusError, ScoreError) as error:
             return Outcome(FAILED, str(error))
         except ConfigError as error:
@@ -53,9 +53,9 @@ class Each:
 
 @dataclass
 class Collection:
-    """What became of many tracks.
+    """The results of many tracks.
 
-    done: facts by the name of the directory; failed: why, by file; before: how many of the former were there before
+    done: facts by the name of the directory; failed: reasons by file; before: how many were up to date already
     """
 
     done: dict[str, dict[str, str]]
@@ -66,45 +66,45 @@ class Collection:
 def document_collection(title: str, files: Sequence[Path], job: Each, engine: Engine) -> Collection | None:
     """Explain every audio file in a directory of its own below the job's, and write index.html.
 
-    Returns: None in a process that only helped. Raises: AudioError if all files fail, ConfigError.
+    Returns: None in a process that only helps another one. Raises: AudioError if all files fail; ConfigError.
     """
     named = names(files)
     outcomes = engine(job, [(str(file), name) for file, name in zip(files, named, strict=True)])
     if outcomes is None:
         return None
-    forget_unfinished(job.directory)
+    remove_unfinished(job.directory)
     failed = {str(file): outcome.reason for file, outcome in zip(files, outcomes) if outcome.state == FAILED}
     if len(failed) == len(files):
         raise AudioError(f"none of {len(files)} tracks could be explained; the first: {outcomes[0].reason}")
     done = [name for name, outcome in zip(named, outcomes) if outcome.state != FAILED]
-    before = sum(outcome.state == THERE for outcome in outcomes)
-    found = Collection({name: _facts(job.directory / name) for name in done}, failed, before)
-    page = index_page(f"{title}: {len(done)} of {len(files)} tracks", found.done, failed)
+    before = sum(outcome.state == UP_TO_DATE for outcome in outcomes)
+    collection = Collection({name: _facts(job.directory / name) for name in done}, failed, before)
+    page = index_page(f"{title}: {len(done)} of {len(files)} tracks", collection.done, failed)
     with atomic_write(job.directory / "index.html") as unfinished:
         unfinished.write_text(page, encoding="utf-8")
-    return found
+    return collection
 
 
 def _facts(place: Path) -> dict[str, str]:
     try:
-        return facts_of(place)
+        return read_facts(place)
     except OSError as error:
         shared = "the machines that work together need one hydra.run.dir, on a disk that they share"
         raise ConfigError(f"{place}: written elsewhere, not here; {shared}") from error
 
 
 def names(files: Sequence[Path]) -> list[str]:
-    """A name for each file's track, with a number where an earlier one has that name.
+    """A unique name for each file's track; the second track of a name gets a number.
 
     >>> names([Path("a/x.wav"), Path("b/x.mp3"), Path("y.wav")])
     ['x', 'x 2', 'y']
     """
-    given: dict[str, None] = dict.fromkeys(TAKEN)
-    last: dict[str, int] = {}  # number that was given with a name
+    given: dict[str, None] = dict.fromkeys(RESERVED)
+    last: dict[str, int] = {}  # the last number of each name
     for path in files:
         first = name = track_name_of(path)
         while name in given:
             last[first] = last.get(first, 1) + 1
             name = f"{first} {last[first]}"
         given[name] = None
-    return list(given)[len(TAKEN) :]
+    return list(given)[len(RESERVED) :]

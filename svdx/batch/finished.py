@@ -1,4 +1,4 @@
-"""A track's directory appears whole or not at all, and says what was asked: so none is explained twice."""
+"""The results of many tracks on disk: each directory is replaced atomically and is recognised when it is up to date."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from uuid import uuid4
 from svdx.errors import ConfigError, writing
 
 MARK = "facts.json"  # written last
-ASIDE = ".part"  # beside the tracks' directories: those that are being written
+UNFINISHED = ".part"  # directory beside the tracks' directories, for those that are being written
 SOUNDS = {"track.wav", "excerpt.wav", "explanation.wav", "removed.wav"}
-OURS = {"report.html", "explanation.png", "explanation.npz", *SOUNDS, MARK}
+RESULTS = {"report.html", "explanation.png", "explanation.npz", *SOUNDS, MARK}
 
 
 @contextmanager
-def appearing(place: Path) -> Iterator[Path]:
-    """A new directory to write into, which in the end becomes `place`, instead of what was there, or is gone.
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a new directory to write into. On success it replaces `path`; on error it is deleted.
 
-    Raises: ConfigError where `place` holds anything that no explanation left, and for what the disk refuses.
+    Raises: ConfigError if `path` holds a file that no explanation wrote, or if the disk refuses.
     """
-    unfinished = place.parent / ASIDE / uuid4().hex
-    with writing(place, "give a hydra.run.dir that can be written, with room on its disk"):
-        _refuse_others(place)
+    unfinished = path.parent / UNFINISHED / uuid4().hex
+    with writing(path, "give a hydra.run.dir that can be written, with room on its disk"):
+        _expect_results_only(path)
         unfinished.mkdir(parents=True)
         try:
             yield unfinished
-            if place.exists():
-                place.rename(unfinished.with_suffix(".old"))
-            unfinished.rename(place)
+            if path.exists():
+                path.rename(unfinished.with_suffix(".old"))
+            unfinished.rename(path)
         finally:
             for left in (unfinished, unfinished.with_suffix(".old")):
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _refuse_others(place: Path) -> None:
-    others = sorted({path.name for path in place.iterdir()} - OURS) if place.exists() else []
+def _expect_results_only(path: Path) -> None:
+    others = sorted({entry.name for entry in path.iterdir()} - RESULTS) if path.exists() else []
     if others:
-        raise ConfigError(f"{place} holds {others[0]}, which is of no explanation: give another hydra.run.dir")
+        raise ConfigError(f"{path} holds {others[0]}, which is of no explanation: give another hydra.run.dir")
 
 
-def sign(directory: Path, question: dict[str, Any], facts: dict[str, str]) -> None:
-    """Leave in a directory what was asked, what is to be said, and which files there are."""
+def write_mark(directory: Path, key: dict[str, Any], facts: dict[str, str]) -> None:
+    """Record what the files in a directory depend on, their facts, and their sizes. key: see `Request.key`"""
     sizes = {path.name: path.stat().st_size for path in sorted(directory.iterdir())}
-    mark = {"question": question, "facts": facts, "bytes": sizes}
+    mark = {"question": key, "facts": facts, "bytes": sizes}
     (directory / MARK).write_text(json.dumps(mark, indent=2) + "\n")
 
 
-def facts_of(directory: Path) -> dict[str, str]:
-    """What is to be said of the track in a directory. Raises: OSError, ValueError."""
+def read_facts(directory: Path) -> dict[str, str]:
+    """The facts recorded in a directory. Raises: OSError, ValueError."""
     return json.loads((directory / MARK).read_text())["facts"]
 
 
-def is_finished(directory: Path, question: dict[str, Any]) -> bool:
-    """Does a directory hold the whole answer to this very question?"""
+def is_up_to_date(directory: Path, key: dict[str, Any]) -> bool:
+    """Whether a directory holds complete results for this key."""
     try:
         mark = json.loads((directory / MARK).read_text())
         sizes = {name: (directory / name).stat().st_size for name in mark["bytes"]}
     except (OSError, ValueError, TypeError, KeyError):
         return False
-    return sizes == mark["bytes"] and mark["question"] == json.loads(json.dumps(question))
+    return sizes == mark["bytes"] and mark["question"] == json.loads(json.dumps(key))
 
 
-def forget_unfinished(directory: Path) -> None:
-    """Remove what killed processes left; nobody may be writing below the directory."""
-    shutil.rmtree(directory / ASIDE, ignore_errors=True)
+def remove_unfinished(directory: Path) -> None:
+    """Remove what killed processes left. No process may be writing below the directory."""
+    shutil.rmtree(directory / UNFINISHED, ignore_errors=True)

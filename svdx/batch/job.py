@@ -1,4 +1,4 @@
-"""What an engine runs for every track, and what can come of it."""
+"""The contract between an engine and the job that it runs for every track."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from svdx.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-DONE, THERE, FAILED, REFUSED = "done", "there", "failed", "refused"
+DONE, UP_TO_DATE, FAILED, REFUSED = "done", "up to date", "failed", "refused"
 
 
 class Outcome(NamedTuple):
-    """What became of a track.
+    """The outcome of a track.
 
-    state: done; there (it was done before); failed: the track's own fault; refused: what no track can be done with
+    state: done; up to date: it was done before; failed: because of the track; refused: no track can be done with these
+        settings
     reason: why it failed or was refused
     """
 
@@ -27,9 +28,9 @@ class Outcome(NamedTuple):
 
 
 class Job(Protocol):
-    """A callable: the path of a file and the name of its track → what became of it. It can be pickled.
+    """A callable: path of a file and name of its track → outcome. It can be pickled.
 
-    What it writes it writes whole or not at all, so that it may be begun again at any time.
+    It writes atomically, so that it can be started again at any time.
     """
 
     def to(self, device: torch.device | str) -> Job:
@@ -39,22 +40,22 @@ class Job(Protocol):
 
 
 class Engine(Protocol):
-    """A callable: a job and (file, name) of many tracks → what became of each, in their order.
+    """A callable: a job and (file, name) of many tracks → the outcome of each, in their order.
 
-    None in a process that only helps another one. Raises: ConfigError where a track is refused.
+    Returns: None in a process that only helps another one. Raises: ConfigError if a track is refused.
     """
 
     def __call__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> list[Outcome] | None: ...
 
 
-def tell(outcome: Outcome) -> None:
-    """Say at once that a track has failed."""
+def warn_if_failed(outcome: Outcome) -> None:
+    """Log at once that a track has failed."""
     if outcome.state == FAILED:
         log.warning(f"left out: {outcome.reason}")
 
 
 def in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
-    """Outcomes by the number of their track, in the tracks' order. Raises: ConfigError if one was refused."""
+    """Outcomes, given by the number of their track, in the tracks' order. Raises: ConfigError if one was refused."""
     ordered = [outcomes[number] for number in sorted(outcomes)]
     for outcome in ordered:
         if outcome.state == REFUSED:

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from rich.progress import track as progress
 from torch import distributed
 
-from svdx.batch.job import REFUSED, Job, Outcome, in_order, tell
+from svdx.batch.job import REFUSED, Job, Outcome, in_order, warn_if_failed
 
 LONGEST = timedelta(days=365)  # that a process waits for the others, whose tracks may be longer
 
@@ -50,7 +50,7 @@ class _Share(pl.LightningModule):
         what = f"explaining {len(share)} of {len(self.tracks)} tracks"
         for number, track in progress(share, what, disable=not self.trainer.is_global_zero):
             outcomes[number] = self.job(*track)
-            tell(outcomes[number])
+            warn_if_failed(outcomes[number])
             if outcomes[number].state == REFUSED:
                 break
         return outcomes

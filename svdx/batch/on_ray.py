@@ -14,7 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 from rich.progress import track as progress
 
-from svdx.batch.job import FAILED, REFUSED, Job, Outcome, in_order, tell
+from svdx.batch.job import FAILED, REFUSED, Job, Outcome, in_order, warn_if_failed
 from svdx.batch.worker import BROKEN, Worker
 from svdx.errors import ConfigError
 
@@ -51,7 +51,7 @@ class OnRay:
                     raise RuntimeError(f"{tracks[row['number']][0]}: {outcome.reason}")
                 if outcome.state == REFUSED:
                     break
-                tell(outcome)
+                warn_if_failed(outcome)
         return in_order(outcomes)
 
     def _rows(self, job: Job, tracks: Sequence[tuple[str, str]], cores: int) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What is asked of a track, or of each of many: how it is explained, and what is written of it."""
+"""What is computed and written for a track, or for each of many."""
 
 from __future__ import annotations
 
@@ -13,50 +13,55 @@ import torch
 from torch import Tensor, nn
 
 from svdx.audio.probe import expect_audio_file
+from svdx.audio.reading import Sound
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, ScoreError
-from svdx.explain.listener import Listener
+from svdx.explain.audio_explainer import AudioExplainer, Points
+from svdx.explain.results import ExcerptResult, TrackResult
 from svdx.explain.thresholds import Choice
 from svdx.files.checksum import file_sha256
 from svdx.models.weights import fingerprint
-from svdx.report.excerpt import document_excerpt
-from svdx.report.parts import Points
-from svdx.report.track import document_track
+from svdx.report.files import write_result
 
 
 @dataclass
 class Request:
-    """A callable: a track and a directory → the files of its explanation in that directory, and what they say.
+    """A callable: explains a track and writes the files of the explanation into a directory; returns its facts.
 
     start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: see
-        `svdx.explain.listener.hop_frames`)
-    thresholds: numbers, or areas, for which the page says whether labels are kept; sounds: write the WAV files
+        `svdx.explain.audio_explainer.hop_frames`)
+    thresholds: thresholds or areas, the rows of the page's table; sounds: whether to write WAV files
     """
 
-    listener: Listener
+    explainer: AudioExplainer
     start: float | str
     hop: float | None
     thresholds: Points
     sounds: bool = True
 
-    def __call__(self, track: Track, directory: Path) -> dict[str, str]:
-        """Raises: AudioError, ConfigError; ScoreError, which names the file."""
+    def __call__(self, track: Track, directory: Path, sound: Sound | None = None) -> dict[str, str]:
+        """sound: of the track, if it has been read. Raises: AudioError, ConfigError, CorpusError; ScoreError, which
+        names the file."""
+        return write_result(self.explain(track, sound), directory, self.sounds)
+
+    def explain(self, track: Track, sound: Sound | None = None) -> ExcerptResult | TrackResult:
+        """The result without its files. Raises: the same."""
         try:
             if self.start == "all":
-                return document_track(self.listener, track, self.hop, self.thresholds, directory, self.sounds)
-            return document_excerpt(self.listener, track, self.start, self.thresholds, directory, self.sounds)
+                return self.explainer.explain_track(track, self.hop, self.thresholds, sound)
+            return self.explainer.explain_excerpt(track, self.start, self.thresholds, sound)
         except ScoreError as error:
             raise ScoreError(f"{track.audio}: {error}", error.number) from error
 
     def to(self, device: torch.device | str) -> Request:
         """Move the networks to a device."""
-        self.listener.to(device)
+        self.explainer.to(device)
         return self
 
-    def question(self, track: Track) -> dict[str, Any]:
-        """All that the answer depends on, as JSON has it: the files, which networks, every setting, svdx's version.
+    def key(self, track: Track) -> dict[str, Any]:
+        """Everything that the result depends on, as JSON: the files, the networks, all settings and svdx's version.
 
-        Raises: AudioError where a file is not there.
+        Raises: AudioError if a file is missing.
         """
         labels = hashlib.sha256(repr(track.segments).encode()).hexdigest()[:16] if track.segments else None
         voice = identity(track.vocals) if track.vocals else None
@@ -64,20 +69,21 @@ class Request:
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
-        explainer = {name: plain(part) for name, part in vars(self.listener.explainer).items() if name[0] != "_"}
+        explainer = self.explainer.explainer
+        options = {name: as_json(part) for name, part in vars(explainer).items() if name[0] != "_"}
         return {
             "svdx": version("svdx"),
             "start": self.start,
             "hop": self.hop,
-            "thresholds": [plain(threshold) for threshold in self.thresholds],
+            "thresholds": [as_json(threshold) for threshold in self.thresholds],
             "sounds": self.sounds,
-            "explainer": {"name": self.listener.explainer.name, **explainer},
-            "frontend": self.listener.frontend.settings,
+            "explainer": {"name": explainer.name, **options},
+            "frontend": self.explainer.frontend.settings,
         }
 
 
-def plain(part: Any) -> Any:
-    """What an explainer has, as JSON has it."""
+def as_json(part: Any) -> Any:
+    """An attribute of an explainer as JSON: networks and tensors by their hash."""
     if isinstance(part, nn.Module):
         return fingerprint(part, buffers=True)
     if isinstance(part, Tensor):
@@ -86,7 +92,7 @@ def plain(part: Any) -> Any:
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """What tells a file from another, and from itself when it has been changed."""
+    """Path and hash of a file. Raises: AudioError if it cannot be read."""
     try:
         expect_audio_file(path)
         return {"path": str(path.absolute()), "sha256": file_sha256(path)}

@@ -18,7 +18,7 @@ from svdx.callbacks.panels import SHOWN, charts, draw, images, place, spread, ta
 from svdx.evaluation.curve import is_nan, target_area
 from svdx.explain.explainer import Explainer
 from svdx.explain.thresholds import Area, Choice, position
-from svdx.report.wav import write_wav
+from svdx.report.files import write_wav
 
 
 def shown_threshold(thresholds: Sequence[float] | Sequence[Choice]) -> float | Choice:

@@ -1,9 +1,12 @@
-"""Which part of an excerpt of an audio file made the classifier decide as it did: pictures, arrays, sound, a page."""
+"""The command explain.py: which part of an audio file made the classifier decide as it did."""
+
+from __future__ import annotations
 
 import logging
 from functools import partial
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig
 
 from svdx.app.cli import command
@@ -13,25 +16,86 @@ from svdx.app.provenance import write_summary
 from svdx.app.run_directory import atomic_results, reuse_or_refuse, run_lock
 from svdx.app.settings import build
 from svdx.audio.logmel import FrontEnd
+from svdx.audio.probe import open_sound
 from svdx.audio.reading import promised_length
 from svdx.batch.collection import Each, document_collection
+from svdx.batch.job import Engine
 from svdx.batch.request import Request
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Track
-from svdx.errors import ConfigError, CorpusError
-from svdx.explain.listener import Listener, cut_excerpt, hop_frames, last_start
+from svdx.errors import AudioError, ConfigError, CorpusError
+from svdx.explain.audio_explainer import AudioExplainer, excerpt_span, hop_frames, last_start, read_track
 from svdx.explain.maximisation import check_unit, extremes
-from svdx.report.unit import document_unit
+from svdx.report.files import write_unit
 
-AMONG_MANY = ("audio",)  # which tracks: what is asked of one is the same
+AMONG_MANY = ("audio",)  # no track's result depends on the others
 
 log = logging.getLogger(__name__)
 
 
+def explain(cfg: DictConfig) -> None:
+    """Explain an excerpt, a track, or each of several tracks."""
+    expect_sense(cfg)
+    several = cfg.audio is not None and is_directory_or_pattern(str(cfg.audio))
+    files = audio_files(str(cfg.audio)) if several else []
+    pipeline = Pipeline(cfg)
+    reuse_or_refuse(cfg, pipeline.directory, ignoring=AMONG_MANY if several else ())
+    trainer = build(cfg.trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    engine = build(cfg.engine, trainer=trainer)
+    hop_frames(cfg.hop, pipeline.frontend)  # a wrong hop or track is refused before any training
+    if several:
+        expect_readable(files)
+        explain_tracks(cfg, files, pipeline, engine)
+    else:
+        explain_track(cfg, pipeline, trainer.strategy.root_device)
+
+
+def explain_track(cfg: DictConfig, pipeline: Pipeline, device: torch.device) -> None:
+    """Explain one track, or an excerpt of it."""
+    track, start = track_and_start(cfg, pipeline)
+    points, sound = page_points(cfg), read_track(track)
+    length = sound.length(pipeline.frontend.sample_rate)
+    excerpt_span(length, 0 if start == "all" else start, pipeline.frontend, track.audio)  # refuses before any training
+    reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track]))  # likewise the result of other music
+    explainer = AudioExplainer(pipeline.frontend, pipeline.explainer()).to(device)
+    page = pipeline.directory / "report.html"
+    if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track])):
+        log.info(f"{page} is up to date: same configuration, networks, sound and labels")
+        return
+    with atomic_results(pipeline.directory) as place:
+        facts = Request(explainer, start, cfg.hop, points, cfg.sounds)(track, place, sound)
+        write_summary(place, cfg, {**facts, **pipeline.provenance()})
+    for name, value in facts.items():
+        log.info(f"{name}: {value}")
+    log.info(f"open {page}")
+
+
+def explain_tracks(cfg: DictConfig, files: list[Path], pipeline: Pipeline, engine: Engine) -> None:
+    """Explain each of several tracks in a directory of its own, and write a page that links to them."""
+    points, start = page_points(cfg), 0.0 if cfg.start is None else cfg.start
+    explainer = AudioExplainer(pipeline.frontend, pipeline.explainer())
+    job = Each(Request(explainer, start, cfg.hop, points, cfg.sounds), pipeline.directory, cfg.threads or 1)
+    collection = document_collection(Path(str(cfg.audio)).name, files, job, engine)
+    if collection is None:  # this process only helped another one, which writes the summary
+        return
+    results = {"tracks": collection.done, "failed": collection.failed, **pipeline.provenance()}
+    write_summary(pipeline.directory, cfg, results)
+    log.info(f"{len(collection.done)} of {len(files)} tracks explained, {collection.before} of them before")
+    log.info(f"open {pipeline.directory / 'index.html'}")
+
+
+def track_and_start(cfg: DictConfig, pipeline: Pipeline) -> tuple[Track, float | str]:
+    """The configured track and start. Defaults: the corpus' first singing, the beginning of a file."""
+    if cfg.audio is None:
+        track, first = first_singing(pipeline.corpus, pipeline.frontend)
+        return track, first if cfg.start is None else cfg.start
+    return track_at(Path(str(cfg.audio))), 0.0 if cfg.start is None else cfg.start
+
+
 def first_singing(corpus: Corpus, frontend: FrontEnd) -> tuple[Track, float]:
-    """An example from a corpus: the first test track in which somebody sings, and the second of an excerpt there: when
-    that begins, or earlier where the track would end within the excerpt."""
+    """The first test track with singing, and the start in seconds of an excerpt there: where the singing begins, or
+    earlier if the track would end within the excerpt. Raises: CorpusError if nobody sings."""
     for track in corpus.split("test"):
         last = last_start(promised_length(track.audio, frontend.sample_rate), frontend)
         for segment in track.segments:
@@ -40,27 +104,20 @@ def first_singing(corpus: Corpus, frontend: FrontEnd) -> tuple[Track, float]:
     raise CorpusError(f"{corpus.root}: nobody sings in the test split; give audio=FILE")
 
 
-def explain_unit(cfg: DictConfig) -> None:
-    """The excerpts that move a unit of the classifier most."""
-    expect_sense(cfg)
-    name = str(cfg.maximise)
-    check_unit(name)
-    pipeline = Pipeline(cfg)
-    reuse_or_refuse(cfg, pipeline.directory)
-    classifier = pipeline.classifier
-    if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources()):
-        log.info(f"{pipeline.directory / 'maximised.png'} is there, with the same configuration and classifier")
-        return
-    found = extremes(classifier, name, partial(build, cfg.maximisation))
-    with atomic_results(pipeline.directory) as place:
-        facts = document_unit(name, found, pipeline.frontend, place)
-        write_summary(place, cfg, {**facts, **pipeline.provenance()})
-    log.info(", ".join(f"{name} {extreme.activation:.2f}" for name, extreme in found.items()))
-    log.info(f"open {pipeline.directory / 'maximised.png'}")
+def expect_readable(files: list[Path]) -> None:
+    """Raises AudioError if none of the files is audio, by their headers, before any training."""
+    reasons = []
+    for file in files:
+        try:
+            with open_sound(file):
+                return
+        except AudioError as error:
+            reasons.append(str(error))
+    raise AudioError(f"none of {len(files)} tracks could be explained; the first: {reasons[0]}")
 
 
 def expect_sense(cfg: DictConfig) -> None:
-    """Raises ConfigError for keys that would be ignored, or that hold nothing."""
+    """Raises ConfigError for keys that are empty or would be ignored."""
     if cfg.audio is not None and not str(cfg.audio).strip():
         raise ConfigError("audio= is empty: give an audio file, a directory or a pattern")
     if cfg.hop is not None and cfg.start != "all":
@@ -69,48 +126,25 @@ def expect_sense(cfg: DictConfig) -> None:
         raise ConfigError(f"maximise={cfg.maximise} looks at no audio: leave audio= and start= out")
 
 
-def explain(cfg: DictConfig) -> None:
-    """An excerpt, a track, or each of several."""
+def explain_unit(cfg: DictConfig) -> None:
+    """Find the excerpts that move a unit of the classifier most."""
     expect_sense(cfg)
-    several = cfg.audio is not None and is_directory_or_pattern(str(cfg.audio))
-    files = audio_files(str(cfg.audio)) if several else []
+    name = str(cfg.maximise)
+    check_unit(name)
     pipeline = Pipeline(cfg)
-    reuse_or_refuse(cfg, pipeline.directory, ignoring=AMONG_MANY if several else ())
-    trainer = build(cfg.trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    engine = build(cfg.engine, trainer=trainer)
-    track, start = None, 0.0 if cfg.start is None else cfg.start
-    if cfg.audio is None:
-        track, first = first_singing(pipeline.corpus, pipeline.frontend)
-        start = first if cfg.start is None else cfg.start
-        pipeline.store.prepare([track])  # refuses labels that do not fit the audio
-    elif not several:
-        track = track_at(Path(str(cfg.audio)))
-    hop_frames(cfg.hop, pipeline.frontend)  # what is wrong with it, or with the track, is said before any training
-    thresholds = page_points(cfg)
-    if track:
-        cut_excerpt(track.audio, 0 if start == "all" else start, pipeline.frontend)  # refuses what cannot be explained
-        reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track]))  # another result is refused, too
-    listener = Listener(pipeline.frontend, pipeline.explainer())
-    request = Request(listener, start, cfg.hop, thresholds, cfg.sounds)
-    if several:
-        job = Each(request, pipeline.directory, cfg.threads or 1)
-        found = document_collection(Path(str(cfg.audio)).name, files, job, engine)
-        if found is None:  # this process helped another, which goes on
-            return
-        write_summary(pipeline.directory, cfg, {"tracks": found.done, "failed": found.failed, **pipeline.provenance()})
-        log.info(f"{len(found.done)} of {len(files)} tracks explained, {found.before} of them before")
-        log.info(f"open {pipeline.directory / 'index.html'}")
+    figure = pipeline.directory / "maximised.png"
+    reuse_or_refuse(cfg, pipeline.directory)
+    classifier = pipeline.classifier
+    if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources()):
+        log.info(f"{figure} is up to date: same configuration and classifier")
         return
-    page = pipeline.directory / "report.html"
-    if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track])):
-        log.info(f"{page} is there, with the same configuration, networks, sound and labels")
-        return
+    found = extremes(classifier, name, partial(build, cfg.maximisation))
+    activations = {extreme: value.activation for extreme, value in found.items()}
     with atomic_results(pipeline.directory) as place:
-        facts = request.to(trainer.strategy.root_device)(track, place)
-        write_summary(place, cfg, {**facts, **pipeline.provenance()})
-    for name, value in facts.items():
-        log.info(f"{name}: {value}")
-    log.info(f"open {page}")
+        write_unit(name, found, pipeline.frontend, place)
+        write_summary(place, cfg, {"unit": name, **activations, **pipeline.provenance()})
+    log.info(", ".join(f"{extreme} {activation:.2f}" for extreme, activation in activations.items()))
+    log.info(f"open {figure}")
 
 
 @command

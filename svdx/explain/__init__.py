@@ -1,5 +1,11 @@
-"""Explanations: which bins of an excerpt a classifier listened to."""
+"""Explanations: which bins of an excerpt a classifier listened to.
 
+The package is callable, too: `svdx.explain("song.mp3", start=10)`, see `svdx.app.api.explain`.
+"""
+
+import sys
+
+from svdx import CallablePackage
 from svdx.explain.explainer import Explainer, Explanation
 from svdx.explain.methods.inversion import FeatureInversion
 from svdx.explain.thresholds import Area, Fixed, Otsu, ReconstructionError
@@ -15,3 +21,5 @@ __all__ = [
     "ReconstructionError",
     "TrackExplanation",
 ]
+
+sys.modules[__name__].__class__ = CallablePackage

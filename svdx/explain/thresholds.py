@@ -16,6 +16,7 @@ from svdx.errors import ConfigError
 from svdx.explain.masks import LARGEST_THRESHOLD, check_threshold, largest_mask
 
 DIGITS = 4  # of a chosen threshold, where it is shown
+LEAST = 1e-6  # shown for a chosen threshold of 0 that does not keep everything, as a threshold of 0 does
 
 
 class Cut(NamedTuple):

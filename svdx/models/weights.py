@@ -29,6 +29,8 @@ from svdx.models.standardisation import load_standardisation
 from svdx.models.svdnet import SVDNet
 from svdx.models.upconv import UpConv
 
+CLASSIFIER, INVERTER, FRONTEND = "classifier.safetensors", "inverter.safetensors", "frontend.json"  # file names
+
 Network = TypeVar("Network", SVDNet, InverterNet)
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,9 @@ from svdx.evaluation.curve import group_curves, is_over_areas, main_curves
 from svdx.evaluation.published import NAMES, published
 from svdx.explain.explainer import Explanation
 from svdx.explain.maximisation import Extreme
+from svdx.explain.results import ExcerptResult, TrackResult
 from svdx.explain.tracks import TrackExplanation
+from svdx.report.facts import title_of
 
 LOSS, BALANCED, AREA = "explanation_loss_percent", "balanced_loss_percent", "relative_area_percent"
 WORDS = {"threshold": "threshold", AREA: "relative area (%)"}  # of axes
@@ -25,12 +27,21 @@ PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), stri
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
 
 
+def result_figure(result: ExcerptResult | TrackResult) -> Figure:
+    """The figure of an excerpt or of a whole track, with its title."""
+    if isinstance(result, TrackResult):
+        return track_figure(result.explanation, result.frontend, title_of(result), result.method.score_name)
+    score = result.method.score_name
+    return explanation_figure(result.explanation, result.frontend, title=title_of(result), score=score)
+
+
 def explanation_figure(
     explanation: Explanation, frontend: FrontEnd, number: int = 0, title: str = "", score: str = "score"
 ) -> Figure:
-    """The paper's Figure 3 for one excerpt of an explanation: input, inversion, mask, and what is left of the input.
+    """The paper's Figure 3 for one excerpt: input, score, mask, and masked input; frequency in Hz, on a mel scale, over
+    seconds.
 
-    Mel-scaled frequency in Hz over seconds. number: which of the B excerpts; score: see `Explainer.score_name`
+    number: which of the B excerpts; score: see `Explainer.score_name`
     """
     excerpt, picture, mask, masked = (
         getattr(explanation, name)[number].cpu().numpy() for name in ("excerpts", "salience", "mask", "masked")
@@ -56,9 +67,9 @@ def explanation_figure(
 
 
 def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str = "", score: str = "score") -> Figure:
-    """A whole track: probability of singing over time, input, merged scores, and what is left of the input.
+    """A whole track: probability of singing over time, input, merged scores, and masked input.
 
-    Mel-scaled frequency in Hz over seconds. score: see `Explainer.score_name`
+    score: see `Explainer.score_name`
     """
     track, salience, masked = (getattr(explanation, name).cpu().numpy() for name in ("track", "salience", "masked"))
     limits = dict(zip(("vmin", "vmax"), np.percentile(track, [1, 99]), strict=True))
@@ -91,13 +102,12 @@ def _draw_probability(axes: Axes, explanation: TrackExplanation, frontend: Front
     axes.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
 
 
-def unit_figure(unit: str, found: dict[str, Extreme], frontend: FrontEnd) -> Figure:
-    """What moves a unit most: each extreme as a picture, mel-scaled frequency in Hz over seconds, and on its right the
-    unit's activation over the steps that led there."""
-    figure = Figure(figsize=(11, 1 + 3.2 * len(found)), layout="constrained")
+def unit_figure(unit: str, extremes: dict[str, Extreme], frontend: FrontEnd) -> Figure:
+    """The excerpts that move a unit most: as log-mels; right: the unit's activation over the optimiser's steps."""
+    figure = Figure(figsize=(11, 1 + 3.2 * len(extremes)), layout="constrained")
     figure.suptitle(f"{unit}: log-odds of singing" if unit == "fc9" else f"{unit}: activation")
-    rows = figure.subplots(len(found), 2, width_ratios=(3, 2), squeeze=False)
-    for (left, right), (name, extreme) in zip(rows, found.items(), strict=True):
+    rows = figure.subplots(len(extremes), 2, width_ratios=(3, 2), squeeze=False)
+    for (left, right), (name, extreme) in zip(rows, extremes.items(), strict=True):
         values = extreme.excerpt.cpu().numpy()
         limit = np.abs(values).max()
         colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}

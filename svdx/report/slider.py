@@ -10,7 +10,6 @@ import numpy as np
 from svdx.errors import ConfigError
 
 LABELS = ("label", "as sound")
-LEAST = 1e-6  # threshold above 0, which keeps everything; between the positions of either scale
 
 
 class Scale(ABC):
@@ -49,6 +48,14 @@ class Scale(ABC):
 
         salience: any shape, in [0, 1]; steps: of `steps` → the same shape, uint8
         """
+
+    def opened(self, levels: np.ndarray, salient: np.ndarray, opening: int) -> np.ndarray:
+        """Levels by which exactly the `salient` bins, bool, are salient at step `opening`. The salience alone does not
+        give them: a choice may keep only some of several equally salient bins, and thresholds are shown rounded."""
+        first = levels.astype(int)
+        inside = np.minimum(first, opening) if self.grows else np.maximum(first, opening)
+        outside = np.maximum(first, opening + 1) if self.grows else np.minimum(first, opening - 1)
+        return np.where(salient, inside, outside).astype(np.uint8)
 
     @abstractmethod
     def heads(self, keep: str) -> tuple[str, ...]:

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from svdx.batch.collection import Each, document_collection, names
-from svdx.batch.finished import ASIDE, MARK, OURS, appearing
+from svdx.batch.finished import MARK, RESULTS, UNFINISHED, atomic_directory
 from svdx.batch.job import Outcome
 from svdx.batch.request import Request
 from svdx.corpora.loose_files import track_at
 from svdx.errors import AudioError
 from svdx.explain import FeatureInversion
-from svdx.explain.listener import Listener
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.methods.borrowed import ClassMeanMask, OtherTrackMask
 from svdx.models import UpConv
 
@@ -34,8 +34,8 @@ def in_turn(job, tracks):
 @pytest.fixture
 def request_(frontend, classifier):
     """An excerpt from 0.5 s, by networks of random weights."""
-    listener = Listener(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
-    return Request(listener, 0.5, None, [0.0, 0.5])
+    explainer = AudioExplainer(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
+    return Request(explainer, 0.5, None, [0.0, 0.5])
 
 
 class Quick(Request):
@@ -49,7 +49,7 @@ class Quick(Request):
 
 @pytest.fixture
 def quick(request_):
-    return Quick(request_.listener, 0.5, None, [0.0, 0.5])
+    return Quick(request_.explainer, 0.5, None, [0.0, 0.5])
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_each_track_has_its_page_and_one_that_fails_is_reported(request_, song, 
     found = document_collection("songs & more", files, Each(request_, tmp_path / "out"), in_turn)
     assert list(found.done) == ["a", "a 2"] and list(found.failed) == [str(files[0])] and found.before == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a 2", "index.html"}
-    assert contents(tmp_path / "out/a").keys() == OURS - {"track.wav"}
+    assert contents(tmp_path / "out/a").keys() == RESULTS - {"track.wav"}
     html = (tmp_path / "out/index.html").read_text()
     assert "songs &amp; more: 2 of 3 tracks" in html and 'href="a%202/report.html"' in html
     assert found.done["a"]["mask"] in html and "a&amp;b.mp3: not readable" in html
@@ -91,7 +91,7 @@ def test_a_wrong_setting_is_the_fault_of_no_track(request_, song, tmp_path):
     wrong = replace(request_, start="all", hop=9)
     outcome = Each(wrong, tmp_path / "out")(str(song / "audio/a.wav"), "a")
     assert outcome == Outcome("refused", "hop=9: expected 0.02 to 1.64 s")
-    assert not (tmp_path / "out/a").exists() and not any((tmp_path / "out" / ASIDE).iterdir())
+    assert not (tmp_path / "out/a").exists() and not any((tmp_path / "out" / UNFINISHED).iterdir())
 
 
 def test_a_process_that_only_helps_writes_no_index(request_, song, tmp_path):
@@ -105,8 +105,8 @@ def test_what_an_explainer_was_given_is_part_of_the_question(frontend, classifie
     def asked(examples):
         explainer = control(classifier, nn.Identity(), examples)
         explainer._known = (torch.rand(1),)  # what it keeps for itself is not
-        request = Request(Listener(frontend, explainer), 1.0, None, [0.5])
-        return json.dumps(request.question(track_at(song / "audio/a.wav")))
+        request = Request(AudioExplainer(frontend, explainer), 1.0, None, [0.5])
+        return json.dumps(request.key(track_at(song / "audio/a.wav")))
 
     one, two = torch.zeros(2, 115, 80), torch.ones(2, 115, 80)
     assert asked(one) == asked(one.clone()) != asked(two)
@@ -126,7 +126,7 @@ def first(quick, song, tmp_path):
 def test_what_is_finished_is_not_done_again(quick, first, song, tmp_path, monkeypatch):
     again = replace(quick)  # as in a new process
     monkeypatch.setattr(Quick, "__call__", None)
-    assert explained(again, song, tmp_path / "out") == "there"
+    assert explained(again, song, tmp_path / "out") == "up to date"
 
 
 def exchanged(path):
@@ -146,12 +146,12 @@ CHANGES = {  # of what is asked about
     "hop": lambda r, song: setattr(r, "hop", 0.5),
     "thresholds": lambda r, song: setattr(r, "thresholds", [0.1]),
     "sounds": lambda r, song: setattr(r, "sounds", False),
-    "threshold": lambda r, song: setattr(r.listener.explainer, "threshold", 0.4),
-    "fill": lambda r, song: setattr(r.listener.explainer, "fill", "zero"),
-    "keep": lambda r, song: setattr(r.listener.explainer, "keep", "complement"),
-    "a weight of the classifier": lambda r, song: r.listener.explainer.classifier.fc9.bias.add_(1),
-    "a buffer of the inverter": lambda r, song: next(r.listener.explainer.inverter.buffers()).add_(1),
-    "the standardisation": lambda r, song: r.listener.explainer.classifier.mean.add_(1),
+    "threshold": lambda r, song: setattr(r.explainer.explainer, "threshold", 0.4),
+    "fill": lambda r, song: setattr(r.explainer.explainer, "fill", "zero"),
+    "keep": lambda r, song: setattr(r.explainer.explainer, "keep", "complement"),
+    "a weight of the classifier": lambda r, song: r.explainer.explainer.classifier.fc9.bias.add_(1),
+    "a buffer of the inverter": lambda r, song: next(r.explainer.explainer.inverter.buffers()).add_(1),
+    "the standardisation": lambda r, song: r.explainer.explainer.classifier.mean.add_(1),
 }
 
 
@@ -162,8 +162,8 @@ def test_another_question_is_asked_again_and_its_answer_replaces_the_first(chang
         CHANGES[change](other, song)
     assert explained(other, song, tmp_path / "out") == "done"
     assert contents(tmp_path / "out/a")[MARK] != first[MARK]
-    assert explained(replace(other), song, tmp_path / "out") == "there"
-    assert not any((tmp_path / "out" / ASIDE).iterdir())
+    assert explained(replace(other), song, tmp_path / "out") == "up to date"
+    assert not any((tmp_path / "out" / UNFINISHED).iterdir())
     assert any(name.endswith(".wav") for name in contents(tmp_path / "out/a")) == other.sounds
 
 
@@ -185,7 +185,7 @@ def test_what_is_torn_is_done_again(damage, quick, first, song, tmp_path):
 
 
 def test_what_a_killed_process_left_is_in_nobodys_way(quick, first, song, tmp_path):
-    left = tmp_path / "out" / ASIDE / "half"
+    left = tmp_path / "out" / UNFINISHED / "half"
     left.mkdir()
     (left / "report.html").write_text("<ht")
     document_collection("", [song / "audio/a.wav"], Each(quick, tmp_path / "out"), in_turn)
@@ -194,11 +194,11 @@ def test_what_a_killed_process_left_is_in_nobodys_way(quick, first, song, tmp_pa
 
 
 def test_an_error_leaves_what_was_there(quick, first, song, tmp_path):
-    with pytest.raises(ZeroDivisionError), appearing(tmp_path / "out/a") as unfinished:
+    with pytest.raises(ZeroDivisionError), atomic_directory(tmp_path / "out/a") as unfinished:
         (unfinished / "report.html").write_text("<ht")
         _ = 1 / 0
     assert contents(tmp_path / "out/a") == first
-    assert not any((tmp_path / "out" / ASIDE).iterdir())
+    assert not any((tmp_path / "out" / UNFINISHED).iterdir())
 
 
 def test_a_directory_with_anything_else_in_it_is_never_replaced(quick, song, tmp_path):

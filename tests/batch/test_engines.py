@@ -56,7 +56,7 @@ class Noted:
         if fate == "breaks":
             raise ZeroDivisionError("a defect")
         self.note("ends", name)
-        return Outcome(fate, "" if fate in ("done", "there") else f"{file}: {fate}")
+        return Outcome(fate, "" if fate in ("done", "up to date") else f"{file}: {fate}")
 
     def noted(self, what):
         """Numbers of tracks and processes, in the order in which they began or ended."""
@@ -98,9 +98,9 @@ def engine(request, make_trainer):
 
 
 def test_every_track_once_and_in_order(engine, tmp_path, caplog):
-    job = Noted(tmp_path, track_2="failed", track_3="there")
+    job = Noted(tmp_path, track_2="failed", track_3="up to date")
     outcomes = engine(job, TRACKS)
-    assert [outcome.state for outcome in outcomes] == ["done", "done", "failed", "there", "done", "done", "done"]
+    assert [outcome.state for outcome in outcomes] == ["done", "done", "failed", "up to date", "done", "done", "done"]
     assert outcomes[2].reason == "2.wav: failed" and "left out: 2.wav: failed" in caplog.text
     assert sorted(number for number, _ in job.noted("begins")) == list(range(7))
 

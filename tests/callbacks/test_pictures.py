@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from svdx.app.cli import command
 from svdx.app.loggers import labels
 from svdx.audio import reading as audio
+from svdx.audio.masking import masked_sound
 from svdx.callbacks import (
     EpochLines,
     ExplainValidation,
@@ -35,7 +36,7 @@ from svdx.data.datamodule import ExcerptsData
 from svdx.evaluation.curve import is_nan, read_curve, write_curve
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Area, FeatureInversion, Otsu
-from svdx.explain.listener import Listener, excerpt_span
+from svdx.explain.audio_explainer import AudioExplainer, excerpt_span
 from svdx.explain.methods.controls import make_controls
 from svdx.models import UpConv
 from svdx.report.figures import curve_figure
@@ -310,15 +311,15 @@ def test_kept_parts_lie_beside_the_run_and_sound_on_wandb(evaluated, tiny_corpus
     directory, run, _, explainer = evaluated
     stems = [directory / f"explanations/excerpt-{number:05d}" for number in (0, 3, 6)]
     (heard,), (kept,) = logged(run, "sounds/excerpt"), logged(run, "sounds/kept")
-    listener = Listener(frontend, explainer)
+    audio_explainer = AudioExplainer(frontend, explainer)
     for stem, caption in zip(stems, heard["captions"], strict=True):
         name, seconds = caption.removesuffix(" s").split(", from ")
         track = audio.read(tiny_corpus.root / f"audio/{name}.wav")
         span = excerpt_span(track.samples.shape[1], float(seconds), frontend, name)
         samples = track.samples[0, span]
-        explanation = listener.listen(samples)
+        explanation = audio_explainer.explain_samples(samples)
         assert 0 < explanation.area < 1
-        part = listener.kept_sound(track, explanation, span).samples[0]
+        part = masked_sound(track.samples, explanation.mask[0].float(), frontend, span=span)[0]
         for end, expected in (("", samples), ("-kept", part)):
             written, rate = soundfile.read(f"{stem}{end}.wav")
             assert rate == 22050

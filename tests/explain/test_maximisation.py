@@ -9,7 +9,7 @@ import torch
 from svdx.errors import ConfigError
 from svdx.explain.maximisation import check_unit, extremes, maximise, unit_of
 from svdx.explain.methods.variation import variation
-from svdx.report.unit import document_unit
+from svdx.report.files import write_unit
 from tests.support.toys import BANDS, FRAMES, RECTANGLE, Planted
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -135,8 +135,7 @@ def test_hidden_units_are_svdnets():
 
 def test_its_files_hold_the_excerpts_and_their_traces(classifier, frontend, tmp_path):
     found = extremes(classifier, "fc9", partial(maximise, steps=2))
-    facts = document_unit("fc9", found, frontend, tmp_path)
-    assert facts == {"unit": "fc9", **{name: found[name].activation for name in ("maximum", "minimum")}}
+    write_unit("fc9", found, frontend, tmp_path)
     assert (tmp_path / "maximised.png").read_bytes().startswith(b"\x89PNG")
     with np.load(tmp_path / "maximised.npz") as arrays:
         assert set(arrays.files) == {"maximum", "maximum_trace", "minimum", "minimum_trace"}

@@ -10,7 +10,7 @@ from svdx.batch.collection import Each, document_collection
 from svdx.batch.request import Request
 from svdx.errors import AudioError, ScoreError
 from svdx.explain import Explainer, FeatureInversion
-from svdx.explain.listener import Listener
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.masks import normalise
 from svdx.explain.methods.gated import GatedInversion
 from svdx.explain.tracks import explain_track
@@ -68,8 +68,8 @@ def songs(tmp_path):
 
 @pytest.mark.parametrize("start", [0.5, "all"])
 def test_of_a_file_it_is_named_and_of_many_it_is_left_out(classifier, frontend, songs, tmp_path, start):
-    listener = Listener(frontend, FeatureInversion(classifier, Painter(NAN)))
-    job = Each(Request(listener, start, None, [0.5]), tmp_path / "out")
+    explainer = AudioExplainer(frontend, FeatureInversion(classifier, Painter(NAN)))
+    job = Each(Request(explainer, start, None, [0.5]), tmp_path / "out")
     outcome = job(str(songs[0]), "a")
     assert outcome.state == "failed" and outcome.reason.startswith(f"{songs[0]}: explainer=inversion gave a score")
     with pytest.raises(AudioError, match=r"none of 2 tracks could be explained; the first: .*explainer=inversion gave"):

@@ -15,15 +15,14 @@ from svdx.corpora.track import Track
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import group_curves, read_curve
 from svdx.explain import Area, Explainer, FeatureInversion, Fixed, Otsu, ReconstructionError
-from svdx.explain.listener import Listener
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.masks import normalise, threshold_mask
 from svdx.explain.methods.controls import RandomBlocks
 from svdx.explain.methods.gated import GatedInversion
 from svdx.explain.tracks import explain_track
 from svdx.models import UpConv
-from svdx.report.excerpt import document_excerpt
-from svdx.report.page import percent
-from svdx.report.track import document_track
+from svdx.report.facts import percent
+from tests.support.documents import document_excerpt, document_track
 from tests.support.toys import BANDS, FRAMES, RECTANGLE, Planted, PlantedInverter, planted_excerpts
 
 EXCERPTS, _ = planted_excerpts()
@@ -195,9 +194,9 @@ def test_a_tracks_otsu_is_that_of_its_merged_map():
     assert heard.threshold == threshold.item() and torch.equal(heard.mask, heard.salience >= heard.threshold)
 
 
-def listener_of(frontend, classifier, kind, choice, keep="salient"):
+def explainer_of(frontend, classifier, kind, choice, keep="salient"):
     networks = (classifier, UpConv(8).eval()) if kind is FeatureInversion else (classifier,)
-    return Listener(frontend, kind(*networks, threshold=choice, keep=keep))
+    return AudioExplainer(frontend, kind(*networks, threshold=choice, keep=keep))
 
 
 def noise_track(directory, seconds):
@@ -230,12 +229,12 @@ def opening(directory):
     ],
 )
 def test_an_excerpts_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, classifier, kind, choice, keep):
-    listener = listener_of(frontend, classifier, kind, choice, keep)
-    facts = document_excerpt(listener, noise_track(tmp_path, 3), 1.0, [0.0, 0.5, 1.1], tmp_path, sounds=False)
+    explainer = explainer_of(frontend, classifier, kind, choice, keep)
+    facts = document_excerpt(explainer, noise_track(tmp_path, 3), 1.0, [0.0, 0.5, 1.1], tmp_path, sounds=False)
     mask, threshold, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
     assert np.array_equal(mask, arrays["mask"][0])
-    assert row["beside"] == facts["area kept"] == percent(arrays["mask"][0])
+    assert row["beside"] == facts["area kept"] == percent(arrays["mask"].sum(), arrays["mask"].size)
     assert threshold == pytest.approx(float(arrays["threshold"][0]), abs=1e-4)
     page = (tmp_path / "report.html").read_text()
     assert f"<td>{kind.name}</td>" in page and choice.words(float(arrays["threshold"][0])) in facts["mask"]
@@ -243,8 +242,8 @@ def test_an_excerpts_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, 
 
 @pytest.mark.parametrize("kind, choice", [(FeatureInversion, Otsu()), (RandomBlocks, Area(0.1))])
 def test_a_tracks_page_opens_at_the_mask_that_was_chosen(tmp_path, frontend, classifier, kind, choice):
-    listener = listener_of(frontend, classifier, kind, choice)
-    facts = document_track(listener, noise_track(tmp_path, 3), None, [0.0, 0.5], tmp_path, sounds=False)
+    explainer = explainer_of(frontend, classifier, kind, choice)
+    facts = document_track(explainer, noise_track(tmp_path, 3), None, [0.0, 0.5], tmp_path, sounds=False)
     mask, _, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
     assert np.array_equal(mask, arrays["mask"]) and row["beside"] == facts["area kept"]
@@ -255,7 +254,7 @@ AREAS = [Area(area) for area in (0.01, 0.1, 0.5)]
 
 
 def gated(frontend, classifier, **options):
-    return Listener(frontend, GatedInversion(classifier, UpConv(8).eval(), **options))
+    return AudioExplainer(frontend, GatedInversion(classifier, UpConv(8).eval(), **options))
 
 
 def heads(directory):
@@ -267,8 +266,8 @@ def heads(directory):
 def test_a_page_of_another_explainer_has_its_best_tenth_and_goes_over_areas(
     tmp_path, frontend, classifier, document, keep
 ):
-    listener = gated(frontend, classifier, keep=keep)
-    facts = document(listener, noise_track(tmp_path, 3), 1.0, AREAS, tmp_path, sounds=False)
+    explainer = gated(frontend, classifier, keep=keep)
+    facts = document(explainer, noise_track(tmp_path, 3), 1.0, AREAS, tmp_path, sounds=False)
     mask, position, row = opening(tmp_path)
     arrays = np.load(tmp_path / "explanation.npz")
     found = arrays["mask"].reshape(mask.shape)
@@ -288,31 +287,31 @@ def test_a_page_of_another_explainer_has_its_best_tenth_and_goes_over_areas(
 @pytest.mark.parametrize("cut", [{"threshold": Otsu()}, {"threshold": 0.35}, {"area": 0.0}])
 @pytest.mark.parametrize("keep", ["salient", "complement"])
 def test_a_page_over_areas_opens_at_any_cut(tmp_path, frontend, classifier, cut, keep):
-    listener = gated(frontend, classifier, keep=keep, **cut)
-    facts = document_excerpt(listener, noise_track(tmp_path, 3), 1.0, AREAS, tmp_path, sounds=False)
+    explainer = gated(frontend, classifier, keep=keep, **cut)
+    facts = document_excerpt(explainer, noise_track(tmp_path, 3), 1.0, AREAS, tmp_path, sounds=False)
     mask, position, row = opening(tmp_path)
     found = np.load(tmp_path / "explanation.npz")["mask"][0]
-    assert np.array_equal(mask, found) and facts["area kept"] == percent(found)
+    assert np.array_equal(mask, found) and facts["area kept"] == percent(found.sum(), found.size)
     assert position == pytest.approx(100 * (found if keep == "salient" else ~found).mean(), rel=1e-3)
     assert row["beside"] == "—" if cut == {"area": 0.0} else float(row["beside"]) > 0
 
 
 def test_a_page_without_rows_goes_over_what_the_explainer_is_cut_at(tmp_path, frontend, classifier):
-    for listener, name in (
+    for explainer, name in (
         (gated(frontend, classifier), "area"),
         (gated(frontend, classifier, threshold=Otsu()), "area"),
         (gated(frontend, classifier, threshold=0.3), "threshold"),
-        (listener_of(frontend, classifier, FeatureInversion, None), "threshold"),
-        (listener_of(frontend, classifier, FeatureInversion, Area(0.2)), "threshold"),
+        (explainer_of(frontend, classifier, FeatureInversion, None), "threshold"),
+        (explainer_of(frontend, classifier, FeatureInversion, Area(0.2)), "threshold"),
     ):
-        document_excerpt(listener, noise_track(tmp_path, 3), 1.0, [], tmp_path, sounds=False)
+        document_excerpt(explainer, noise_track(tmp_path, 3), 1.0, [], tmp_path, sounds=False)
         assert heads(tmp_path)[0] == name
 
 
 def test_what_was_chosen_is_part_of_the_question(tmp_path, frontend, classifier):
     track = noise_track(tmp_path, 3)
     asked = [
-        Request(listener_of(frontend, classifier, RandomBlocks, choice), 1.0, None, [0.5]).question(track)
+        Request(explainer_of(frontend, classifier, RandomBlocks, choice), 1.0, None, [0.5]).key(track)
         for choice in (0.5, Area(0.1), Area(0.2), Otsu())
     ]
     assert [question["explainer"]["threshold"] for question in json.loads(json.dumps(asked))] == [
@@ -321,7 +320,7 @@ def test_what_was_chosen_is_part_of_the_question(tmp_path, frontend, classifier)
         {"choice": "area", "area": 0.2},
         {"choice": "otsu"},
     ]
-    areas = Request(listener_of(frontend, classifier, RandomBlocks, None), 1.0, None, [Area(0.2)]).question(track)
+    areas = Request(explainer_of(frontend, classifier, RandomBlocks, None), 1.0, None, [Area(0.2)]).key(track)
     assert json.loads(json.dumps(areas))["thresholds"] == [{"choice": "area", "area": 0.2}]
     assert areas["explainer"]["threshold"] == {"choice": "area", "area": 0.1}
 

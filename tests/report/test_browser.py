@@ -13,13 +13,14 @@ import torch
 
 from svdx.corpora.track import Segment, Track
 from svdx.explain import Area, FeatureInversion
-from svdx.explain.listener import Listener
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.methods.gated import GatedInversion
 from svdx.models import UpConv
-from svdx.report.excerpt import document_excerpt
-from svdx.report.page import Label, Picture, Point, Timeline, explanation_page, percent
+from svdx.report.facts import facts_of, percent
+from svdx.report.page import explanation_page
 from svdx.report.page_data import colours, shades
-from svdx.report.track import document_track
+from tests.support.documents import document_excerpt, document_track
+from tests.support.results import make_result
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOW = "the page's tests need a browser and its driver: apt-get install chromium; pip install playwright"
@@ -47,8 +48,8 @@ def written(tmp_path_factory, frontend, _classifier):
     voice = 0.1 * np.random.default_rng(0).standard_normal(len(time)) * (time % 0.5 < 0.25)
     for name, sound in (("song", 0.3 * np.sin(2 * np.pi * 220 * time**1.5) + voice), ("voice", voice)):
         soundfile.write(directory / f"{name}.wav", sound, RATE)
-    listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
-    document_excerpt(listener, song(directory), 1.0, CURVE, directory)
+    explainer = AudioExplainer(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
+    document_excerpt(explainer, song(directory), 1.0, CURVE, directory)
     return directory
 
 
@@ -118,7 +119,7 @@ def test_the_mask_and_the_area_follow_the_slider_as_the_arrays_say(page, arrays,
     set_slider(page, threshold)
     mask = arrays["salience"][0] >= np.float32(threshold)
     assert np.array_equal(is_grey(drawn(page)), ~mask)
-    assert seen(page, "area") == percent(mask)
+    assert seen(page, "area") == percent(mask.sum(), mask.size)
     assert seen(page, "threshold-value") == f"{threshold:g}"
 
 
@@ -164,8 +165,8 @@ def test_keys_move_the_slider(page):
 def of_areas(request, tmp_path_factory, written, frontend, _classifier):
     """The directory of the same excerpt's page by an explainer that is cut at an area, and `keep`."""
     keep, directory = request.param, tmp_path_factory.mktemp("areas")
-    listener = Listener(frontend, GatedInversion(_classifier, UpConv(8).eval(), keep=keep))
-    document_excerpt(listener, song(written), 1.0, AREAS, directory)
+    explainer = AudioExplainer(frontend, GatedInversion(_classifier, UpConv(8).eval(), keep=keep))
+    document_excerpt(explainer, song(written), 1.0, AREAS, directory)
     return directory, keep
 
 
@@ -188,7 +189,7 @@ def test_the_mask_follows_a_slider_over_areas(over_areas):
         set_slider(over_areas, percentage)
         mask = kept_at(over_areas, percentage / 100)
         assert np.array_equal(is_grey(drawn(over_areas)), ~mask)
-        assert seen(over_areas, "area") == percent(mask)
+        assert seen(over_areas, "area") == percent(mask.sum(), mask.size)
         assert seen(over_areas, "threshold-value") == f"{percentage:g} %"
 
 
@@ -229,8 +230,8 @@ def test_a_page_over_areas_fits_a_phone(over_areas, width):
 
 
 def test_a_whole_tracks_slider_goes_over_areas_of_the_track(browser, written, frontend, _classifier, tmp_path):
-    listener = Listener(frontend, GatedInversion(_classifier, UpConv(8).eval()))
-    document_track(listener, song(written), 0.5, AREAS, tmp_path)
+    explainer = AudioExplainer(frontend, GatedInversion(_classifier, UpConv(8).eval()))
+    document_track(explainer, song(written), 0.5, AREAS, tmp_path)
     mask = np.load(tmp_path / "explanation.npz")["mask"]
     assert mask.sum() == round(0.1 * mask.size)
     with opened(browser, tmp_path) as page:
@@ -362,8 +363,8 @@ def test_it_fits_a_phone_and_a_desk_in_light_and_dark(browser, written, width, s
 @pytest.fixture
 def timeline(browser, written, frontend, _classifier, tmp_path):
     """The open page of the whole song."""
-    listener = Listener(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
-    document_track(listener, song(written), 0.5, CURVE, tmp_path)
+    explainer = AudioExplainer(frontend, FeatureInversion(_classifier, UpConv(8).eval(), threshold=0.35))
+    document_track(explainer, song(written), 0.5, CURVE, tmp_path)
     with opened(browser, tmp_path) as page:
         yield page
 
@@ -411,11 +412,10 @@ def test_nobody_is_pulled_back_who_scrolls_away_while_it_plays(timeline):
 def minute(tmp_path_factory, frontend):
     """The directory of a page of 62 seconds of nothing much."""
     random, frames, sound = np.random.default_rng(0), round(62 * frontend.frame_rate), np.zeros(RATE, np.float32)
-    picture = Picture(random.random((frames, 80)), random.random((frames, 80)), 0.6, "salient", frontend)
-    timeline = Timeline(np.arange(62.0), random.random(62), 0.5, [], False)
-    points = [Point(0.6, "40.0 %", Label("kept in 3 of 4"), None, sound)]
+    logmel, timeline = random.random((frames, 80)), (np.arange(62.0), random.random(62))
+    result = make_result(frontend, logmel, random.random((frames, 80)), sound, {0.6: sound}, timeline=timeline)
     directory = tmp_path_factory.mktemp("minute")
-    (directory / "report.html").write_text(explanation_page("", "", {}, picture, points, sound, timeline))
+    (directory / "report.html").write_text(explanation_page(result, facts_of(result)))
     return directory
 
 

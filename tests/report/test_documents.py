@@ -13,13 +13,12 @@ from svdx.audio.reading import Sound, read
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
-from svdx.explain import Explanation, FeatureInversion
-from svdx.explain.listener import Listener
+from svdx.explain import FeatureInversion
+from svdx.explain.audio_explainer import AudioExplainer, is_vocal
 from svdx.models import UpConv
-from svdx.report.excerpt import document_excerpt, excerpt_points, explanation_facts
-from svdx.report.page import Label
-from svdx.report.parts import is_sung, write_sounds
-from svdx.report.track import document_track
+from svdx.report.facts import facts_of
+from tests.support.documents import document_excerpt, document_track
+from tests.support.results import make_result
 
 RATE, NEEDED = 22050, 114 * 315 + 1024
 THRESHOLDS = [0.0, 0.5, 1.1]
@@ -41,8 +40,8 @@ def song(tmp_path_factory):
 
 
 @pytest.fixture
-def listener(frontend, classifier):
-    return Listener(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
+def explainer(frontend, classifier):
+    return AudioExplainer(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
 
 
 def test_a_file_in_the_folder_layout_has_its_labels_and_voice(song):
@@ -95,14 +94,14 @@ def test_labels_and_stems_are_found_whatever_the_case_of_their_endings(tmp_path)
     assert track_at(tmp_path / "mixture.wav").segments == (Segment(0, 1, True),)
 
 
-def test_labels_in_another_unit_are_refused_on_a_page_too(listener, song, tmp_path):
+def test_labels_in_another_unit_are_refused_on_a_page_too(explainer, song, tmp_path):
     audio = song / "audio/a song.wav"
     wrong = Track("a song", audio, (Segment(0, 2000, False), Segment(2000, 4000, True)), labels=Path("labels/a.lab"))
     said = r"^labels/a\.lab: looks like milliseconds: 4000 for a track of 4\.0 s; write seconds$"
     with pytest.raises(CorpusError, match=said):
-        document_excerpt(listener, wrong, 1.1, [], tmp_path / "excerpt")
+        document_excerpt(explainer, wrong, 1.1, [], tmp_path / "excerpt")
     with pytest.raises(CorpusError, match=said):
-        document_track(listener, wrong, 0.81, THRESHOLDS, tmp_path / "track")
+        document_track(explainer, wrong, 0.81, THRESHOLDS, tmp_path / "track")
 
 
 def test_a_file_anywhere_has_neither(tmp_path):
@@ -110,9 +109,9 @@ def test_a_file_anywhere_has_neither(tmp_path):
 
 
 @pytest.mark.parametrize("keep", ["salient", "complement"])
-def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tmp_path, keep):
-    listener.explainer.keep = keep
-    facts = document_excerpt(listener, track_at(song / "audio/a song.wav"), 1.0, THRESHOLDS, tmp_path / "new")
+def test_everything_is_written_and_the_parts_sum_to_the_whole(explainer, song, tmp_path, keep):
+    explainer.explainer.keep = keep
+    facts = document_excerpt(explainer, track_at(song / "audio/a song.wav"), 1.0, THRESHOLDS, tmp_path / "new")
     assert {path.name for path in (tmp_path / "new").iterdir()} == FILES
     whole, kept, removed = (
         soundfile.read(tmp_path / "new" / f"{name}.wav")[0] for name in ("excerpt", "explanation", "removed")
@@ -139,92 +138,61 @@ def test_everything_is_written_and_the_parts_sum_to_the_whole(listener, song, tm
         (0.1, 0.2, ("no singing (p = 0.100)", "no singing (p = 0.200)", "kept")),
     ],
 )
-def test_facts_say_what_was_heard_before_and_after(before, after, facts):
-    bins = torch.zeros(1, 4, 4)
-    mask = torch.zeros(1, 4, 4, dtype=torch.bool)
-    mask[0, 0, :3] = True
-    heard = Explanation(
-        bins, bins, bins, mask, bins, torch.tensor([before]), torch.tensor([after]), 0.66, torch.ones(1)
-    )
-    found = explanation_facts(heard)
+def test_facts_have_the_labels_before_and_after(frontend, before, after, facts):
+    salience, nothing = np.zeros((4, 4)), np.zeros(9)
+    salience[0, :3] = 1
+    found = facts_of(make_result(frontend, salience, salience, nothing, {0.6: nothing}, before, after))
     assert (found["excerpt"], found["explanation"], found["label"]) == facts
     assert found["area kept"] == "18.8 %"
     assert found["decision threshold"] == "p > 0.66"
 
 
 @pytest.mark.parametrize("start, truth", [(1.1, "no singing"), (1.3, "singing")])  # singing is from 2 s, 0.81 s later
-def test_the_labels_are_held_against_the_detector(listener, song, tmp_path, start, truth):
-    facts = document_excerpt(listener, track_at(song / "audio/a song.wav"), start, [], tmp_path)
+def test_the_labels_are_held_against_the_detector(explainer, song, tmp_path, start, truth):
+    facts = document_excerpt(explainer, track_at(song / "audio/a song.wav"), start, [], tmp_path)
     agrees = facts["excerpt"].startswith(f"{truth} (p = ")
     assert facts["labelled"] == f"{truth}; the detector {'agrees' if agrees else 'disagrees'}"
     (tmp_path / "a song.flac").write_bytes((song / "audio/a song.wav").read_bytes())
-    assert "labelled" not in document_excerpt(listener, track_at(tmp_path / "a song.flac"), start, [], tmp_path)
+    assert "labelled" not in document_excerpt(explainer, track_at(tmp_path / "a song.flac"), start, [], tmp_path)
 
 
-def test_files_of_the_same_name_are_told_apart_by_their_ending(listener, song, tmp_path):
+def test_files_of_the_same_name_are_told_apart_by_their_ending(explainer, song, tmp_path):
     for name in ("a.wav", "a.aiff"):
         (tmp_path / name).write_bytes((song / "audio/a song.wav").read_bytes())
         for document, how in ((document_excerpt, 0.0), (document_track, None)):
-            facts = document(listener, track_at(tmp_path / name), how, [], tmp_path / "explained")
+            facts = document(explainer, track_at(tmp_path / name), how, [], tmp_path / "explained")
             assert facts["file"] == name
             assert f"<td>{name}</td>" in (tmp_path / "explained/report.html").read_text()
 
 
-def excerpt_of(song, listener):
-    """A track, which of its samples are the excerpt from 1 s, and the excerpt's explanation."""
-    track, span = read(song / "audio/a song.wav"), slice(RATE, RATE + NEEDED)
-    return track, span, listener.listen(track.cut(span).mono(RATE))
-
-
-def test_equal_sounds_are_equal_files_whenever_they_are_written(tmp_path):
-    sound = Sound(torch.randn(2, 1000), RATE)
-    write_sounds(tmp_path, sound, sound, "track")
-    data = (tmp_path / "track.wav").read_bytes()
-    assert data == (tmp_path / "explanation.wav").read_bytes()
-    peak = data.index(b"PEAK")
-    assert data[peak + 8 : peak + 16] == bytes([1, 0, 0, 0, 0, 0, 0, 0])  # version, time
-    assert np.array_equal(soundfile.read(tmp_path / "track.wav", dtype="float32")[0].T, sound.samples)
-
-
-def test_sounds_may_be_left_out_of_an_excerpt_and_of_a_track(listener, song, tmp_path):
+def test_sounds_may_be_left_out_of_an_excerpt_and_of_a_track(explainer, song, tmp_path):
     track = track_at(song / "audio/a song.wav")
-    with_them = document_excerpt(listener, track, 1.0, [], tmp_path / "with")
-    assert document_excerpt(listener, track, 1.0, [], tmp_path / "excerpt", sounds=False) == with_them
-    document_track(listener, track, None, [], tmp_path / "track", sounds=False)
+    with_them = document_excerpt(explainer, track, 1.0, [], tmp_path / "with")
+    assert document_excerpt(explainer, track, 1.0, [], tmp_path / "excerpt", sounds=False) == with_them
+    document_track(explainer, track, None, [], tmp_path / "track", sounds=False)
     for place in (tmp_path / "excerpt", tmp_path / "track"):
         assert {path.name for path in place.iterdir()} == {"explanation.npz", "explanation.png", "report.html"}
     assert (tmp_path / "excerpt/report.html").read_bytes() == (tmp_path / "with/report.html").read_bytes()
 
 
-def test_what_is_removed_is_the_complements_sound(listener, song):
-    track, span, explanation = excerpt_of(song, listener)
-    removed = masked_sound(track.samples, (~explanation.mask[0]).float(), listener.frontend, span=span)
-    kept = listener.kept_sound(track, explanation, span).samples
-    torch.testing.assert_close(track.cut(span).samples - kept, removed, atol=1e-4, rtol=0)
-
-
-def test_points_of_the_curve(listener, song):
-    track, span, explanation = excerpt_of(song, listener)
-    everything, own, nothing = excerpt_points(listener, track, span, explanation, [0.0, 1.1])
-    assert [point.position for point in (everything, own, nothing)] == [0.0, 0.5, 1.1]
-    probability = float(explanation.probability[0])
-    assert everything.label == everything.as_sound == Label(f"kept (p = {probability:.3f})", False)
-    assert own.label.text.endswith(f"(p = {float(explanation.masked_probability[0]):.3f})")
-    assert (everything.beside, nothing.beside) == ("100.0 %", "0.0 %") and not nothing.sound.any()
-    np.testing.assert_allclose(everything.sound, track.cut(span).mono(RATE), atol=1e-5)
+def test_the_removed_part_is_the_sound_of_the_complement(explainer, song):
+    result, span = explainer.explain_excerpt(track_at(song / "audio/a song.wav"), 1.0), slice(RATE, RATE + NEEDED)
+    whole = read(song / "audio/a song.wav").samples
+    removed = masked_sound(whole, torch.from_numpy(~result.mask).float(), explainer.frontend, span=span)
+    torch.testing.assert_close(result.sound.samples - result.kept.samples, removed, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
 @pytest.mark.parametrize("start", [1.0, "all"])
-def test_sounds_keep_the_inputs_rate_channels_and_length(listener, tmp_path, rate, start):
+def test_sounds_keep_the_inputs_rate_channels_and_length(explainer, tmp_path, rate, start):
     channels = 0.1 * np.random.default_rng(3).standard_normal((3 * rate + 11, 2))
     soundfile.write(tmp_path / "a.wav", channels, rate, "FLOAT")
     track, directory = track_at(tmp_path / "a.wav"), tmp_path / "explained"
     if start == "all":
-        document_track(listener, track, None, [], directory)
+        document_track(explainer, track, None, [], directory)
         expected = channels
     else:
-        document_excerpt(listener, track, start, [], directory)
+        document_excerpt(explainer, track, start, [], directory)
         expected = channels[rate:][: -(-NEEDED * rate // RATE)]
     names = ("track" if start == "all" else "excerpt", "explanation", "removed")
     (whole, found), (kept, _), (removed, _) = (soundfile.read(directory / f"{name}.wav") for name in names)
@@ -243,31 +211,31 @@ def test_every_excerpt_of_a_resampled_file_holds_its_frames_again(frontend, rate
         assert frontend.n_frames(len(excerpt.mono(RATE))) == 115
 
 
-def test_the_voice_is_half_of_a_mix_of_two_equals(listener, song, tmp_path):
+def test_the_voice_is_half_of_a_mix_of_two_equals(explainer, song, tmp_path):
     noise = 0.1 * np.random.default_rng(2).standard_normal((2, 2 * RATE))
     for name, sound in (("mixture", noise.sum(0)), ("vocals", noise[0])):
         soundfile.write(tmp_path / f"{name}.wav", sound, RATE, "FLOAT")
-    facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
+    facts = document_excerpt(explainer, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
     assert abs(int(facts["all energy that is voice"].split()[0]) - 50) < 3
     assert 'class="voice"' in (tmp_path / "report.html").read_text()
 
 
-def test_a_silent_voice_is_said_and_left_out(listener, song, tmp_path, caplog):
+def test_a_silent_voice_is_said_and_left_out(explainer, song, tmp_path, caplog):
     (tmp_path / "mixture.wav").write_bytes((song / "audio/a song.wav").read_bytes())
     soundfile.write(tmp_path / "vocals.wav", np.zeros(1000), RATE)
-    facts = document_excerpt(listener, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
+    facts = document_excerpt(explainer, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)
     assert "vocals.wav: silent" in caplog.text
     assert "all energy that is voice" not in facts
 
 
-def test_a_whole_track(listener, song, tmp_path):
-    facts = document_track(listener, track_at(song / "audio/a song.wav"), 0.81, THRESHOLDS, tmp_path)
+def test_a_whole_track(explainer, song, tmp_path):
+    facts = document_track(explainer, track_at(song / "audio/a song.wav"), 0.81, THRESHOLDS, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == FILES - {"excerpt.wav"} | {"track.wav"}
     whole, kept, removed = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("track", "explanation", "removed"))
     assert len(whole) == 4 * RATE
     np.testing.assert_allclose(kept + removed, whole, atol=1e-4)
     with np.load(tmp_path / "explanation.npz") as arrays:
-        assert arrays["mask"].shape == (listener.frontend.n_frames(4 * RATE), 80)
+        assert arrays["mask"].shape == (explainer.frontend.n_frames(4 * RATE), 80)
         assert np.array_equal(arrays["mask"], arrays["salience"] >= np.float32(0.5))
         assert len(arrays["starts"]) == 4
         vocal = arrays["probability"] > arrays["decision"]
@@ -283,7 +251,7 @@ def test_a_whole_track(listener, song, tmp_path):
 
 def test_singing_begins_at_its_segments_start_and_is_over_at_its_end(song):
     track = track_at(song / "audio/a song.wav")
-    assert [is_sung(track, time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]
+    assert [is_vocal(track, time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]
 
 
 @pytest.fixture

@@ -5,16 +5,21 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from svdx.report.page import FADE, Label, Picture, Point, Timeline, explanation_page, faded, percent
-from svdx.report.page_data import sound_uri
+from svdx.corpora.track import Segment, Track
+from svdx.report.facts import facts_of, percent
+from svdx.report.page import FADE, explanation_page
+from svdx.report.page_data import faded, sound_uri
 from svdx.report.slider import THRESHOLDS
+from tests.support.results import make_result
 
 EVIL = "<script>alert('x')</script>&\"quoted\".mp3"
+FILE = EVIL.replace("/", "|")
 RATE, FRAMES = 22050, 12
 WHOLE = np.linspace(-0.9, 0.9, 3000)
 KEPT = {0.3: 0.5 * WHOLE, 0.6: 0.5 * np.sin(np.arange(3000) / 5)}
@@ -42,15 +47,14 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def make(frontend):
-    """`make(keep="salient", voice=None, timeline=None)` → the page of a picture of 12 frames."""
+    """`make(keep="salient", voice=None, timeline=None, …)` → the page of a log-mel of 12 frames."""
     random = np.random.default_rng(0)
     logmel, salience = random.normal(size=(FRAMES, 80)), random.random((FRAMES, 80)).astype(np.float32)
 
-    def page(keep="salient", voice=None, name=EVIL, timeline=None):
-        label, heard = Label("kept (p = 0.9)", False), None if timeline else Label(f"flipped {name}", True)
-        points = [Point(threshold, "50.0 %", label, heard, sound) for threshold, sound in KEPT.items()]
-        picture = Picture(logmel, salience, 0.6, keep, frontend, voice)
-        return explanation_page(name, f"says {name}", {"label": "kept", name: name}, picture, points, WHOLE, timeline)
+    def page(name=EVIL, segments=(), **options):
+        track = Track(name, Path(FILE), segments)
+        result = make_result(frontend, logmel, salience, WHOLE, KEPT, track=track, **options)
+        return explanation_page(result, facts_of(result))
 
     page.salience = salience
     return page
@@ -85,9 +89,9 @@ SOURCES = ("src", "href", "srcset", "data", "poster", "action")
 def test_titles_and_facts_are_text_whatever_they_hold(html):
     page = Page(html)
     assert page.of("script") == [{"type": "application/json", "id": "data"}, {}]
-    assert EVIL not in html
-    assert page.texts["title"] == page.texts["h1"] == [EVIL]
-    assert EVIL in page.texts["th"] and EVIL in page.texts["td"]
+    assert EVIL not in html and FILE not in html
+    assert page.texts["title"] == page.texts["h1"] == [f"{EVIL}, from 1.5 s"]
+    assert page.texts["td"][0] == FILE
 
 
 def decoded(uri):
@@ -141,7 +145,7 @@ def test_the_script_gets_the_sounds_that_are_not_in_the_players(html):
 
 @pytest.mark.parametrize("keep", ["salient", "complement"])
 def test_the_levels_are_the_masks(make, keep):
-    found = data(make(keep))
+    found = data(make(keep=keep))
     assert found["complement"] == (keep == "complement")
     levels = np.frombuffer(base64.b64decode(found["levels"]), np.uint8).reshape(found["frames"], found["bands"])
     for number, step in enumerate(THRESHOLDS.steps(list(KEPT))):
@@ -155,12 +159,21 @@ def test_a_row_for_each_threshold(html):
     assert [data(html)["steps"][step] for step in steps] == [0.3, 0.6]
 
 
-def test_a_label_is_coloured_by_what_became_of_it(make, html):
-    assert [cell.get("class") for cell in Page(html).of("td")][2:] == [None, "kept", "flipped"] * 2
-    times = np.array([0.1])
-    page = make(timeline=Timeline(times, times, 0.64, [], False))
-    assert Page(page).texts["td"][-3:] == ["50.0 %", "kept (p\u00a0=\u00a00.9)", "—"]
-    assert [row["as_sound"] for row in data(page)["curve"]] == [None, None]
+def test_a_label_is_coloured_by_whether_it_was_kept(make):
+    page = make(as_sound=0.1)
+    assert [cell.get("class") for cell in Page(page).of("td")][-6:] == [None, "kept", "flipped"] * 2
+    assert Page(page).texts["td"][-2:] == ["kept (p\u00a0=\u00a00.900)", "flipped (p\u00a0=\u00a00.100)"]
+    of_track = Page(make(timeline=(np.array([0.1]), np.array([0.1]))))
+    assert [cell.get("class") for cell in of_track.of("td")][-2:] == [None, None]
+    assert of_track.texts["td"][-1] == "kept in 1 of 1 (100 %)"
+
+
+def test_a_position_without_sound_has_a_dash(make, frontend):
+    salience = np.random.default_rng(0).random((FRAMES, 80))
+    result = make_result(frontend, salience, salience, WHOLE, {0.3: None, 0.6: KEPT[0.6]})
+    page = explanation_page(result, facts_of(result))
+    assert [row["as_sound"] is None for row in data(page)["curve"]] == [True, False]
+    assert "—" in Page(page).texts["td"]
 
 
 def test_the_true_voice_is_outlined_where_it_is_known(make, html):
@@ -175,13 +188,13 @@ def test_the_true_voice_is_outlined_where_it_is_known(make, html):
 def test_a_timeline_is_drawn_to_scale(make, frontend):
     seconds = FRAMES / frontend.frame_rate
     times, probability = seconds * np.array([0.25, 0.75]), np.array([1.0, 0.2])
-    page = make(timeline=Timeline(times, probability, 0.64, [(seconds / 2, 9.0)], True))
+    page = make(timeline=(times, probability), segments=(Segment(0, 0.01, False), Segment(seconds / 2, 9.0, True)))
     svg = {tag: attributes for tag, attributes in Page(page).tags if tag in ("rect", "line", "path", "svg")}
     assert svg["path"]["d"] == "M250.0 0.0L750.0 80.0"
-    assert (svg["line"]["y1"], svg["line"]["y2"]) == ("36.0", "36.0")
+    assert (svg["line"]["y1"], svg["line"]["y2"]) == ("34.0", "34.0")
     assert (svg["rect"]["x"], svg["rect"]["width"]) == ("500.0", "500.0")
     assert "Shaded: labelled" in page and "in 50 % of it" in svg["svg"]["aria-label"]
-    assert "Shaded" not in make(timeline=Timeline(times, probability, 0.64, [], False))
+    assert "Shaded" not in make(timeline=(times, probability))
 
 
 def test_long_sounds_are_mp3_and_stay_where_they_are():
@@ -198,7 +211,7 @@ def test_long_sounds_are_mp3_and_stay_where_they_are():
     "count, size, text", [(0, 8, "0.0 %"), (8, 8, "100.0 %"), (1, 400, "0.3 %"), (3, 16, "18.8 %")]
 )
 def test_shares_are_rounded_half_up(count, size, text):
-    assert percent(np.arange(size) < count) == text
+    assert percent(count, size) == text
 
 
 def test_the_page_says_its_language_and_encoding(html):

@@ -12,11 +12,10 @@ from svdx.data.cache import MelStore
 from svdx.data.datamodule import ExcerptsData
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Area, FeatureInversion
-from svdx.explain.listener import Listener
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.methods.controls import make_controls
 from svdx.models import UpConv
-from svdx.report.excerpt import document_excerpt
-from svdx.report.track import document_track
+from tests.support.documents import document_excerpt, document_track
 
 RATE = 22050
 THRESHOLDS = [0.0, 0.01, 0.5, 1.0, 1.1]
@@ -43,16 +42,16 @@ def flat():
 
 
 def test_an_excerpt_of_silence_has_an_explanation(root, frontend, classifier):
-    listener = Listener(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
-    arrays = listener.explain(root / "audio/a.wav", start=0).arrays()
+    explainer = AudioExplainer(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
+    arrays = explainer.explain_excerpt(track_at(root / "audio/a.wav"), 0).explanation.arrays()
     assert np.ptp(arrays["excerpts"], axis=1).max() == 0  # each band is the same from the first frame to the last
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert (arrays["salience"].min(), arrays["salience"].max()) == (0, 1)
 
 
 def test_a_picture_of_one_colour_has_a_page_that_keeps_nothing(root, frontend, classifier):
-    listener = Listener(frontend, FeatureInversion(classifier, flat(), threshold=0.5))
-    facts = document_excerpt(listener, track_at(root / "audio/a.wav"), 0, THRESHOLDS, root / "out")
+    explainer = AudioExplainer(frontend, FeatureInversion(classifier, flat(), threshold=0.5))
+    facts = document_excerpt(explainer, track_at(root / "audio/a.wav"), 0, THRESHOLDS, root / "out")
     with np.load(root / "out/explanation.npz") as arrays:
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
         assert not arrays["salience"].any() and not arrays["mask"].any()
@@ -62,10 +61,10 @@ def test_a_picture_of_one_colour_has_a_page_that_keeps_nothing(root, frontend, c
 
 
 def test_of_a_picture_of_one_colour_no_tenth_is_best(root, frontend, classifier):
-    listener = Listener(frontend, FeatureInversion(classifier, flat(), area=0.1))
+    explainer = AudioExplainer(frontend, FeatureInversion(classifier, flat(), area=0.1))
     for start, document in ((0, document_excerpt), (None, document_track)):
         areas = [Area(0.1), Area(0.5), Area(1.0)]
-        facts = document(listener, track_at(root / "audio/a.wav"), start, areas, root / "out")
+        facts = document(explainer, track_at(root / "audio/a.wav"), start, areas, root / "out")
         with np.load(root / "out/explanation.npz") as arrays:
             assert not arrays["mask"].any()
         assert facts["area kept"] == "0.0 %" and "best 10 % of the area, here no bin" in facts["mask"]

@@ -1,0 +1,11 @@
+"""An excerpt or a track explained and written in one call."""
+
+from svdx.report.files import write_result
+
+
+def document_excerpt(explainer, track, start, points, directory, sounds=True):
+    return write_result(explainer.explain_excerpt(track, start, points), directory, sounds)
+
+
+def document_track(explainer, track, hop, points, directory, sounds=True):
+    return write_result(explainer.explain_track(track, hop, points), directory, sounds)
