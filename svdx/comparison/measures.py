@@ -77,8 +77,9 @@ def _label_changes(study: Study, number: int) -> Iterator[Measure]:
         (DELETION, "deletion_auc", deletion, np.zeros_like(empty), empty),
     ):
         yield from _at_areas(study, metric, curve, fill)
-        yield Measure(auc, area_under(curve, study.areas, at_0, at_1), fill)
-        yield Measure(f"{auc}_log", area_under_log(curve, study.areas, at_1), fill)
+        plain, log = areas_under(curve, study.areas, at_0, at_1)
+        yield Measure(auc, plain, fill)
+        yield Measure(f"{auc}_log", log, fill)
     if CHANCE in study.methods:
         yield from _at_areas(study, GAIN, loss[list(study.methods).index(CHANCE)] - loss, fill)
 
@@ -110,26 +111,22 @@ def _over_draws(values: np.ndarray) -> np.ndarray:
     return np.divide(np.nansum(values, 1), n, out=np.full(n.shape, np.nan), where=n > 0)
 
 
-def area_under(values: np.ndarray, areas: np.ndarray, at_0: np.ndarray, at_1: np.ndarray) -> np.ndarray:
-    """Area under curves [M, A, N] over areas [A], which end with at_0 [N] at 0 and with at_1 [N] at 1; [M, N].
+def areas_under(
+    curves: np.ndarray, areas: np.ndarray, at_0: np.ndarray, at_1: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Areas under curves [M, A, N], which are at_0 [N] at area 0 and at_1 [N] at area 1, [M, N] each: over the area,
+    and over its logarithm from the smallest of `areas` [A] to 1, divided by that range.
 
-    >>> area_under(np.array([[[10.0]]]), np.array([0.5]), np.array([20.0]), np.array([0.0])).item()
-    10.0
+    >>> curve, empty, full = np.array([[[10.0]]]), np.array([20.0]), np.array([0.0])
+    >>> [area.item() for area in areas_under(curve, np.array([0.5]), empty, full)]
+    [10.0, 5.0]
     """
-    first, last = (np.broadcast_to(end, (len(values), 1, values.shape[2])) for end in (at_0, at_1))
-    return _trapezoids(np.concatenate([first, values, last], 1), np.array([0.0, *areas, 1.0]))
+    from scipy.integrate import trapezoid
 
-
-def area_under_log(values: np.ndarray, areas: np.ndarray, at_1: np.ndarray) -> np.ndarray:
-    """The same over the logarithm of the area, from the smallest area to 1, divided by that range."""
-    last = np.broadcast_to(at_1, (len(values), 1, values.shape[2]))
-    positions = np.log([*areas, 1.0])
-    return _trapezoids(np.concatenate([values, last], 1), positions) / (positions[-1] - positions[0])
-
-
-def _trapezoids(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Integral of [M, A, N] over its second axis, sampled at positions [A]."""
-    return ((values[:, 1:] + values[:, :-1]) / 2 * np.diff(positions)[:, None]).sum(1)
+    first, last = (np.broadcast_to(end, (len(curves), 1, curves.shape[2])) for end in (at_0, at_1))
+    measured, positions = np.concatenate([curves, last], 1), np.array([*areas, 1.0])
+    plain = trapezoid(np.concatenate([first, measured], 1), np.array([0.0, *positions]), axis=1)
+    return plain, trapezoid(measured, np.log(positions), axis=1) / -np.log(areas[0])
 
 
 def classes(study: Study, localised: bool = False) -> dict[str, np.ndarray]:

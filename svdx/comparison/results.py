@@ -11,7 +11,7 @@ from svdx.comparison.measures import DELETION, LOSS, REFERENCE, Measure, classes
 from svdx.comparison.statistics import (
     BALANCED,
     REPETITIONS,
-    Estimate,
+    Means,
     class_means,
     drawn_signs,
     drawn_tracks,
@@ -56,24 +56,24 @@ def rows(study: Study, repetitions: int = REPETITIONS) -> list[dict]:
     return [*found, *_costs(study)]
 
 
-def _rows_of(measure: Measure, name: str, methods: list[str], mean: Estimate) -> list[dict]:
+def _rows_of(measure: Measure, name: str, methods: list[str], mean: Means) -> list[dict]:
     """One row per method for the class with this name."""
     return [
         {
             **_row(method, measure.metric, measure.fill, measure.area, name),
             "n": 0 if np.isnan(mean.value[number]) else int(mean.n[number]),
             "value": float(mean.value[number]),
-            "ci_low": _or_none(mean.low[number]),
-            "ci_high": _or_none(mean.high[number]),
+            "ci_low": _or_none(mean.interval[0, number]),
+            "ci_high": _or_none(mean.interval[1, number]),
         }
         for number, method in enumerate(methods)
     ]
 
 
-def _add_differences(rows: list[dict], difference: Estimate, corrected: np.ndarray) -> None:
+def _add_differences(rows: list[dict], difference: Means, corrected: np.ndarray) -> None:
     """Add to each of M rows its difference from the reference, and its corrected p-value, [M]."""
     for number, row in enumerate(rows):
-        parts = (difference.value, difference.low, difference.high, corrected)
+        parts = (difference.value, *difference.interval, corrected)
         row |= dict(zip(DIFFERENCE, (_or_none(part[number]) for part in parts), strict=True))
 
 

@@ -6,6 +6,7 @@ The excerpts of a track are not independent, so tracks are resampled, and all me
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,40 +18,36 @@ BALANCED = "balanced"  # the mean of the classes vocal and nonvocal
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Means of M methods over a class of excerpts, [M] each.
+class Means:
+    """Means of M methods over a class of excerpts.
 
-    n: number of excerpts that were measured
-    low, high: 95 % bootstrap interval of the mean; NaN for fewer than `FEWEST` tracks
+    n: number of excerpts that were measured, [M]; n_tracks: of their tracks, [M]
+    value: [M]; draws: the means in every bootstrap draw, [M, R]
     """
 
     n: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Means:
-    """n, value: as in `Estimate`, [M]; draws: the mean in every bootstrap draw, [M, R]; n_tracks: [M]"""
-
-    n: np.ndarray
+    n_tracks: np.ndarray
     value: np.ndarray
     draws: np.ndarray
-    n_tracks: np.ndarray
 
-    def balanced_with(self, other: _Means) -> _Means:
+    def balanced_with(self, other: Means) -> Means:
         """The mean of both classes' means; it has as many tracks as the class with fewer."""
-        return _Means(
+        return Means(
             n=self.n + other.n,
+            n_tracks=np.minimum(self.n_tracks, other.n_tracks),
             value=(self.value + other.value) / 2,
             draws=(self.draws + other.draws) / 2,
-            n_tracks=np.minimum(self.n_tracks, other.n_tracks),
         )
 
-    def estimate(self) -> Estimate:
-        low, high = np.where(self.n_tracks < FEWEST, np.nan, limits(self.draws))
-        return Estimate(self.n, self.value, low, high)
+    @cached_property
+    def interval(self) -> np.ndarray:
+        """Ends of the 95 % bootstrap intervals, [2, M]; NaN for fewer than `FEWEST` tracks."""
+        tail = (100 - CONFIDENCE) / 2
+        ends = np.full((2, len(self.draws)), np.nan)
+        enough = (self.n_tracks >= FEWEST) & ~np.isnan(self.draws).all(1)
+        if enough.any():
+            ends[:, enough] = np.nanpercentile(self.draws[enough], [tail, 100 - tail], axis=1)
+        return ends
 
 
 def drawn_tracks(n_tracks: int, repetitions: int = REPETITIONS, seed: int = 0) -> np.ndarray:
@@ -61,7 +58,7 @@ def drawn_tracks(n_tracks: int, repetitions: int = REPETITIONS, seed: int = 0) -
 
 def class_means(
     values: np.ndarray, track: np.ndarray, classes: dict[str, np.ndarray], drawn: np.ndarray
-) -> dict[str, Estimate]:
+) -> dict[str, Means]:
     """Means of values [M, N] over the excerpts of each class, without NaN; with the classes vocal and nonvocal also
     the mean of their means, as `balanced`.
 
@@ -70,26 +67,16 @@ def class_means(
     means = {name: _means(values, track, where, drawn) for name, where in classes.items()}
     if {"vocal", "nonvocal"} <= set(means):
         means[BALANCED] = means["vocal"].balanced_with(means["nonvocal"])
-    return {name: mean.estimate() for name, mean in means.items()}
+    return means
 
 
-def _means(values: np.ndarray, track: np.ndarray, where: np.ndarray, drawn: np.ndarray) -> _Means:
+def _means(values: np.ndarray, track: np.ndarray, where: np.ndarray, drawn: np.ndarray) -> Means:
     measured = ~np.isnan(values) & where
     of_track = np.eye(drawn.shape[1])[track]  # [N, T]
     counts, sums = measured @ of_track, np.where(measured, values, 0.0) @ of_track
     with np.errstate(invalid="ignore"):
         draws = (sums @ drawn.T) / (counts @ drawn.T)
-        return _Means(counts.sum(1), sums.sum(1) / counts.sum(1), draws, (counts > 0).sum(1))
-
-
-def limits(draws: np.ndarray) -> np.ndarray:
-    """Ends of the middle 95 % of draws [M, R], without NaN, [2, M]; NaN if all draws are NaN."""
-    tail = (100 - CONFIDENCE) / 2
-    ends = np.full((2, len(draws)), np.nan)
-    some = ~np.isnan(draws).all(1)
-    if some.any():
-        ends[:, some] = np.nanpercentile(draws[some], [tail, 100 - tail], axis=1)
-    return ends
+        return Means(counts.sum(1), (counts > 0).sum(1), sums.sum(1) / counts.sum(1), draws)
 
 
 def drawn_signs(n_tracks: int, repetitions: int = REPETITIONS, seed: int = 0) -> np.ndarray:
