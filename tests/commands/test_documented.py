@@ -1,4 +1,4 @@
-"""Every command line of README and docs is run as it is typed, in a copy of the working tree; only sizes are added."""
+"""Runs every command line of README and docs as typed, in a copy of the working tree, with smaller sizes added."""
 
 import os
 import re
@@ -18,8 +18,8 @@ from tests.support.documented import ROOT, commands, snippets
 
 pytestmark = pytest.mark.slow
 
-LONGEST = 600  # seconds of a command
-OF_OTHERS = ("WANDB", "SVDX", "HYDRA", "MAKE", "MFLAGS", "PYTEST")  # variables; `make test` sets some for its children
+LONGEST = 600  # seconds per command
+UNSET = ("WANDB", "SVDX", "HYDRA", "MAKE", "MFLAGS", "PYTEST")  # environment variables, some set by `make test`
 TRAINING = ["classifier.fit.max_epochs=1", "classifier.fit.limit_train_batches=4", "classifier.excerpts.batch_size=4"]
 TRAINING += [
     "inverter.fit.max_epochs=1",
@@ -30,18 +30,20 @@ EMBEDDED = ["data.n_train=4", "data.n_valid=2", "data.n_test=2", "data.seconds=8
 COMPARED = ["compare.sanity.n=1", "compare.sanity.draws=1", "compare.sanity.layers=[fc9]", "compare.cost.seconds=0.01"]
 COMPARED += [f"compare.methods.{name}.samples=8" for name in ("slime", "kernel_shap")]
 COMPARED += ["compare.methods.inversion_optimised.steps=4", "compare.methods.extremal.steps=4", "excerpts.n=2"]
+NETWORKS = re.compile(r"svdx\.(load|explain)\(")  # uses trained networks
 NOT_RUN = {  # and why
     "make lint": "a step of .ci/run",
     "make docs": "a step of .ci/run",
-    "make test": "this is it",
-    "make test-fast": "a part of it",
+    "make soak": "repeats other tests many times",
+    "make test": "runs this test",
+    "make test-fast": "a part of make test",
     "pip-audit --strict --no-deps --disable-pip -r constraints.txt": "asks a service on the network",
 }
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of the working tree, with this environment as its .venv and with the files that the commands name."""
+    """A copy of the working tree with this environment as .venv and with the files that the commands name."""
     place = tmp_path_factory.mktemp("checkout") / "svdx"
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -65,22 +67,23 @@ def checkout(tmp_path_factory):
     sound = 0.1 * np.random.default_rng(0).standard_normal(14 * 22050)
     for name, kind in (("song.mp3", "MP3"), ("VIBE_ACE.ogg", "OGG"), ("FILE", "WAV"), ("DIR/a.ogg", "OGG")):
         with soundfile.SoundFile(place / name, "w", 22050, 1, format=kind) as file:
-            for piece in np.split(sound, 14):  # libsndfile's ogg writer takes no more at once
+            for piece in np.split(sound, 14):  # libsndfile's ogg writer fails on longer blocks
                 file.write(piece)
     return place
 
 
 def typed(line, place):
-    """Run a command line as a person does who has activated the environment."""
-    known = {key: value for key, value in os.environ.items() if not key.startswith(OF_OTHERS)}
+    """Run a command line in a shell with the environment activated."""
+    known = {key: value for key, value in os.environ.items() if not key.startswith(UNSET)}
     environment = {**known, "PATH": f"{place / '.venv/bin'}:{known['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment["BROWSER"] = "true"  # opens no window
     return subprocess.run(
         ["bash", "-c", line], cwd=place, env=environment, capture_output=True, text=True, timeout=LONGEST
     )
 
 
 def sizes(line):
-    """Of a command line, what makes it quick."""
+    """Overrides that make a command line quick."""
     script = re.search(r"(train|evaluate|explain)\.py", line)
     if not script:
         return ["features"] if line.endswith("-m benchmarks") else []  # one of the table's parts
@@ -94,7 +97,7 @@ def sizes(line):
 
 
 def run(line, place):
-    """A command that must end well; gives what it wrote."""
+    """Run a command that must succeed; returns its standard output."""
     done = typed(line, place)
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stdout + done.stderr
@@ -106,11 +109,11 @@ def newest(place, pattern):
 
 
 def provide(line, place):
-    """What a line needs of an earlier one, under the name that it has there."""
+    """Provide the files that a command or snippet expects from an earlier command."""
     models = {"SYNTHETIC": "synthetic-*", "CORPUS": "synthetic-*"}
     for name, pattern in models.items():
         link = place / "cache/models" / name
-        if name in line and not link.exists():
+        if (name in line or NETWORKS.search(line)) and not link.exists():
             if not list(place.glob(f"cache/models/{pattern}/inverter*.safetensors")):
                 run(f"python train.py {' '.join(sizes('python train.py'))}", place)
             link.symlink_to(newest(place, f"cache/models/{pattern}"))

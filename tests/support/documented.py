@@ -1,4 +1,4 @@
-"""The command lines that README and docs show, as they are typed."""
+"""The command lines and Python snippets of README and docs, as typed."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
 
 def commands():
-    """The command lines of fenced blocks and of code in running text, in their order, each once."""
+    """Command lines of fenced blocks and of inline code, in order of appearance, without duplicates."""
     found = {}
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -25,6 +25,6 @@ def commands():
 
 
 def snippets():
-    """The Python of fenced blocks that import svdx."""
+    """Fenced blocks of Python that import svdx."""
     texts = (page.read_text(encoding="utf-8") for page in PAGES)
     return [block for text in texts for block in BLOCK.findall(text) if re.search(r"^(from|import) svdx", block, re.M)]
