@@ -8,7 +8,7 @@ import pytest
 from tests.support.documented import PAGES, ROOT
 
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md"]
-OBJECT = re.compile(r"\bsvdx(?:\.[A-Za-z_]\w*)+")
+OBJECT = re.compile(r"\bsvdx(?:\.(?!md\b)[A-Za-z_]\w*)+")
 FILE = re.compile(r"(?<![\w/.<-])(?:\.ci|benchmarks|conf|docs|examples|fuzz|svdx|tests)/[\w./-]*\w")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 PLACEHOLDER = "NAME"
