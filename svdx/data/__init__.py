@@ -1,0 +1,1 @@
+"""From tracks to tensors: cached log-mels (cache), excerpts, batches, augmentation and the LightningDataModule."""

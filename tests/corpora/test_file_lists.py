@@ -1,4 +1,4 @@
-"""Which files of a directory are audio, and what systems leave there."""
+"""Listing audio files and ignoring system files."""
 
 import os
 
@@ -9,7 +9,14 @@ from svdx.corpora.loose_files import audio_files, track_at
 from svdx.corpora.track import Segment
 from svdx.errors import AudioError, CorpusError
 
-DROPPED = ("@eaDir/a.mp3", "__MACOSX/b.mp3", "#recycle/c.mp3", "$RECYCLE.BIN/d.mp3", "lost+found/e.mp3", ".x/f.mp3")
+LEFTOVERS = (
+    "@eaDir/a.mp3",
+    "__MACOSX/b.mp3",
+    "#recycle/c.mp3",
+    "$RECYCLE.BIN/d.mp3",
+    "lost+found/e.mp3",
+    ".x/f.mp3",
+)
 
 
 def touch(root, *names):
@@ -28,17 +35,17 @@ def test_a_directory_of_any_kind_of_audio(tmp_path, ending):
     assert len(audio_files(f"{tmp_path}/*.*")) == 2
 
 
-def test_what_systems_leave_is_not_listed(tmp_path):
-    touch(tmp_path, "a.mp3", "deep/b.mp3", "._a.mp3", ".DS_Store", "THUMBS.DB", "desktop.ini", *DROPPED)
+def test_system_files_are_ignored(tmp_path):
+    touch(tmp_path, "a.mp3", "deep/b.mp3", "._a.mp3", ".DS_Store", "THUMBS.DB", "desktop.ini", *LEFTOVERS)
     assert [path.name for path in entries_of(tmp_path)] == ["a.mp3", "deep"]
     assert [path.name for path in files_below(tmp_path)] == ["a.mp3", "b.mp3"]
     assert [path.name for path in audio_files(f"{tmp_path}/**/*.mp3")] == ["a.mp3", "b.mp3"]
-    assert [path.name for path in audio_files(f"{tmp_path}/#recycle/*.mp3")] == ["c.mp3"]  # as it was typed
+    assert [path.name for path in audio_files(f"{tmp_path}/#recycle/*.mp3")] == ["c.mp3"]  # named explicitly
     with pytest.raises(AudioError, match="no audio files found"):
         audio_files(f"{tmp_path}/*.db")
 
 
-def test_a_stem_file_holds_its_own_voice(tmp_path):
+def test_a_stem_file_contains_the_voice(tmp_path):
     touch(tmp_path, "A - Song.stem.mp4")
     track = track_at(tmp_path / "A - Song.stem.mp4")
     assert (track.name, track.vocals, track.voice_number, track.segments) == ("A - Song", track.audio, 4, ())
@@ -47,7 +54,7 @@ def test_a_stem_file_holds_its_own_voice(tmp_path):
     assert stem(track.audio) == track_name("A - Song.stem.mp4") == "A - Song"
 
 
-def test_a_directory_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+def test_an_unreadable_directory_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "album").mkdir()
     scandir = os.scandir
 

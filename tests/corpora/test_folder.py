@@ -1,4 +1,4 @@
-"""The folder layout, and what every corpus shares: its root and its splits."""
+"""The folder layout, and the root and splits of all corpora."""
 
 import unicodedata
 
@@ -54,7 +54,7 @@ def test_accents_in_any_encoding_and_composition(root, encoding):
     assert [track.name for track in Folder(root).split("train")] == [name]
 
 
-def test_a_missing_list_troubles_only_those_who_need_it(root):
+def test_a_missing_list_is_an_error_of_its_split_only(root):
     (root / "filelists/valid").unlink()
     assert Folder(root).split("train")
     assert refusal(root, "valid").startswith(f"{root}/filelists/valid is missing: write it")
@@ -66,7 +66,7 @@ def test_a_list_without_names(root):
 
 
 @pytest.mark.parametrize("again", ["two.mp3", "two"])
-def test_a_track_listed_twice_is_a_leak(root, again):
+def test_a_track_listed_twice_is_refused(root, again):
     (root / "filelists/test").write_text(f"four.flac\n{again}\n")
     first = root / "filelists/train"
     assert refusal(root, "valid") == (
@@ -81,7 +81,7 @@ def test_missing_audio(root):
     assert f"did you mean {root}/audio/two.mp3?" in refusal(root)
 
 
-def test_a_list_cannot_reach_out_of_audio(root):
+def test_a_list_cannot_name_files_outside_audio(root):
     (root / "filelists/train").write_text("../audio/two.mp3\n")
     assert "has no '../audio/two.mp3'" in refusal(root)
 
@@ -107,7 +107,7 @@ def test_two_voices(root):
     assert "both the voice of 'two'" in refusal(root)
 
 
-def test_a_label_file_may_end_in_capitals_but_there_is_one_of_a_track(root):
+def test_label_extensions_ignore_case_and_two_label_files_are_refused(root):
     (root / "labels/two.lab").rename(root / "labels/two.LAB")
     labels = {track.name: track.labels.name for track in Folder(root).split("train")}
     assert labels["two"] == "two.LAB"
@@ -115,7 +115,7 @@ def test_a_label_file_may_end_in_capitals_but_there_is_one_of_a_track(root):
     assert "two.LAB and two.lab both label 'two': keep only one of them" in refusal(root)
 
 
-def test_a_label_file_at_fault_is_named(root):
+def test_an_error_names_the_label_file(root):
     (root / "labels/two.lab").write_text("0 1 sing\n1 2 singing\n")
     assert refusal(root).startswith(f"{root}/labels/two.lab:2: ")
 
@@ -144,7 +144,7 @@ def test_home_directory(monkeypatch, root):
     assert Folder("~").root == root
 
 
-def test_links_may_lead_in_circles(tmp_path):
+def test_circular_links(tmp_path):
     (tmp_path / "here").mkdir()
     (tmp_path / "here/song.wav").touch()
     (tmp_path / "here/.hidden").touch()
@@ -152,7 +152,7 @@ def test_links_may_lead_in_circles(tmp_path):
     assert list(files_below(tmp_path)) == [tmp_path / "here/song.wav"]
 
 
-def test_a_root_may_be_called_as_a_year(root, monkeypatch):
+def test_a_root_may_be_a_number(root, monkeypatch):
     monkeypatch.chdir(root.parent)
     root.rename(root.parent / "2024")
     assert [track.name for track in Folder(2024).split("valid")] == ["three"]

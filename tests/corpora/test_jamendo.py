@@ -1,4 +1,4 @@
-"""Jamendo in each layout in which it may be found, and the archive: unpacked once, whole, and nowhere else."""
+"""Jamendo in all its layouts, and unpacking of its archive."""
 
 import itertools
 import stat
@@ -15,7 +15,7 @@ SONGS = {"train": ["01 - Dr. No.ogg", "02 - Two.mp3"], "valid": ["03 - Three.mp3
 
 
 def published(splits="lists"):
-    """Files as the archive may hold them: path -> text."""
+    """Contents of an archive: path → text."""
     files = {"jamendo/README.txt": "hello", "__MACOSX/jamendo/._01 - Dr. No.lab": "\0", "jamendo/.DS_Store": "\0"}
     for split, songs in SONGS.items():
         folder = {"lists": "music", "folders": split, "validation": split.replace("valid", "validation")}[splits]
@@ -55,7 +55,7 @@ def refusal(root, split="train"):
 
 @pytest.mark.parametrize("splits", ["lists", "folders", "validation"])
 @pytest.mark.parametrize("given", ["archive", "its directory", "what was in it"])
-def test_found_however_it_was_published(tmp_path, splits, given):
+def test_all_published_layouts_are_read(tmp_path, splits, given):
     if given == "what was in it":
         root = lay_out(tmp_path, published(splits))
     else:
@@ -90,18 +90,18 @@ def test_label_files_may_end_in_capitals(tmp_path):
     assert track.segments == (Segment(0, 1, True),) and track.labels == tmp_path / "lab/a.LAB"
 
 
-def test_other_numbers_of_tracks_are_a_warning(tmp_path, caplog):
+def test_an_unexpected_number_of_tracks_is_a_warning(tmp_path, caplog):
     names(lay_out(tmp_path, published()), "train")
     assert "2 tracks in the split 'train'; Jamendo has 61" in caplog.text
 
 
-def test_nothing_there(tmp_path):
+def test_a_directory_without_labelled_audio_is_an_error(tmp_path):
     assert "contains no audio with .lab files: download jamando.zip" in refusal(tmp_path)
     lay_out(tmp_path, {"train/a.ogg": "", "jam_annote.tar.gz": ""})
     assert "contains no .lab files: unpack jam_annote.tar.gz there" in refusal(tmp_path)
 
 
-def test_what_is_missing_or_double_is_named(tmp_path):
+def test_missing_and_duplicate_files_are_errors(tmp_path):
     files = published("folders")
     lay_out(tmp_path, files)
     (tmp_path / "jamendo/jamendo_lab/02 - Two.lab").rename(tmp_path / "jamendo/gone")
@@ -115,7 +115,7 @@ def test_what_is_missing_or_double_is_named(tmp_path):
     assert "are both '02 - Two'" in refusal(tmp_path)
 
 
-def test_splits_that_nothing_tells_or_that_leak(tmp_path):
+def test_unknown_and_overlapping_splits_are_errors(tmp_path):
     lay_out(tmp_path, {"a.ogg": "", "a.lab": "0 1 sing"})
     assert f"cannot tell which tracks are in the split 'valid': write {tmp_path}/filelists/valid" in refusal(
         tmp_path, "valid"
@@ -125,7 +125,7 @@ def test_splits_that_nothing_tells_or_that_leak(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../out.lab", "/tmp/out.lab", "a/../../out.lab"])
-def test_no_path_leads_out(tmp_path, name):
+def test_paths_outside_the_directory_are_refused(tmp_path, name):
     path = pack(tmp_path / "jamando.zip", {"in.lab": "0 1 sing", name: "0 1 sing"})
     assert "would be written outside" in refusal(path)
     assert not (tmp_path / "jamando").exists()
@@ -151,7 +151,7 @@ def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir() if not entry.name.endswith(".lock")] == ["bomb.zip"]
 
 
-def test_encrypted_or_unusual(tmp_path):
+def test_encrypted_and_unusual_entries_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "jamando.zip", "w", zipfile.ZIP_LZMA) as target:
         target.writestr("a.lab", "0 1 sing")
     assert "'a.lab' is encrypted or compressed by an unusual method" in refusal(tmp_path / "jamando.zip")
@@ -174,12 +174,12 @@ def test_a_damaged_archive_leaves_nothing(tmp_path, damage):
     assert [entry.name for entry in tmp_path.iterdir() if not entry.name.endswith(".lock")] == ["jamando.zip"]
 
 
-def test_one_that_contradicts_itself_is_refused_in_one_line(tmp_path):
+def test_conflicting_entries_are_refused(tmp_path):
     path = pack(tmp_path / "jamando.zip", {"a": "a file", "a/b.lab": "and a directory"})
     assert "cannot be unpacked" in refusal(path)
 
 
-def test_what_a_killed_process_left_is_no_obstacle(tmp_path):
+def test_leftovers_of_a_killed_process_are_replaced(tmp_path):
     path = pack(tmp_path / "jamando.zip", published())
     lay_out(tmp_path / ".jamando.unpacking", {"half.lab": "0"})
     assert len(names(path, "train")) == 2
@@ -187,7 +187,7 @@ def test_what_a_killed_process_left_is_no_obstacle(tmp_path):
     assert not list((tmp_path / "jamando").rglob(".*"))
 
 
-def test_several_ask_at_once(tmp_path, monkeypatch):
+def test_concurrent_calls_unpack_once(tmp_path, monkeypatch):
     path = pack(tmp_path / "jamando.zip", published())
     unpacked = []
     once = archive._unpack

@@ -1,4 +1,4 @@
-"""Label files: what is read, what is tolerated, and what is refused with which words."""
+"""Label files: parsing, tolerances and error messages."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_audacitys_lines_of_spectral_selections_are_ignored(lab):
         read_lab(lab("0 1 sing\n\\\t1000\t2000\n1 2 loud\n"))
 
 
-def test_a_label_file_is_one_in_any_case():
+def test_the_label_extension_ignores_case():
     assert all(is_lab(Path(name)) for name in ("a.lab", "a.LAB", "a b.Lab"))
     assert not any(is_lab(Path(name)) for name in ("a.txt", "lab", "a.lab.wav", "a.labs"))
 
@@ -88,14 +88,14 @@ def test_times_in_another_unit_are_refused_with_its_name(end, duration, unit):
 
 
 @pytest.mark.parametrize(("end", "duration"), [(3.05, 3), (4, 3), (1, 3), (200.9, 200), (0.5, 3), (5, 240)])
-def test_times_that_end_about_where_the_audio_does_or_before_are_nothing_to_speak_of(end, duration, caplog):
+def test_plausible_times_are_accepted(end, duration, caplog):
     check_time_unit(track(end), duration)
     check_time_unit(track(), duration)
     assert not caplog.records
 
 
 @pytest.mark.parametrize(
-    ("end", "duration", "says"),
+    ("end", "duration", "message"),
     [
         (202, 200, "are both of one recording?"),
         (9, 4, "are both of one recording?"),
@@ -105,14 +105,14 @@ def test_times_that_end_about_where_the_audio_does_or_before_are_nothing_to_spea
         (0.06, 216, "if these are hours, write seconds"),
     ],
 )
-def test_what_may_be_meant_so_is_a_warning(end, duration, says, caplog):
+def test_unlikely_times_are_a_warning(end, duration, message, caplog):
     check_time_unit(track(end), duration)
     (record,) = caplog.records
-    assert record.message.startswith(f"labels/a.lab: ends at {end:g} s, a.wav at {duration}.0 s; {says}")
+    assert record.message.startswith(f"labels/a.lab: ends at {end:g} s, a.wav at {duration}.0 s; {message}")
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "says"),
+    ("text", "line", "problem"),
     [
         ("0 1 sing\n0.998 2 nosing\n", 2, "before the segment above ends at 1 s"),
         ("5 6 sing\n0 1 nosing\n", 2, "lines must ascend in time"),
@@ -130,13 +130,13 @@ def test_what_may_be_meant_so_is_a_warning(end, duration, says, caplog):
         ("0 1 " + "na" * 500, 1, "found the word 'nanana"),
     ],
 )
-def test_refused(lab, text, line, says):
+def test_malformed_lines_are_refused(lab, text, line, problem):
     path = lab(text)
     with pytest.raises(CorpusError) as error:
         read_lab(path)
     message = str(error.value)
     assert message.startswith(f"{path}:{line}: ")
-    assert says in message
+    assert problem in message
     assert "\n" not in message
     assert len(message) < 400
 
@@ -148,7 +148,7 @@ def test_empty_and_unreadable(lab, tmp_path):
         read_lab(tmp_path)
 
 
-def test_what_is_written_is_read_back_exactly(tmp_path):
+def test_written_labels_are_read_back_exactly(tmp_path):
     segments = (Segment(0, 1 / 3, False), Segment(1 / 3, 0.1 + 0.2 + 1, True), Segment(1e9, 2e9, False))
     write_lab(tmp_path / "song.lab", segments)
     assert read_lab(tmp_path / "song.lab") == segments
@@ -176,7 +176,7 @@ def test_the_last_change_point_runs_to_the_end_of_the_track(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "where", "says"),
+    ("text", "where", "problem"),
     [
         ("0\tb\n1\tx\n", ":2: ", "first letter is one of m, f, g, b, n, p, e, s; found 'x'"),
         ("2\tb\n1\tm\n", ":2: ", "times must ascend"),
@@ -186,10 +186,10 @@ def test_the_last_change_point_runs_to_the_end_of_the_track(tmp_path):
         ("", ": ", "empty"),
     ],
 )
-def test_change_points_refused(tmp_path, text, where, says):
+def test_change_points_refused(tmp_path, text, where, problem):
     path = tmp_path / "RM-P001.VOCA_INST.TXT"
     path.write_text(text)
     with pytest.raises(CorpusError) as error:
         read_change_points(path, duration=10)
     assert str(error.value).startswith(f"{path}{where}")
-    assert says in str(error.value)
+    assert problem in str(error.value)

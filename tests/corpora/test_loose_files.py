@@ -1,4 +1,4 @@
-"""Which files are meant by audio=, and which excerpt where nothing is."""
+"""The files that audio= selects, and the default excerpt without it."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 
 
-def test_a_link_that_leads_nowhere_is_among_the_files_so_that_it_is_reported(tmp_path):
+def test_broken_links_are_listed(tmp_path):
     for name in ("a.wav", "b.mp3", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "lost.wav").symlink_to(tmp_path / "nowhere.wav")
@@ -23,7 +23,7 @@ def test_a_link_that_leads_nowhere_is_among_the_files_so_that_it_is_reported(tmp
 
 
 @pytest.mark.parametrize("ask", [read, identity])
-def test_a_link_that_leads_nowhere_is_said_to_be_one(tmp_path, ask):
+def test_a_broken_link_is_an_error(tmp_path, ask):
     path = tmp_path / "lost.wav"
     path.symlink_to("nowhere.wav")
     with pytest.raises(AudioError, match=r"lost\.wav: a broken link to nowhere\.wav$"):
@@ -33,7 +33,7 @@ def test_a_link_that_leads_nowhere_is_said_to_be_one(tmp_path, ask):
 
 
 @pytest.mark.parametrize("pattern", ["", "/*.wav", "/**/*.wav"])
-def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch, pattern):
+def test_an_unreadable_folder_is_an_error(tmp_path, monkeypatch, pattern):
     def forbidden(path):
         raise PermissionError(13, "Permission denied")
 
@@ -42,11 +42,11 @@ def test_a_folder_that_may_not_be_read_is_said_to_be_so(tmp_path, monkeypatch, p
         audio_files(str(tmp_path) + pattern)
 
 
-def test_a_folder_without_audio_says_what_is_there(tmp_path):
+def test_the_error_without_audio_lists_other_extensions(tmp_path):
     for name in ("a.txt", "b.PDF", "README"):
         (tmp_path / name).touch()
-    said = r"no audio files found; found only \.PDF, \.txt, README; supported are wav, flac"
-    with pytest.raises(AudioError, match=said):
+    message = r"no audio files found; found only \.PDF, \.txt, README; supported are wav, flac"
+    with pytest.raises(AudioError, match=message):
         audio_files(str(tmp_path))
     with pytest.raises(AudioError, match=rf"{tmp_path}/\*\.wav: no audio files found$"):
         audio_files(f"{tmp_path}/*.wav")
@@ -68,7 +68,7 @@ def track(place, seconds, *segments):
     return Track(path.stem, path, tuple(Segment(*segment) for segment in segments))
 
 
-def test_the_first_singing_is_an_excerpt_that_the_track_holds(tmp_path, frontend):
+def test_the_first_vocal_excerpt_lies_within_its_track(tmp_path, frontend):
     short, long = track(tmp_path, 1.0, (0.2, 1.0, True)), track(tmp_path, 5.0, (0.0, 4.9, False), (4.9, 5.0, True))
     found, start = first_singing(Corpus(short, long), frontend)
     assert found is long and 3.3 < start < 3.4  # 1.68 s before the end, not at 4.9 s
@@ -78,7 +78,7 @@ def test_the_first_singing_is_an_excerpt_that_the_track_holds(tmp_path, frontend
         first_singing(Corpus(short), frontend)
 
 
-def test_a_name_that_no_file_can_have_is_no_pattern_and_no_directory():
+def test_an_invalid_file_name_is_an_error():
     assert not is_directory_or_pattern("x" * 5000)
     with pytest.raises(AudioError, match="cannot be read"):
         read("x" * 5000)

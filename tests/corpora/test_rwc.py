@@ -1,4 +1,4 @@
-"""RWC: pieces by number, wherever they lie; seeded splits."""
+"""RWC: pieces by number and seeded splits."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_too_few_pieces(root):
         Rwc(root, n_test=-1)
 
 
-def test_what_is_missing_or_double_is_named(root, tmp_path_factory):
+def test_missing_and_duplicate_files_are_errors(root, tmp_path_factory):
     corpus = Rwc(root, n_test=1, n_valid=1)
     (root / "cd1/RM-P004.wav").rename(root / "gone")
     assert "RM-P004.VOCA_INST.TXT: no audio RM-P004" in refusal(corpus)

@@ -1,4 +1,4 @@
-"""Stems: labels from the voice alone, and MUSDB18's validation split."""
+"""Stems: labels computed from the voice, and MUSDB18's validation split."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_long_and_short_files(tmp_path):
     assert segments(tmp_path, sound(0.5)[: int(0.22 * RATE)]) == (Segment(0, 0.22, True),)
 
 
-def test_a_lab_file_goes_before_the_stem(tmp_path):
+def test_a_lab_file_takes_precedence_over_the_stem(tmp_path):
     folder = add(tmp_path, "test/song")
     (folder / "mine.lab").write_text("0 0.1 sing\n")
     (folder / "vocals.wav").unlink()
@@ -106,7 +106,7 @@ def test_musdb18_keeps_its_own_validation_split(tmp_path):
     assert len(Stems(tmp_path, n_valid=3).split("valid")) == 3
 
 
-def test_what_is_missing_or_double_is_named(tmp_path):
+def test_missing_and_duplicate_files_are_errors(tmp_path):
     corpus = Stems(tmp_path, n_valid=1)
     assert refusal(corpus).startswith(f"{tmp_path}/train is missing")
     song = add(tmp_path, "train/song")
@@ -126,12 +126,12 @@ def test_what_is_missing_or_double_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("vocals", "says"),
+    ("vocals", "problem"),
     [(np.full(RATE, np.nan), "samples that are not finite"), (np.zeros(0), "has no samples")],
 )
-def test_stems_that_cannot_be_measured(tmp_path, vocals, says):
+def test_stems_without_finite_samples_are_refused(tmp_path, vocals, problem):
     add(tmp_path, "test/song", vocals)
-    assert says in refusal(Stems(tmp_path), "test")
+    assert problem in refusal(Stems(tmp_path), "test")
 
 
 def test_a_damaged_stem(tmp_path):
@@ -139,18 +139,18 @@ def test_a_damaged_stem(tmp_path):
     assert "vocals.wav: not readable as audio" in refusal(Stems(tmp_path), "test")
 
 
-def test_a_voice_is_as_long_as_its_samples_whatever_its_header_says(tmp_path):
+def test_the_length_of_a_voice_comes_from_its_samples(tmp_path):
     soundfile.write(tmp_path / "vocals.mp3", np.random.RandomState(0).uniform(-0.5, 0.5, 22050), 22050)
     data = bytearray((tmp_path / "vocals.mp3").read_bytes())
     field = data.index(b"Info" if b"Info" in data else b"Xing") + 8
-    data[field : field + 4] = (10**6).to_bytes(4, "big")  # frames that it says it has: fourteen hours
+    data[field : field + 4] = (10**6).to_bytes(4, "big")  # declared number of frames: fourteen hours
     (tmp_path / "vocals.mp3").write_bytes(data)
     (segment,) = vocal_segments(tmp_path / "vocals.mp3")
     assert segment.start == 0 and segment.end < 1.2
 
 
 def stem_file(path, *levels, rate=44100):
-    """Five sounds in one file: mix, drums, bass, the rest, voice. levels: of the voice, each half a second."""
+    """A file of five streams: mix, drums, bass, other, voice. levels: of the voice, each half a second."""
     time = np.arange(len(levels) * rate // 2) / rate
     voice = np.sin(2 * np.pi * 700 * time) * np.repeat(levels, rate // 2)
     others = [0.1 * np.sin(2 * np.pi * frequency * time) for frequency in (110, 220, 330)]
@@ -159,7 +159,7 @@ def stem_file(path, *levels, rate=44100):
     path.write_bytes(encoded(sounds, "aac", "mp4"))
 
 
-def test_musdb18s_files_of_five_sounds(tmp_path):
+def test_stem_files_of_musdb18(tmp_path):
     stem_file(tmp_path / "train/One - Song.stem.mp4", 0, 0.5, 0.5, 0)
     stem_file(tmp_path / "test/Dr. No.stem.mp4", 0.5, 0)
     (tmp_path / "test/Dr. No.lab").write_text("0 0.1 sing\n")
@@ -176,7 +176,7 @@ def test_musdb18s_files_of_five_sounds(tmp_path):
     assert float(voice.samples[0, :15_000].abs().max()) < 0.01 < float(mix.samples[0, :15_000].abs().max())
 
 
-def test_a_file_of_one_sound_is_no_stem_file(tmp_path):
+def test_a_stem_file_with_one_stream_is_refused(tmp_path):
     (tmp_path / "test").mkdir()
     (tmp_path / "test/song.stem.mp4").write_bytes(encoded(sound(0.5).T.astype(np.float32), "aac", "mp4", rate=8000))
     assert "holds 1 sounds; number 4, counted from 0, is not among them" in refusal(Stems(tmp_path), "test")
@@ -191,7 +191,7 @@ def test_a_track_as_directory_and_as_file_is_refused(tmp_path):
     assert "is in" in refusal(Stems(tmp_path), "train")
 
 
-def test_what_systems_leave_in_a_directory_is_no_track(tmp_path):
+def test_system_files_are_not_tracks(tmp_path):
     add(tmp_path, "test/song")
     for name in ("@eaDir", "__MACOSX", "lost+found", "#recycle", "$RECYCLE.BIN", ".Trash-1000"):
         (tmp_path / "test" / name).mkdir()

@@ -1,4 +1,4 @@
-"""The synthetic corpus: deterministic, exactly labelled, whole or not there at all."""
+"""The synthetic corpus: deterministic, exactly labelled, generated completely or not at all."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_layout_is_complete(root: Path) -> None:
     assert not list(root.parent.glob("*.partial"))
 
 
-def test_it_reads_as_a_corpus_with_disjoint_splits_and_labels_over_all_of_a_track(root: Path) -> None:
+def test_splits_are_disjoint_and_labels_cover_tracks(root: Path) -> None:
     corpus = Synthetic(root, **ARGUMENTS)
     splits = [{track.name for track in corpus.split(name)} for name in ("train", "valid", "test")]
     assert [len(split) for split in splits] == [2, 1, 1] and len(set.union(*splits)) == 4
@@ -107,7 +107,7 @@ def test_songs_differ_in_level_and_none_is_clipped_or_silent(songs: list[Song]) 
     assert all(np.abs(part).max() < 1 and part.any() for song in songs for part in (song.audio, song.vocals))
 
 
-def test_a_finished_corpus_is_used_again_and_never_overwritten(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_corpus_is_reused_and_never_overwritten(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "_make_track", None)
     make_corpus(root, RECIPE)
     before = contents(root)
@@ -116,28 +116,26 @@ def test_a_finished_corpus_is_used_again_and_never_overwritten(root: Path, monke
     assert contents(root) == before
 
 
-def test_another_generator_is_not_taken_for_this_one(root: Path, tmp_path: Path) -> None:
+def test_a_corpus_of_another_generator_version_is_refused(root: Path, tmp_path: Path) -> None:
     card = json.loads((root / "corpus.json").read_text())
     (tmp_path / "corpus.json").write_text(json.dumps(card | {"generator": card["generator"] + 1}))
     with pytest.raises(CorpusError, match="generator"):
         make_corpus(tmp_path, RECIPE)
 
 
-def test_a_directory_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CorpusError, match="holds no synthetic corpus"):
         make_corpus(tmp_path, RECIPE)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_an_interrupted_making_leaves_nothing_and_can_be_repeated(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_generation_leaves_no_files(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_track = synthetic._make_track
 
     def interrupted(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
         if track == ("valid", 0):
-            assert not (tmp_path / "corpus").exists()  # nor would a kill leave anything there
+            assert not (tmp_path / "corpus").exists()  # so that a killed process leaves none
             raise KeyboardInterrupt
         make_track(folder, recipe, track)
 
@@ -146,7 +144,7 @@ def test_an_interrupted_making_leaves_nothing_and_can_be_repeated(
         make_corpus(tmp_path / "corpus", RECIPE)
     assert not (tmp_path / "corpus").exists() and not list(tmp_path.glob("*partial*"))
     monkeypatch.undo()
-    (tmp_path / ".corpus.partial" / "audio").mkdir(parents=True)  # left by a process that was killed
+    (tmp_path / ".corpus.partial" / "audio").mkdir(parents=True)  # left by a killed process
     make_corpus(tmp_path / "corpus", RECIPE)
     assert contents(tmp_path / "corpus") == contents(root)
 

@@ -1,4 +1,4 @@
-"""Stages of the augmentation against values worked out by hand, and that it is neutral at zero strength."""
+"""Stages of the augmentation against values worked out by hand, and at zero strength."""
 
 import math
 
@@ -24,7 +24,7 @@ def noise(frontend, frames, n=1):
 
 
 def logmel(augment, samples):
-    """Of an augmentation of excerpts in which nobody sings."""
+    """Augmented log-mels of non-vocal excerpts."""
     n_frames = augment.frontend.n_frames(samples.shape[1])
     return augment(samples, torch.zeros(len(samples), n_frames, dtype=torch.bool))[0]
 
@@ -55,7 +55,7 @@ def test_a_shift_reads_the_spectrum_at_its_inverse(frontend, shift):
 
 
 @pytest.mark.parametrize(("drawn", "factor"), [(0, 0.7), (60, 1.0), (90, 1.15), (120, 1.3)])
-def test_a_shifted_tone_is_heard_at_factor_times_its_frequency(frontend, augment, drawn, factor):
+def test_a_shift_multiplies_the_frequency_of_a_tone(frontend, augment, drawn, factor):
     assert len(augment.shifted) == 121  # -30 % to 30 % in steps of half a per cent
     time = torch.arange(1024) / frontend.sample_rate
     spectrum, moved = (
@@ -80,9 +80,9 @@ def test_stretching_moves_an_onset_away_from_the_middle(frontend, monkeypatch, d
     samples[:, : int(onset * frontend.hop) + frontend.frame_length // 2] = 0
     monkeypatch.setattr(torch, "rand", lambda n, device: torch.full((n,), drawn))
     loud = logmel(augment, samples)[0].mean(1) > -5
-    heard = int(loud.int().argmax())
-    assert loud[heard:].all()
-    assert heard == pytest.approx(57.5 - 20 * stretch, abs=2.5)  # a frame is three hops long
+    moved = int(loud.int().argmax())
+    assert loud[moved:].all()
+    assert moved == pytest.approx(57.5 - 20 * stretch, abs=2.5)  # a frame is three hops long
 
 
 def test_the_filter_is_a_bell_in_decibels():
@@ -106,7 +106,7 @@ def test_the_random_filter_stays_within_its_decibels(frontend):
     torch.testing.assert_close(decibels, decibels[:, :1].expand_as(decibels), atol=1e-2, rtol=0)  # the same in time
 
 
-def test_the_window_feeds_the_fastest_stretch(augment):
+def test_the_window_suffices_for_the_strongest_compression(augment):
     assert augment.window == 165
     slowest = stretched_frames(torch.tensor([0.7]), augment.window, 115)
     assert slowest.min() >= 0
@@ -126,7 +126,7 @@ def test_drawn_for_each_excerpt_and_repeatable(frontend, augment):
     assert not torch.equal(first, second)
 
 
-def test_the_label_is_that_of_the_frame_heard_in_the_middle(frontend, neutral):
+def test_the_label_is_that_of_the_middle_frame(frontend, neutral):
     vocal = torch.arange(115)[None] == torch.tensor([[57], [56], [58]])
     assert neutral(noise(frontend, 115, n=3), vocal)[1].tolist() == [[True], [False], [False]]
 
@@ -138,13 +138,13 @@ def test_a_strip_is_labelled_at_the_middle_of_each_of_its_excerpts(frontend, mon
     singing = torch.arange(augment.window) >= 96  # the middle, 95, is frame 66.5 of the strip
     for drawn in (0.0, 0.5, 1.0):
         monkeypatch.setattr(torch, "rand", lambda n, device, drawn=drawn: torch.full((n,), drawn))
-        heard, vocal = augment(samples, singing[None])
-        assert heard.shape == (1, 133, 80)
+        logmels, vocal = augment(samples, singing[None])
+        assert logmels.shape == (1, 133, 80)
         assert vocal.tolist() == [[False, False, True]]  # the excerpts' middles are frames 57, 66 and 75
 
 
 @pytest.mark.parametrize("odd", [{"max_stretch": 1.0}, {"max_stretch": -0.1}, {"max_shift": 1.5}, {"strip": 0}])
-def test_changes_that_leave_nothing_of_the_sound_are_refused(frontend, odd):
+def test_options_out_of_range_are_refused(frontend, odd):
     (key,) = odd
     with pytest.raises(ConfigError, match=rf"augment\.{key}={odd[key]}: expected"):
         Augment(frontend, **{"max_stretch": 0.3, "max_shift": 0.3, "max_db": 10.0, **odd})

@@ -1,4 +1,4 @@
-"""Which excerpts make a batch, for one process and for several."""
+"""Batches of one and of several processes, resident excerpts and derived seeds."""
 
 from itertools import chain, product
 
@@ -40,7 +40,7 @@ def test_training_batches_must_be_shared_equally():
 
 
 @pytest.mark.parametrize("features", [False, True])
-def test_resident_batches_are_those_of_the_files(tiny_corpus, tiny_store, features):
+def test_resident_batches_equal_those_read_from_files(tiny_corpus, tiny_store, features):
     tracks = tiny_store.prepare(tiny_corpus.split("train"))
     excerpts = Excerpts(tiny_store, tracks, every([163, 163], 7), 115)
     excerpts.features = torch.randn(len(excerpts), 64) if features else None
@@ -51,26 +51,26 @@ def test_resident_batches_are_those_of_the_files(tiny_corpus, tiny_store, featur
         assert torch.equal(batch[name], values), name
 
 
-def test_what_a_cpu_reads_stays_in_files(tiny_corpus, tiny_store):
+def test_excerpts_are_not_resident_on_a_cpu(tiny_corpus, tiny_store):
     tracks = tiny_store.prepare(tiny_corpus.split("train"))
     assert not ResidentExcerpts.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("free, fits", [(10**6, True), (10**5, False)])
-def test_a_gpu_takes_what_fits_into_half_of_its_memory(tiny_corpus, tiny_store, monkeypatch, free, fits):
+def test_excerpts_are_resident_if_they_fit_half_of_the_gpu_memory(tiny_corpus, tiny_store, monkeypatch, free, fits):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
     tracks = tiny_store.prepare(tiny_corpus.split("train"))  # 2 x 277 frames: 177 kB
     assert ResidentExcerpts.fits(Excerpts(tiny_store, tracks, every([163], 7), 115), torch.device("cuda")) == fits
 
 
-def test_every_pair_has_a_seed_of_its_own_that_torch_takes():
+def test_derived_seeds_differ_and_are_valid_in_torch():
     seeds = {derived_seed(seed, epoch) for seed, epoch in product(range(50), range(50))}
     assert len(seeds) == 2500 and len({derived_seed(1, 23), derived_seed(12, 3), derived_seed(123)}) == 3
     for seed in seeds:
         torch.Generator().manual_seed(seed)
 
 
-def test_no_epoch_of_a_seed_has_the_order_of_another_epoch_or_seed():
+def test_orders_differ_between_epochs_and_seeds():
     orders = set()
     for seed in range(5):
         batches = Batches(64, 32, train=True, seed=seed)

@@ -1,4 +1,4 @@
-"""Log-mels are computed once, appear whole or not at all, and are renewed when what they come from changes."""
+"""The cache of log-mels: computed once, written atomically, recomputed when the audio changes."""
 
 import dataclasses
 import os
@@ -44,7 +44,7 @@ def decoded(monkeypatch):
 
 
 def left(store):
-    """Its files, but for the locks."""
+    """Its files without the locks."""
     return [path for path in store.directory.iterdir() if path.name != melstore.LOCKS]
 
 
@@ -52,7 +52,7 @@ def contents(store):
     return {path.name: path.read_bytes() for path in left(store)}
 
 
-def test_it_holds_the_logmel_computed_in_double_precision(store, tracks, frontend):
+def test_the_cache_holds_logmels_computed_in_double_precision(store, tracks, frontend):
     assert store.prepare(tracks) == tracks
     for track in tracks:
         logmel = store.logmel(track)
@@ -71,7 +71,7 @@ def test_a_second_run_decodes_nothing(store, tracks, frontend, decoded):
     assert len(decoded) == 2
 
 
-def test_samples_are_kept_where_they_are_asked_for(store, tracks, decoded):
+def test_samples_are_cached_on_request(store, tracks, decoded):
     store.prepare(tracks)
     with pytest.raises(FileNotFoundError):
         store.samples(tracks[0])
@@ -80,7 +80,7 @@ def test_samples_are_kept_where_they_are_asked_for(store, tracks, decoded):
     assert np.array_equal(store.samples(tracks[0]), decode(tracks[0].audio, 22050).numpy())
 
 
-def test_a_file_that_changes_is_computed_anew(store, tracks, frontend, decoded):
+def test_a_changed_file_is_recomputed(store, tracks, frontend, decoded):
     store.prepare(tracks)
     before = np.array(store.logmel(tracks[0]))
     write(tracks[0].audio, frontend.n_samples(120), seed=9)  # as long as before
@@ -90,7 +90,7 @@ def test_a_file_that_changes_is_computed_anew(store, tracks, frontend, decoded):
     assert np.abs(store.logmel(tracks[0]) - before).max() > 0.1
 
 
-def test_another_front_end_has_arrays_of_its_own(store, tracks, frontend, decoded):
+def test_front_ends_have_separate_arrays(store, tracks, frontend, decoded):
     store.prepare(tracks)
     coarse = MelStore(store.directory, FrontEnd(**{**frontend.settings, "n_bands": 40}))
     coarse.prepare(tracks)
@@ -99,7 +99,7 @@ def test_another_front_end_has_arrays_of_its_own(store, tracks, frontend, decode
     assert coarse.logmel(tracks[0]).shape == (120, 40)
 
 
-def test_a_track_shorter_than_an_excerpt_is_skipped_with_one_line_of_the_log(store, tracks, frontend, tmp_path, caplog):
+def test_short_tracks_are_skipped_with_one_warning(store, tracks, frontend, tmp_path, caplog):
     just = write(tmp_path / "just.wav", frontend.n_samples(115))
     short = write(tmp_path / "short.wav", frontend.n_samples(115) - 1)
     for _ in range(2):
@@ -128,7 +128,7 @@ def test_a_damaged_file_leaves_nothing_behind(store, tracks):
     assert left(store) == []
 
 
-def test_a_file_exchanged_for_one_of_the_same_name_size_and_time_is_computed_anew(store, tracks, frontend, decoded):
+def test_a_replaced_file_of_the_same_name_size_and_time_is_recomputed(store, tracks, frontend, decoded):
     store.prepare(tracks)
     before = np.array(store.logmel(tracks[0]))
     status = tracks[0].audio.stat()
@@ -142,7 +142,7 @@ def test_a_file_exchanged_for_one_of_the_same_name_size_and_time_is_computed_ane
     assert len(decoded) == 3
 
 
-def test_a_file_of_another_place_with_the_same_sound_is_not_computed_again(store, tracks, tmp_path, decoded):
+def test_a_copy_of_a_file_is_not_recomputed(store, tracks, tmp_path, decoded):
     store.prepare(tracks)
     copy = dataclasses.replace(tracks[0], audio=tmp_path / "copy.wav")
     copy.audio.write_bytes(tracks[0].audio.read_bytes())
@@ -150,7 +150,7 @@ def test_a_file_of_another_place_with_the_same_sound_is_not_computed_again(store
     assert len(decoded) == 2
 
 
-def test_a_file_that_is_written_while_it_is_read_is_refused_and_nothing_is_kept_of_it(store, tracks, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_refused(store, tracks, monkeypatch):
     def late(path, rate):
         samples = decode(path, rate)
         path.write_bytes(path.read_bytes() + bytes(100))
@@ -165,25 +165,25 @@ def test_a_file_that_is_written_while_it_is_read_is_refused_and_nothing_is_kept_
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda whole, other: whole[: len(whole) // 2],
-        lambda whole, other: whole[:-1],
-        lambda whole, other: b"",
-        lambda whole, other: b"la la la",
-        lambda whole, other: other,
+        lambda array, other: array[: len(array) // 2],
+        lambda array, other: array[:-1],
+        lambda array, other: b"",
+        lambda array, other: b"la la la",
+        lambda array, other: other,
     ],
     ids=["half", "all but a byte", "empty", "foreign", "of another track"],
 )
-def test_an_array_that_is_cut_short_or_foreign_is_computed_anew(store, tracks, frontend, damage):
+def test_truncated_and_foreign_arrays_are_recomputed(store, tracks, frontend, damage):
     store.prepare(tracks, samples=True)
-    whole = contents(store)
+    before = contents(store)
     for kind in ("logmel", "samples"):
         mine, other = (store._path(track, kind) for track in tracks)
         mine.write_bytes(damage(mine.read_bytes(), other.read_bytes()))
         MelStore(store.directory, frontend).prepare(tracks, samples=True)
-        assert contents(store) == whole
+        assert contents(store) == before
 
 
-def test_eight_processes_that_begin_at_once_compute_each_track_once(store, tracks, frontend, tmp_path, monkeypatch):
+def test_concurrent_processes_compute_each_track_once(store, tracks, frontend, tmp_path, monkeypatch):
     log = tmp_path / "decoded"
 
     def noted(path, rate):
@@ -203,7 +203,7 @@ def test_eight_processes_that_begin_at_once_compute_each_track_once(store, track
     assert len(left(store)) == 2
 
 
-def test_what_a_killed_process_left_is_written_over(store, tracks):
+def test_leftovers_of_a_killed_process_are_overwritten(store, tracks):
     def killed(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -217,19 +217,19 @@ def test_what_a_killed_process_left_is_written_over(store, tracks):
     assert [path.suffix for path in left(store)] == [".npy"]
 
 
-def test_a_disk_without_room_is_one_line_and_leaves_the_arrays_that_were_there(store, tracks, tmp_path):
+def test_a_full_disk_is_an_error_and_keeps_existing_arrays(store, tracks, tmp_path):
     """The system refuses to write more than half an array."""
     store.prepare(tracks[:1])
-    whole = contents(store)
+    before = contents(store)
 
     def prepare(number):
-        half = len(next(iter(whole.values()))) // 2
+        half = len(next(iter(before.values()))) // 2
         resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
         with pytest.raises(ConfigError, match=r"mels: cannot be written \(File too large\): set SVDX_CACHE"):
             store.prepare(tracks)
 
     assert in_processes(prepare, 1) == [0]
-    assert contents(store) == whole
+    assert contents(store) == before
 
 
 def test_an_interrupted_write_leaves_nothing_behind(store, tracks, monkeypatch):
@@ -245,8 +245,8 @@ def test_an_interrupted_write_leaves_nothing_behind(store, tracks, monkeypatch):
     assert store.logmel(tracks[0]).shape == (120, 80)
 
 
-def test_labels_in_another_unit_are_refused_where_they_meet_the_audio(store, tracks):
-    """Tracks of 1.76 s; the first is right."""
+def test_labels_in_another_unit_are_refused_during_preparation(store, tracks):
+    """The tracks are 1.76 s long."""
     first, second = tracks
     right = dataclasses.replace(first, segments=(Segment(0, 1.8, True),))
     wrong = dataclasses.replace(second, segments=(Segment(0, 1700, True),), labels=second.audio.with_suffix(".lab"))
@@ -257,7 +257,7 @@ def test_labels_in_another_unit_are_refused_where_they_meet_the_audio(store, tra
         store.prepare([right, wrong])
 
 
-def test_labels_that_run_on_are_spoken_of_once(store, tracks, caplog):
+def test_labels_beyond_the_audio_are_reported_once(store, tracks, caplog):
     longer = dataclasses.replace(tracks[0], segments=(Segment(0, 3, True),))
     for _ in range(3):
         store.prepare([longer])

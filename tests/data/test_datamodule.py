@@ -1,4 +1,4 @@
-"""What the data module promises to training and evaluation, through real batches."""
+"""Batches of the data module for training and evaluation."""
 
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ def data(tiny_corpus, tiny_store):
 
 
 def identity(batch):
-    """Which excerpts a batch holds, as (track, first value) pairs."""
+    """The excerpts of a batch, as (track, first value) pairs."""
     return list(zip(batch["track"].tolist(), batch["logmel"][:, 0, 0].tolist(), strict=True))
 
 
@@ -72,7 +72,7 @@ def test_training_drops_the_remainder_and_validation_does_not(data):
     assert [len(batch["vocal"]) for batch in module.val_dataloader()] == [4, 4, 4, 4, 1]
 
 
-def test_an_epoch_draws_without_replacement_and_each_time_anew(data):
+def test_every_epoch_draws_a_new_order_without_replacement(data):
     module = data()
     loader = module.train_dataloader()
     epochs = []
@@ -92,7 +92,7 @@ def test_validation_is_in_order(data):
     assert torch.equal(found, module.valid_set[range(17)]["logmel"])
 
 
-def test_less_than_a_batch_is_refused(data):
+def test_fewer_excerpts_than_a_batch_are_refused(data):
     with pytest.raises(CorpusError, match="34 training excerpts are less than a batch of 35; add music"):
         data(batch_size=35)
 

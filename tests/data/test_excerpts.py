@@ -1,4 +1,4 @@
-"""Which excerpts are drawn, by hand; what a batch holds; and that a dataset travels without its arrays."""
+"""Selection of excerpts, frame labels and batches."""
 
 import pickle
 
@@ -28,16 +28,16 @@ def test_random_excerpts_are_distinct_in_range_and_in_track_order():
     assert {track for track, _ in drawn} == {0, 2}
 
 
-def test_random_excerpts_follow_their_seed():
+def test_random_excerpts_depend_on_the_seed():
     assert pairs(at_random([500], 20, seed=1)) == pairs(at_random([500], 20, seed=1))
     assert pairs(at_random([500], 20, seed=1)) != pairs(at_random([500], 20, seed=2))
 
 
-def test_more_random_excerpts_than_there_are_is_all_of_them():
+def test_requesting_too_many_random_excerpts_gives_all():
     assert pairs(at_random([3, 2], 10, seed=0)) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
 
 
-def test_every_track_has_as_many_excerpts_as_another_but_for_one_or_all_it_holds():
+def test_by_track_draws_equally_many_excerpts_per_track():
     tracks, frames = by_track([50, 2, 0, 30, 40], 21, seed=0)
     counts = np.bincount(tracks, minlength=5)
     assert counts[[1, 2]].tolist() == [2, 0] and sorted(counts[[0, 3, 4]]) == [6, 6, 7]
@@ -108,7 +108,7 @@ def excerpts(tracks, tiny_store):
     return Excerpts(tiny_store, tracks, every([163, 163], 1), 115)
 
 
-def test_an_excerpt_is_labelled_as_its_frame_57(excerpts):
+def test_an_excerpt_has_the_label_of_its_frame_57(excerpts):
     # The track sings from 2 s on, which is frame 140.
     assert excerpts.vocal[:163].tolist() == [start + 57 >= 140 for start in range(163)]
     assert np.array_equal(excerpts.vocal[163:], excerpts.vocal[:163])
@@ -123,7 +123,7 @@ def test_batches_are_slices_of_the_logmel(excerpts, tracks, tiny_store):
         assert np.array_equal(cut.numpy(), tiny_store.logmel(tracks[track])[start : start + 115])
 
 
-def test_batches_of_samples_are_the_sound_under_the_same_frames(tracks, tiny_store, frontend):
+def test_batches_of_samples_match_the_frames(tracks, tiny_store, frontend):
     excerpts = Excerpts(tiny_store, tracks, (np.array([1, 0]), np.array([50, 0])), 164, samples=True)
     batch = excerpts[[0, 1]]
     assert batch["samples"].shape == (2, frontend.n_samples(164))
@@ -138,7 +138,7 @@ def test_features_come_with_their_excerpts(excerpts):
     assert excerpts[[5, 200, 0]]["features"][:, 0].tolist() == [5, 200, 0]
 
 
-def test_a_dataset_travels_without_its_arrays(excerpts):
+def test_a_pickled_dataset_contains_no_arrays(excerpts):
     before = len(pickle.dumps(excerpts))
     expected = excerpts[[0, 200]]["logmel"]  # opens both arrays, 88 kB each
     travelled = pickle.dumps(excerpts)

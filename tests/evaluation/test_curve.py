@@ -1,4 +1,4 @@
-"""curve.csv on disk: the columns of the contract, and what is written is what is read."""
+"""curve.csv: its columns, reading and writing, and the lines of the log."""
 
 import csv
 import math
@@ -48,7 +48,7 @@ def test_rows_are_read_as_they_were_written_to_the_last_digit_and_of_the_same_ty
     assert [type(found[0][key]) for key in rows[0]] == [type(value) for value in rows[0].values()]
 
 
-def test_a_number_that_does_not_exist_is_an_empty_cell_and_nan_again(tmp_path):
+def test_nan_is_written_as_an_empty_cell(tmp_path):
     nothing = dict.fromkeys(("balanced_loss_percent", "ci_low", "ci_high"), math.nan)
     write_curve([row(0.0, **nothing)], tmp_path / "curve.csv")
     assert "nan" not in (tmp_path / "curve.csv").read_text()
@@ -58,7 +58,7 @@ def test_a_number_that_does_not_exist_is_an_empty_cell_and_nan_again(tmp_path):
 
 
 def of_a_spreadsheet(text, delimiter=";"):
-    """What Excel makes of a CSV in a country with decimal commas."""
+    """A CSV as Excel saves it with a locale of decimal commas."""
     return "".join(
         delimiter.join(cell.replace(".", ",") for cell in cells) + "\r\n" for cells in csv.reader(text.splitlines())
     )
@@ -87,7 +87,7 @@ def test_a_curve_that_a_spreadsheet_has_saved_is_read(tmp_path, kind):
     assert [type(value) for value in found[0].values()] == [type(rows[0][key]) for key in found[0]]
 
 
-def test_only_the_curve_is_left_and_an_older_one_is_replaced(tmp_path):
+def test_writing_replaces_an_older_curve(tmp_path):
     path = tmp_path / "curve.csv"
     write_curve([row(0.1), row(0.2)], path)
     write_curve([row(0.9)], path)
@@ -107,7 +107,7 @@ def test_an_older_curve_survives_rows_that_cannot_be_written(tmp_path, bad):
 @pytest.mark.parametrize(
     "text", [CONTRACT + "\ninversion,a,test,salient,mean,zero" + ",1" * 13 + "\n", CONTRACT + "\ninversion,a,test\n"]
 )
-def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, text):
+def test_invalid_numbers_are_refused_with_file_and_row(tmp_path, text):
     path = tmp_path / "curve.csv"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"curve\.csv: row 1: \w+ is '\w*', expected a number") as error:
@@ -116,7 +116,7 @@ def test_what_is_no_curve_is_refused_in_one_line_that_names_the_file(tmp_path, t
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00la", b"\xe9,\n", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_text_is_refused_in_one_line(tmp_path, data):
+def test_binary_files_are_refused(tmp_path, data):
     (tmp_path / "curve.csv").write_bytes(data)
     with pytest.raises(ConfigError, match=r"curve\.csv: not a curve\.csv: it is not UTF-8 text"):
         read_curve(tmp_path / "curve.csv")
@@ -129,12 +129,12 @@ def test_another_table_and_a_curve_without_points_are_refused(tmp_path, text):
         read_curve(tmp_path / "curve.csv")
 
 
-def test_a_curve_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_curve_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         read_curve(tmp_path / "nowhere.csv")
 
 
-def test_a_line_never_gives_the_pooled_loss_alone():
+def test_a_line_gives_the_loss_with_interval_and_classes():
     (line,) = curve_lines([row(0.6, data="jamendo", ci_low=0.25)], empty=57.77)
     assert line == (
         "inversion, threshold 0.6: explanation loss 33.3 % [0.2, 66.6], empty mask 57.8 %, n = 3 "
@@ -142,7 +142,7 @@ def test_a_line_never_gives_the_pooled_loss_alone():
     )
 
 
-def test_where_there_is_no_interval_there_are_no_brackets():
+def test_a_line_without_intervals_has_no_brackets():
     nothing = dict.fromkeys(("ci_low", "ci_high", "balanced_ci_low", "balanced_ci_high"), math.nan)
     (line,) = curve_lines([row(0.6, **nothing)], empty=57.77)
     assert line == (
@@ -151,21 +151,21 @@ def test_where_there_is_no_interval_there_are_no_brackets():
     )
 
 
-def test_controls_stand_behind_the_explanation_of_their_area():
+def test_controls_follow_the_explanation_of_the_same_area():
     rows = [row(0.5), row(0.6), row(0.6, explainer="energy", explanation_loss_percent=8.04)]
     without, with_control = curve_lines(rows, empty=50)
     assert "same area" not in without
     assert with_control.endswith("area 0.0 %; same area: energy 8.0 % (balanced 25.0 %)")
 
 
-def test_rows_are_grouped_by_what_tells_curves_apart_in_order_of_threshold():
+def test_rows_are_grouped_by_differing_columns_and_sorted_by_threshold():
     rows = [row(0.2), row(0.1, explainer="random"), row(0.1)]
     assert group_curves(rows) == {"inversion": [rows[2], rows[0]], "random": [rows[1]]}
     by_fill = [row(0.1, fill="zero"), row(0.1)]
     assert list(group_curves(by_fill)) == ["zero", "mean"]
 
 
-def test_areas_that_were_asked_for_are_a_further_column_where_there_are_any(tmp_path):
+def test_requested_areas_are_an_additional_column(tmp_path):
     over_areas = [
         row(0.8, explainer="energy", **{TARGET_AREA: 5.0}),
         row(0.4, explainer="energy", **{TARGET_AREA: 20.0}),
@@ -179,7 +179,7 @@ def test_areas_that_were_asked_for_are_a_further_column_where_there_are_any(tmp_
     assert is_over_areas(found) and not is_over_areas([row(0.1)])
 
 
-def test_a_curve_over_areas_is_in_their_order_also_where_thresholds_are_equal():
+def test_a_curve_over_areas_is_sorted_by_area():
     areas = [row(1.0, **{TARGET_AREA: area}) for area in (2.0, 1.0)] + [row(0.4, **{TARGET_AREA: 30.0})]
     assert [point[TARGET_AREA] for point in group_curves(areas)["inversion"]] == [1, 2, 30]
     others = [each | {"explainer": "energy", "explanation_loss_percent": each[TARGET_AREA]} for each in areas]
@@ -190,13 +190,13 @@ def test_a_curve_over_areas_is_in_their_order_also_where_thresholds_are_equal():
     ]
 
 
-def test_a_sweep_over_explainers_does_not_say_each_twice():
+def test_names_in_a_sweep_over_explainers_do_not_repeat_the_explainer():
     rows = [row(0.1, **{RUN: "explainer=inversion"}), row(0.1, explainer="energy", **{RUN: "explainer=energy"})]
     control = row(0.1, explainer="energy", **{RUN: "explainer=inversion"})
     assert list(group_curves([*rows, control])) == ["inversion", "energy", "energy, explainer=inversion"]
 
 
-def test_a_gathered_sweep_says_which_run_a_row_is_of(tmp_path):
+def test_rows_of_a_sweep_name_their_run(tmp_path):
     rows = [row(0.1) | {RUN: "seed=0"}, row(0.1) | {RUN: "seed=1"}]
     write_curve(rows, tmp_path / "curve.csv")
     assert read_curve(tmp_path / "curve.csv") == rows

@@ -22,7 +22,7 @@ def test_a_short_track_is_filtered_too():
     assert median_filter(torch.tensor([0.2, 0.9, 0.4]), 56).tolist() == pytest.approx([0.2, 0.4, 0.4])
 
 
-def test_what_is_shorter_than_half_the_window_is_filtered_away():
+def test_the_filter_removes_singing_shorter_than_half_the_window():
     curve = torch.zeros(200)
     curve[80:107] = 1  # 27 frames
     assert median_filter(curve).sum() == 0
@@ -49,7 +49,7 @@ def test_the_threshold_is_the_lowest_of_greatest_accuracy():
     assert threshold.compute() == pytest.approx(0.41)
 
 
-def test_tracks_are_smoothed_apart():
+def test_tracks_are_smoothed_separately():
     one, two = torch.zeros(100), torch.ones(100)
     detection = Detection()
     detection.update(one, one.bool())
@@ -73,7 +73,7 @@ def test_the_area_under_the_roc_of_one_class_is_nan():
     assert math.isnan(detection.compute()["auroc"])
 
 
-def test_every_excerpt_of_a_track_is_heard_at_its_middle(classifier):
+def test_an_excerpt_stands_for_its_middle_frame(classifier):
     logmel, vocal = torch.randn(120, 80), torch.rand(120) < 0.5
     detection = Detection(smoothing=1)
     detection.update_with_track(classifier, logmel, vocal)
@@ -83,7 +83,7 @@ def test_every_excerpt_of_a_track_is_heard_at_its_middle(classifier):
     assert torch.equal(labels, vocal[57 : 57 + 6])
 
 
-def test_tracks_too_short_for_an_excerpt_do_not_count_and_there_must_be_others(classifier):
+def test_short_tracks_are_ignored_unless_all_are_short(classifier):
     detection = Detection()
     detection.update_with_track(classifier, torch.randn(20, 80), torch.ones(20).bool())
     with pytest.raises(CorpusError, match="as long as an excerpt"):

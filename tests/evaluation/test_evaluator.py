@@ -1,4 +1,4 @@
-"""The whole curve in one pass: a classifier that hears one bin, a picture given by the excerpt, results by hand."""
+"""The evaluator with a classifier that uses one bin, scores that equal the excerpt, and results worked out by hand."""
 
 from functools import partial
 from itertools import pairwise
@@ -22,7 +22,7 @@ from svdx.models.layers import features_of
 from svdx.models.map_inverter import MapInverter
 from tests.support.processes import on_two
 
-#                picture: 0 at the first bin … 1 at the last; the classifier hears the second bin of the first frame
+# The classifier uses the second bin of the first frame.
 LOGMEL = torch.tensor(
     [
         [[0.0, 0.9], [2.0, 1.0]],  # sings while the second bin is kept: salience 0.45
@@ -35,25 +35,25 @@ LOGMEL = torch.tensor(
 VOCAL = torch.tensor([True, False, False, True, False])
 TRACK = torch.tensor([0, 0, 1, 1, 1])
 THRESHOLDS = [0.0, 0.3, 0.6, 1.0, 1.1]
-FLIPS = [0, 0, 1, 2, 3]  # all of them of excerpts that were called singing, of which there are three
+FLIPS = [0, 0, 1, 2, 3]  # all of excerpts predicted as vocal, of which there are three
 # kept bins of the five excerpts at each threshold, of 4 each
 #   0.0: 4 4 4 4 4 · 0.3: 3 2 2 3 1 · 0.6: 1 2 1 3 1 · 1.0: 1 1 1 2 1 · 1.1: none
 AREAS = [100.0, 55.0, 40.0, 30.0, 0.0]
 
 
 class OneBin(nn.Module):
-    """p = the second bin of the first frame. Counts the excerpts that it was asked about."""
+    """p = the second bin of the first frame. Counts predictions."""
 
     def __init__(self):
         super().__init__()
         self.register_buffer("threshold", torch.tensor(0.5))
-        self.asked = 0
+        self.n_predictions = 0
 
     def standardise(self, logmel):
         return logmel
 
     def forward(self, excerpts):
-        self.asked += len(excerpts)
+        self.n_predictions += len(excerpts)
         return excerpts[:, 0, 1]
 
 
@@ -113,8 +113,8 @@ def rows():
 
 
 def test_a_curve_over_areas_by_hand():
-    """Of three excerpts that sing the bin that is heard is the best of four in one, the first of two equally good ones,
-    and among the best three in all."""
+    """In the three vocal excerpts, the bin that the classifier uses ranks first of four in one, is among two equally
+    good ones, and is among the best three in all."""
     areas = [Area(0), Area(0.25), Area(0.75), Area(1)]
     found = evaluate(Itself(OneBin()), areas, controls=[Reversed(OneBin())])[0]
     explained, controls = found[:4], found[4:]
@@ -127,7 +127,7 @@ def test_a_curve_over_areas_by_hand():
     assert [row["relative_area_percent"] for row in controls] == pytest.approx([0, 25, 75, 100])
 
 
-def test_the_area_that_was_asked_for_stands_in_agreement_and_nowhere_in_a_curve_over_thresholds(rows):
+def test_the_requested_area_is_in_agreement_rows_but_not_in_a_curve_over_thresholds(rows):
     evaluator, _ = run(Itself(OneBin()), [Area(0.5)], agreement=True)
     assert [row["asked_area_percent"] for row in evaluator.agreement_rows()] == [50]
     assert not any("asked_area_percent" in row for row in rows)
@@ -143,7 +143,7 @@ def test_the_curve_by_hand(rows):
     assert [row["relative_area_percent"] for row in rows] == pytest.approx(AREAS)
 
 
-def test_the_interval_is_over_the_tracks_that_the_batches_name(monkeypatch):
+def test_the_interval_resamples_the_tracks_of_all_batches(monkeypatch):
     """At 1.0 track 0 loses 2 of 2 labels and track 1 none of 3; at 1.1 it is 2 of 2 and 1 of 3."""
     monkeypatch.setattr(metrics, "FEWEST", 2)
     rows = evaluate(Itself(OneBin()))[0]
@@ -161,7 +161,7 @@ def test_a_score_that_is_not_finite_is_refused_with_its_track_and_the_explainer(
         assert error.value.number == 3 and "\n" not in str(error.value)
 
 
-def test_rows_say_what_was_evaluated(rows):
+def test_rows_name_explainer_data_split_keep_and_fill(rows):
     for row in rows:
         assert [row[key] for key in ("explainer", "data", "split", "keep", "fill")] == [
             *("itself", "toy", "test", "salient", "mean")
@@ -213,10 +213,10 @@ def test_the_curve_is_what_one_call_of_the_explainer_for_each_threshold_gives(ke
     classifier.register_buffer("mean", torch.tensor([0.0, -0.7]))  # fill=zero: 0.7 stands in a masked bin, singing
     classifier.register_buffer("std", torch.ones(2))
     for row in evaluate(Itself(classifier, keep=keep, fill=fill))[0]:
-        heard = Itself(classifier, row["threshold"], keep, fill)(LOGMEL)
-        assert row["flips"] == heard.flipped.sum()
-        assert row["flips_vocal"] == (heard.flipped & heard.vocal).sum()
-        assert row["relative_area_percent"] == pytest.approx(100 * float(heard.area.mean()))
+        explanation = Itself(classifier, row["threshold"], keep, fill)(LOGMEL)
+        assert row["flips"] == explanation.flipped.sum()
+        assert row["flips_vocal"] == (explanation.flipped & explanation.vocal).sum()
+        assert row["relative_area_percent"] == pytest.approx(100 * float(explanation.area.mean()))
 
 
 def test_one_threshold_gives_the_curves_row_at_it(rows):
@@ -232,7 +232,7 @@ def test_thresholds_in_any_order_give_the_same_rows(rows):
 @pytest.mark.parametrize(
     "thresholds, masks",
     [
-        ([0.0], 0),  # keeps all: nothing to ask anew
+        ([0.0], 0),  # keeps all bins: no new mask
         ([0.0, 0.0], 0),
         ([0.6], 5),
         ([0.6, 0.61, 0.6], 5),
@@ -241,23 +241,23 @@ def test_thresholds_in_any_order_give_the_same_rows(rows):
         ([1.1], 0),
     ],
 )
-def test_the_classifier_is_asked_only_about_masks_that_are_new(thresholds, masks):
+def test_the_classifier_predicts_new_masks_only(thresholds, masks):
     classifier = OneBin()
     evaluate(Itself(classifier), thresholds)
-    empty = 1  # what is left of all excerpts alike
-    assert classifier.asked == 5 + masks + empty
+    empty = 1  # the empty mask is the same for all excerpts
+    assert classifier.n_predictions == 5 + masks + empty
 
 
-def test_the_empty_mask_is_asked_about_once_for_each_excerpt_where_the_fill_is_its_own():
+def test_the_empty_mask_is_predicted_per_excerpt_if_the_fill_depends_on_it():
     classifier = OneBin()
     evaluate(Itself(classifier, fill="excerpt-mean"), [0.6, 1.1], controls=[Reversed(OneBin())], agreement=True)
-    excerpts, empty, explained, control, removed = 5, 5, 5, 5, 5  # nothing for 1.1
+    excerpts, empty, explained, control, removed = 5, 5, 5, 5, 5  # none for 1.1
     curves = 2 * 3 * 5  # of 4 bins: one, two or three are left
-    assert classifier.asked == excerpts + empty + explained + control + removed + curves
+    assert classifier.n_predictions == excerpts + empty + explained + control + removed + curves
 
 
-def test_scores_of_the_classifier_itself_by_hand():
-    """It says singing for 0, 1 and 3 of five; labels are singing for 0 and 3, whose p of .9 and .8 are the greatest."""
+def test_scores_of_the_classifier_by_hand():
+    """The classifier predicts singing for 0, 1 and 3 of five; 0 and 3 are vocal and have the greatest p, .9 and .8."""
     _, scores = evaluate(Itself(OneBin()))
     by_hand = {"classifier/auroc": 1, "classifier/accuracy": 0.8, "classifier/called_singing": 0.6}
     empty = {"empty_mask/explanation_loss_percent": 60, "empty_mask/balanced_loss_percent": 50}
@@ -279,7 +279,7 @@ def test_log_mels_are_standardised_by_the_classifier_before_anything_else():
     assert [row["relative_area_percent"] for row in shifted] == pytest.approx(AREAS)
 
 
-def test_the_networks_are_evaluated_without_dropout_and_left_as_they_were():
+def test_networks_are_evaluated_in_eval_mode_and_left_unchanged():
     class Network(OneBin):
         def forward(self, excerpts):
             assert not self.training and not torch.is_grad_enabled()
@@ -290,7 +290,7 @@ def test_the_networks_are_evaluated_without_dropout_and_left_as_they_were():
     assert not network.training
 
 
-def test_modules_given_follow_the_evaluators_device():
+def test_networks_follow_the_evaluators_device():
     network = SVDNet()
     evaluator = Evaluator(Itself(network), [0.5])
     evaluator.to(torch.float64)
@@ -298,7 +298,7 @@ def test_modules_given_follow_the_evaluators_device():
 
 
 @pytest.mark.parametrize("thresholds", [[0.5, 1.2], [-0.1]])
-def test_a_threshold_outside_its_range_is_refused_before_anything_is_computed(thresholds):
+def test_thresholds_out_of_range_are_refused_at_construction(thresholds):
     with pytest.raises(ConfigError, match="outside"):
         Evaluator(Itself(OneBin()), thresholds)
 
@@ -334,11 +334,11 @@ def flips_of_the_lowest(threshold):
     return flips
 
 
-def test_a_control_with_the_masks_of_the_explanation_is_not_heard_again():
+def test_a_control_with_the_explanations_masks_needs_no_predictions():
     classifier, twice = OneBin(), OneBin()
     evaluate(Itself(classifier))
     rows, _ = evaluate(Itself(twice), controls=[Loudest(OneBin())])
-    assert twice.asked == classifier.asked  # the picture is the excerpt: its loudest bins are the explanation
+    assert twice.n_predictions == classifier.n_predictions  # scores equal the excerpt, as loudness does
     assert [row["flips"] for row in rows] == FLIPS * 2
 
 
@@ -364,12 +364,12 @@ def test_insertion_and_deletion_agree_with_bins_moved_one_by_one():
         order = values.argsort(descending=True, stable=True)
         vocal = values[1] > 0.5
         for name in areas:
-            heard = []
+            curve = []
             for step in range(steps + 1):
                 moved = 1 in order[: round(4 * step / steps)].tolist()
                 p = values[1].item() if moved == (name == "insertion_auc") else 0.0
-                heard.append(p if vocal else 1 - p)
-            areas[name].append(sum((a + b) / 2 for a, b in pairwise(heard)) / steps)
+                curve.append(p if vocal else 1 - p)
+            areas[name].append(sum((a + b) / 2 for a, b in pairwise(curve)) / steps)
     (row,) = evaluator.agreement_rows()
     for name, found in areas.items():
         assert row[name] == pytest.approx(sum(found) / 5)
@@ -395,7 +395,7 @@ def test_the_reconstruction_error_is_that_of_the_inverted_features(network, clas
         assert scores[f"reconstruction_error/{name}"] == pytest.approx((missed / apart).item(), rel=1e-3)
 
 
-def test_of_large_features_fewer_excerpts_are_compared(classifier, monkeypatch):
+def test_fewer_excerpts_are_compared_if_features_are_large(classifier, monkeypatch):
     monkeypatch.setattr(module, "MOST_KEPT", 3 * MapInverter("mp6").n_features)
     explainer, excerpts = FeatureInversion(classifier, MapInverter("mp6", 8).eval()), torch.randn(5, 115, 80)
     evaluator, _ = run(explainer, [0.5], data=of_svdnet(excerpts, classifier))

@@ -1,4 +1,4 @@
-"""Explanation loss, its interval and the relative area, counted by hand."""
+"""Explanation loss and its interval, averages, reconstruction error and AUROC by hand."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_counts_and_losses_by_hand():
     assert result["balanced_loss_percent"] == (50 + 25) / 2
 
 
-def test_the_balanced_loss_weighs_the_classes_alike_whatever_their_size():
+def test_the_balanced_loss_weights_classes_equally():
     before = torch.tensor([1] * 9 + [0]).bool()
     after = torch.zeros(10, dtype=torch.bool)  # the empty input: everything is called non-vocal
     result = loss_of(before, after, torch.zeros(10, dtype=torch.long))
@@ -55,7 +55,7 @@ def test_the_result_does_not_depend_on_the_order_of_excerpts():
 
 
 @pytest.mark.parametrize("label, absent, present", [(True, "nonvocal", "vocal"), (False, "vocal", "nonvocal")])
-def test_the_loss_of_an_absent_class_is_nan_and_the_pooled_one_stands(label, absent, present):
+def test_the_balanced_loss_is_nan_if_a_class_is_missing(label, absent, present):
     before = torch.full((4,), label)
     result = loss_of(before, torch.tensor([not label, label, label, label]), torch.tensor([0, 0, 1, 2]))
     assert result[f"n_{absent}"] == result[f"flips_{absent}"] == 0
@@ -107,7 +107,7 @@ def test_there_is_no_balanced_interval_where_a_class_is_of_fewer_than_ten_tracks
 
 @pytest.fixture
 def of_few(monkeypatch):
-    """Intervals from however few tracks."""
+    """Intervals from any number of tracks."""
     monkeypatch.setattr(metrics, "FEWEST", 1)
 
 
@@ -120,7 +120,7 @@ def test_the_interval_has_no_width_over_one_track_nor_over_tracks_that_agree():
 
 
 @pytest.mark.usefixtures("of_few")
-def test_tracks_are_drawn_and_not_excerpts():
+def test_the_bootstrap_resamples_tracks():
     """Two tracks of 50, one all flipped, one none: excerpts would give 50 ± 10 %, tracks give 0 to 100 %."""
     before = torch.ones(100).bool()
     after = torch.arange(100) < 50

@@ -1,4 +1,4 @@
-"""The published curves: facts that FIDELITY quotes, and nothing where nothing was published."""
+"""The published curves: numbers quoted in the documentation, and none for other corpora."""
 
 import pytest
 
@@ -23,5 +23,5 @@ def test_the_empty_mask(data, empty):
 
 
 @pytest.mark.parametrize("asked", [("folder", "salient", "mean"), ("jamendo", "salient", "floor")])
-def test_nothing_is_laid_over_another_corpus_or_masking(asked):
+def test_published_curves_match_corpus_and_masking(asked):
     assert published(*asked) == {}

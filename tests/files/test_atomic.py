@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, and one process at a time makes it."""
+"""Atomic writes and inter-process locks."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from svdx.files.atomic import atomic_write, process_lock
 from tests.support.at_once import TRIALS, in_processes, killed_while
 
 
-def test_what_is_not_finished_leaves_what_was_there(tmp_path):
+def test_an_unfinished_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     for text in ("old", "new"):
         with atomic_write(path) as unfinished:
@@ -24,7 +24,7 @@ def test_what_is_not_finished_leaves_what_was_there(tmp_path):
 
 
 @pytest.mark.parametrize("trial", TRIALS)
-def test_killed_at_any_moment_a_file_is_the_old_or_the_new_one(tmp_path, trial):
+def test_a_killed_writer_leaves_the_old_or_the_new_file(tmp_path, trial):
     path = tmp_path / "a.txt"
 
     def write(number):
@@ -40,7 +40,7 @@ def test_killed_at_any_moment_a_file_is_the_old_or_the_new_one(tmp_path, trial):
     assert path.read_text() == "000007" * 100
 
 
-def test_it_takes_the_name_when_it_is_on_the_disk(tmp_path, monkeypatch):
+def test_data_are_flushed_before_the_file_is_replaced(tmp_path, monkeypatch):
     def refuse(descriptor):
         raise OSError(28, "No space left on device")
 
@@ -51,14 +51,14 @@ def test_it_takes_the_name_when_it_is_on_the_disk(tmp_path, monkeypatch):
     assert (tmp_path / "a.txt").read_text() == "old" and len([*tmp_path.iterdir()]) == 1
 
 
-def test_two_writers_of_a_file_do_not_write_into_each_others(tmp_path):
+def test_concurrent_writers_do_not_mix(tmp_path):
     with atomic_write(tmp_path / "a.txt") as one, atomic_write(tmp_path / "a.txt") as other:
         one.write_text("one")
         other.write_text("other")
     assert (tmp_path / "a.txt").read_text() == "one"
 
 
-def test_one_is_inside_at_a_time_and_the_others_are_told(tmp_path, caplog):
+def test_the_lock_is_exclusive_and_waiting_is_logged(tmp_path, caplog):
     caplog.set_level("INFO")
     inside, most = [], []
 
@@ -87,7 +87,7 @@ def test_a_killed_process_holds_no_lock(tmp_path):
         pass
 
 
-def test_a_lock_that_cannot_be_made_is_an_error_at_once(tmp_path):
+def test_a_lock_that_cannot_be_created_is_an_immediate_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"Not a directory|File exists"), process_lock(tmp_path / "file" / "a.lock"):
         pass

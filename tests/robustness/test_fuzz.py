@@ -25,7 +25,7 @@ def test_damaged_files_give_a_result_or_an_error_of_svdx(n):
     assert min(Counter(one.kind for one in tried).values()) > n / 24
 
 
-def test_files_that_are_right_are_read(kinds, tmp_path):
+def test_undamaged_files_are_read(kinds, tmp_path):
     assert set(kinds) == set(TARGETS)
     for kind, files in kinds.items():
         for content in files[:1] if kind == "list" else files:  # the other list's name is Latin-1 of a file in UTF-8
@@ -43,7 +43,7 @@ def test_a_case_of_a_seed_is_always_the_same(kinds):
     ("raised", "said"),
     [(KeyError("x"), "KeyError"), (SystemExit(2), "SystemExit"), (MemoryError(), "out of memory"), (None, "")],
 )
-def test_what_is_no_error_of_svdx_is_a_failure(monkeypatch, tmp_path, raised, said):
+def test_other_exceptions_are_failures(monkeypatch, tmp_path, raised, said):
     from svdx.errors import WeightsError
 
     def load(path):
@@ -65,7 +65,7 @@ for number in range(int(sys.argv[4]), int(sys.argv[5])):
 """
 
 
-def test_who_hangs_dies_or_takes_too_much_is_named_and_the_others_are_tried(monkeypatch):
+def test_hanging_crashing_and_memory_hungry_cases_are_reported(monkeypatch):
     real = runner.subprocess.Popen
 
     def popen(command, **options):

@@ -46,7 +46,7 @@ def ascending(segments):
 
 @tried
 @given(content=FILES)
-def test_a_label_file_gives_segments_in_order_or_one_line_with_its_name(file, content):
+def test_label_files_give_ascending_segments_or_a_one_line_error(file, content):
     file.write_bytes(content)
     for read in (read_lab, lambda path: read_change_points(path, 10.0)):
         try:
@@ -67,7 +67,7 @@ def test_segments_that_are_written_are_read_back(file, times, vocal):
 
 @tried
 @given(content=FILES)
-def test_lines_of_a_list_are_whole_numbered_and_not_blank(file, content):
+def test_lines_are_stripped_numbered_and_not_blank(file, content):
     file.write_bytes(content)
     lines = read_lines(file)
     assert all(line.text == line.text.strip() != "" and line.where.startswith(f"{file}:") for line in lines)
@@ -78,7 +78,7 @@ def test_lines_of_a_list_are_whole_numbered_and_not_blank(file, content):
 @given(
     names=st.lists(st.text(st.characters(exclude_characters="/\0\r\n\ufeff", codec="utf-8"), min_size=1), min_size=1)
 )
-def test_a_list_finds_what_it_names_and_refuses_a_name_twice(tmp_path, names):
+def test_lists_find_their_files_and_refuse_duplicates(tmp_path, names):
     names = [name.strip() for name in names if name.strip()]
     path = tmp_path / "list"
     path.write_text("".join(f"{name}.ogg\n" for name in names), encoding="utf-8", newline="\n")
@@ -122,7 +122,7 @@ def test_masks(picture, threshold, higher):
 
 @tried
 @given(picture=PICTURES, share=st.floats(0, 1))
-def test_the_largest_bins_are_as_many_as_asked_and_none_is_smaller_than_one_left_out(picture, share):
+def test_largest_mask_selects_the_requested_number_of_largest_bins(picture, share):
     n = round(share * picture[0].numel())
     mask = largest_mask(picture, torch.full((len(picture),), n))
     assert (mask.flatten(1).sum(1) == n).all()
@@ -158,7 +158,7 @@ def test_thresholds_cut_each_excerpt_as_if_it_were_alone(picture, number, area):
     seed=st.integers(0, 2**32),
     hop=st.integers(1, 400),
 )
-def test_excerpts_are_distinct_in_order_in_their_tracks_and_as_many_as_asked(lengths, sampling, n, seed, hop):
+def test_sampled_excerpts_are_distinct_sorted_and_in_range(lengths, sampling, n, seed, hop):
     tracks, frames = sample(lengths, 70.0, sampling, n, seed, hop)
     drawn = list(zip(tracks.tolist(), frames.tolist(), strict=True))
     assert drawn == sorted(set(drawn))
@@ -175,7 +175,7 @@ def test_excerpts_are_distinct_in_order_in_their_tracks_and_as_many_as_asked(len
 
 @tried
 @given(times=st.lists(TIMES, max_size=10), n_frames=st.integers(0, 200), vocal=st.booleans())
-def test_a_frame_is_labelled_as_the_segment_it_stands_in(times, n_frames, vocal):
+def test_frames_have_the_label_of_their_segment(times, n_frames, vocal):
     times = sorted(times)
     segments = [Segment(start, end, vocal) for start, end in zip(times[::2], times[1::2])]
     expected = [any(s.start <= i / 70 < s.end and s.vocal for s in segments) for i in range(n_frames)]

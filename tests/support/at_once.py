@@ -1,4 +1,4 @@
-"""Functions run by real processes that begin at the same moment."""
+"""Concurrent processes, and processes killed at random moments."""
 
 import multiprocessing
 import signal
@@ -14,7 +14,7 @@ PROCESSES = multiprocessing.get_context("fork")
 
 
 def in_processes(function, n=8):
-    """Exit codes of n processes, forked from this one, that call function(number) at once."""
+    """Exit codes of n forked processes that call function(number) at the same time."""
     begin = PROCESSES.Barrier(n)
 
     def called(number):
@@ -31,7 +31,7 @@ def in_processes(function, n=8):
 
 
 def killed_while(repeat, begun, trial, longest=0.2):
-    """A process that calls repeat(1), repeat(2), … is killed at a random moment after begun() came true."""
+    """Kill a process that calls repeat(1), repeat(2), … at a random moment after begun() has become true."""
 
     def forever():
         for number in count(1):
