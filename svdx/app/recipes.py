@@ -1,9 +1,10 @@
-"""Recipes: all that a configuration says of how a network is trained. Of another recipe, it is another network."""
+"""Recipes: every setting on which the training of a network depends. Another recipe makes another network."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,69 +16,79 @@ from svdx.models.weights import training_metadata
 
 USE = ("weights", "name", "standardisation", "threshold")  # keys of a section that say how a trained network is used
 SAME = ("data.features", "inverter.excerpts.features")  # cached or live: the numbers are the same
-OF_TESTS = ("limit_test_batches",)  # a trainer's, which trains without them
+OF_TESTS = ("limit_test_batches",)  # trainer options that do not affect training
 MOST_SHOWN = 4  # differences
+OWN_CALLBACKS = "svdx.callbacks."
 
 Recipe = dict[str, Any]
 
 
 def recipe(cfg: DictConfig, section: str, **more: str) -> Recipe:
-    """Every key that the training of a section's network depends on, as a user sets it, with its value.
+    """Every key on which the training of a section's network depends, as a user sets it, with its value.
 
-    Left out are where it is trained (trainer.gpus, …) and, but for the excerpts' size, the front end, which the cache's
-    directory stands for.
+    Left out are the devices (trainer.gpus, …), svdx's own callbacks and, apart from the excerpts' size, the front end,
+    which has a directory of its own in the cache.
 
-    section: classifier or inverter; more: what else it depends on
+    section: classifier or inverter; more: further dependencies
     """
     references = dict(leaves(OmegaConf.to_container(cfg)))
     values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
-    aside = {*SAME, *(f"{section}.{key}" for key in USE), *(f"trainer.{key}" for key in (*PLACES, *OF_TESTS))}
-    asked = [key for key in values if key.startswith((f"{section}.", "trainer.")) and key not in aside]
-    named = {set_by(key, references): values[key] for key in asked}
-    return {**{key: value for key, value in named.items() if key not in aside}, "seed": cfg.seed, **more}
+    left_out = {*SAME, *(f"{section}.{key}" for key in USE), *(f"trainer.{key}" for key in (*PLACES, *OF_TESTS))}
+    added = [name for name, node in training_callbacks(cfg, section).items() if not is_own_callback(node)]
+    sections = (f"{section}.", "trainer.", *(f"callbacks.{name}." for name in added))
+    keys = [key for key in values if key.startswith(sections) and key not in left_out]
+    named = {set_by(key, references): values[key] for key in keys}
+    return {**{key: value for key, value in named.items() if key not in left_out}, "seed": cfg.seed, **more}
 
 
-def written(asked: Recipe) -> str:
-    """A recipe as its network's file holds it."""
-    return json.dumps(asked, sort_keys=True)
+def training_callbacks(cfg: DictConfig, section: str) -> dict[str, DictConfig]:
+    """Nodes of the callbacks of a section's training: svdx's own, and those that the user added to the training that
+    is asked for, the inverter's or with model=svdnet the classifier's."""
+    requested = "classifier" if cfg.get("model") == "svdnet" else "inverter"
+    nodes = {name: node for name, node in (cfg.get("callbacks") or {}).items() if node}
+    return {name: node for name, node in nodes.items() if section == requested or is_own_callback(node)}
 
 
-def place(directory: Path, name: str, asked: Recipe) -> Path:
-    """Where a network of a recipe belongs: NAME-1a2b3c4d5e6f.safetensors."""
-    digits = hashlib.sha256(written(asked).encode()).hexdigest()[:12]
+def is_own_callback(node: Mapping[str, Any]) -> bool:
+    """Whether a node makes one of svdx's callbacks, which do not influence what is trained, unlike EarlyStopping."""
+    return str(node.get("_target_")).startswith(OWN_CALLBACKS)
+
+
+def as_text(recipe: Recipe) -> str:
+    """A recipe as the file of its network stores it."""
+    return json.dumps(recipe, sort_keys=True)
+
+
+def network_path(directory: Path, name: str, recipe: Recipe) -> Path:
+    """The file of a recipe's network in a directory: NAME-1a2b3c4d5e6f.safetensors."""
+    digits = hashlib.sha256(as_text(recipe).encode()).hexdigest()[:12]
     path = directory / name
     return path.with_name(f"{path.stem}-{digits}{path.suffix}")
 
 
-def is_of(path: Path, asked: Recipe) -> bool:
-    """Is there a network of this very recipe? A damaged file is none, with a warning."""
-    return training_metadata(path).get("recipe") == written(asked)
-
-
-def recipe_of(path: Path) -> Recipe | None:
-    """That of the network in a file; None where it says none, or there is none."""
+def stored_recipe(path: Path) -> Recipe | None:
+    """The recipe in a network's file. None if the file holds none, does not exist, or is damaged (with a warning)."""
     try:
-        found = json.loads(training_metadata(path).get("recipe", "null"))
+        stored = json.loads(training_metadata(path).get("recipe", "null"))
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return stored if isinstance(stored, dict) else None
 
 
-def differences(path: Path, asked: Recipe) -> str:
-    """In words, how the network in a file was trained otherwise; nothing where there is none, or one for another
+def differences(stored: Recipe | None, recipe: Recipe) -> str:
+    """How a network with a stored recipe was trained differently, in words; empty if it belongs to another
     classifier."""
-    found = recipe_of(path)
-    if not path.is_file() or (found and found.get("classifier") != asked.get("classifier")):
-        return ""
-    if found is None:
+    if stored is None:
         return "does not say how it was trained, as an earlier svdx wrote it"
-    other = [
-        f"{key}={_shown(found, key)} instead of {_shown(asked, key)}"
-        for key in {**asked, **found}
-        if _shown(found, key) != _shown(asked, key)
+    if stored.get("classifier") != recipe.get("classifier"):
+        return ""
+    different = [
+        f"{key}={_shown(stored, key)} instead of {_shown(recipe, key)}"
+        for key in {**recipe, **stored}
+        if _shown(stored, key) != _shown(recipe, key)
     ]
-    more = f" and {len(other) - MOST_SHOWN} more" if len(other) > MOST_SHOWN else ""
-    return f"was trained with {', '.join(other[:MOST_SHOWN])}{more}" if other else ""
+    more = f" and {len(different) - MOST_SHOWN} more" if len(different) > MOST_SHOWN else ""
+    return f"was trained with {', '.join(different[:MOST_SHOWN])}{more}" if different else ""
 
 
 def _shown(values: Recipe, key: str) -> str:

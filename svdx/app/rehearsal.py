@@ -7,7 +7,6 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import nn
 
-from svdx.app.loggers import expect_wandb
 from svdx.app.multirun import in_multirun
 from svdx.app.settings import build, build_explainer, parts_needed
 from svdx.errors import ConfigError
@@ -27,7 +26,6 @@ def check_devices(trainer: DictConfig) -> None:
 
 def rehearse(cfg: DictConfig, store: Any) -> None:
     """Make stand-ins of what a configuration asks for. store: of log-mels. Raises: ConfigError."""
-    expect_wandb(cfg)
     for node in (cfg.excerpts, cfg.classifier.excerpts, cfg.inverter.excerpts):
         build(node, corpus=None, store=store)
     for section in (cfg.classifier, cfg.inverter):

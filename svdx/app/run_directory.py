@@ -19,6 +19,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from svdx.app.multirun import in_multirun
 from svdx.app.provenance import CONFIG, SUMMARY
+from svdx.app.recipes import is_own_callback
 from svdx.app.trainer import PLACES
 from svdx.errors import ConfigError, writing
 from svdx.files.atomic import atomic_write
@@ -220,7 +221,7 @@ def _relevant(values: Any, ignoring: Collection[str], section: str = "") -> dict
     relevant: dict[str, Any] = {}
     for name, value in values.items():
         key = f"{section}{name}"
-        if not is_in_sections(key, ignoring):
+        if not is_in_sections(key, ignoring) and not (isinstance(value, dict) and is_own_callback(value)):
             relevant |= _relevant(value, ignoring, f"{key}.") if isinstance(value, dict) else {key: value}
     return relevant
 

@@ -1,7 +1,7 @@
-"""The trained networks of a corpus, in the cache: whole at any moment, and made by one command while others wait.
+"""Trained networks in the cache: each file is written atomically, and trained by one command while others wait for it.
 
-Each lies under a name with its recipe's digits, so that none replaces one of another recipe. Those that were trained
-last have a copy under the names that people type.
+Every recipe has a file of its own, named after the recipe. The network that was trained last also has a copy under the
+plain name that people type.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from svdx.app.recipes import Recipe, differences, is_of, place, recipe_of, written
+from svdx.app.recipes import Recipe, as_text, differences, network_path, stored_recipe
 from svdx.audio.logmel import FrontEnd
 from svdx.errors import CACHE, writing
 from svdx.files.atomic import atomic_write, process_lock
@@ -25,10 +25,10 @@ from svdx.models.weights import FRONTEND, save
 log = logging.getLogger(__name__)
 
 
-def export(network: SVDNet | InverterNet, frontend: FrontEnd, path: Path, **said: str) -> None:
-    """Write the front end and then, beside it, the weights. said: of their training, in their file
+def export(network: SVDNet | InverterNet, frontend: FrontEnd, path: Path, **metadata: str) -> None:
+    """Write the weights, with metadata of their training, and the front end beside them.
 
-    Raises: ConfigError where they cannot be written.
+    Raises: ConfigError if the cache cannot be written.
     """
     if path.exists():
         log.info(f"{path}: replaced")
@@ -36,67 +36,78 @@ def export(network: SVDNet | InverterNet, frontend: FrontEnd, path: Path, **said
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path.with_name(FRONTEND)) as unfinished:
             unfinished.write_text(json.dumps(frontend.settings, indent=2))
-        save(network, path, **said)
+        save(network, path, **metadata)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """The place of a network in the cache.
+class CachedNetwork:
+    """The place of a recipe's network in the cache.
 
-    recipe: how it is trained; path: its file, of no other recipe; last: the file of the one that was trained last, of
-    whatever recipe, where people look for it
+    directory: of the networks of all recipes; latest: copy of the network that was trained last, of whatever recipe
     """
 
     recipe: Recipe
-    path: Path
-    last: Path
+    directory: Path
+    latest: Path
 
-    @classmethod
-    def of(cls, asked: Recipe, networks: Path, last: Path) -> Slot:
-        """networks: the directory of all recipes'"""
-        return cls(asked, place(networks, last.name, asked), last)
+    @property
+    def path(self) -> Path:
+        """The file of this recipe's network."""
+        return network_path(self.directory, self.latest.name, self.recipe)
 
-    def is_filled(self) -> bool:
-        return is_of(self.path, self.recipe)
+    def exists(self) -> bool:
+        """Whether the file is there and undamaged."""
+        stored = stored_recipe(self.path)
+        return stored is not None and as_text(stored) == as_text(self.recipe)
 
-    def fill(self, network: SVDNet | InverterNet, frontend: FrontEnd, updates: int) -> None:
-        """Raises: ConfigError where it cannot be written."""
-        export(network, frontend, self.path, recipe=written(self.recipe), updates=str(updates))
-        self.publish()
+    def find_or_train(self, section: str, missing: str, train: Callable[[], object], wait: bool = True) -> Path:
+        """The file, trained first if it does not exist. Other commands that need it wait meanwhile.
 
-    def publish(self) -> None:
-        """Let this one be the last. Raises: ConfigError where it cannot be written."""
-        if self.last.is_file():
-            self.kept()
-        for path, to in ((self.path.with_name(FRONTEND), self.last.with_name(FRONTEND)), (self.path, self.last)):
-            _copy(path, to)
-
-    def kept(self) -> Path:
-        """Where the last one stays when another takes its name: in the slot of its recipe, of which it is a copy. One
-        without a recipe, as an earlier svdx wrote it, is copied to a name of its own now. Raises: ConfigError.
+        section: of the configuration; missing: log message for a file that does not exist; wait: for other commands,
+            which the processes of one trainer must not do for each other
         """
-        found = recipe_of(self.last)
-        before = self.path.with_name(f"{self.last.stem}-before{self.last.suffix}")
-        slot = before if found is None else place(self.path.parent, self.last.name, found)
-        if found is None or not slot.is_file():
-            _copy(self.last, slot)
-        return slot
-
-    def find(self, section: str, missing: str, make: Callable[[], object], together: bool = False) -> Path:
-        """The file, which is made first if it is not there, by one command while others wait.
-
-        section: of the configuration; missing: what to say; together: the processes of one trainer make it, none of
-        which may wait for another
-        """
-        if self.is_filled():
+        if self.exists():
             return self.path
-        with nullcontext() if together else making(self.path):
-            if not self.is_filled():
+        with training_lock(self.path) if wait else nullcontext():
+            if not self.exists():
                 log.info(f"{missing} with this configuration: training one first")
-                if other := differences(self.last, self.recipe):
-                    log.info(f"the last one {other}: {section}.weights='{self.kept()}' would use it")
-                make()
+                self._log_alternative(section)
+                train()
         return self.path
+
+    def write(self, network: SVDNet | InverterNet, frontend: FrontEnd, updates: int) -> None:
+        """Write a trained network, which becomes the latest one. Raises: ConfigError if the cache cannot be written."""
+        export(network, frontend, self.path, recipe=as_text(self.recipe), updates=str(updates))
+        self.make_latest()
+
+    def make_latest(self) -> None:
+        """Copy this network to the plain name. Raises: ConfigError if the cache cannot be written."""
+        if self.latest.is_file():
+            self.keep_latest()
+        _copy(self.path.with_name(FRONTEND), self.latest.with_name(FRONTEND))
+        _copy(self.path, self.latest)
+
+    def keep_latest(self) -> Path:
+        """The file in which the latest network stays when another one takes its name: that of its recipe. A network
+        without a recipe, as an earlier svdx wrote it, is copied to a name of its own.
+
+        Raises: ConfigError if the cache cannot be written.
+        """
+        stored = stored_recipe(self.latest)
+        if stored is None:
+            kept = self.directory / f"{self.latest.stem}-before{self.latest.suffix}"
+        else:
+            kept = network_path(self.directory, self.latest.name, stored)
+        if stored is None or not kept.is_file():
+            _copy(self.latest, kept)
+        return kept
+
+    def _log_alternative(self, section: str) -> None:
+        """Say how the latest network differs from this one, and how to use it instead."""
+        if not self.latest.is_file():
+            return
+        if different := differences(stored_recipe(self.latest), self.recipe):
+            log.info(f"the last one {different}: {section}.weights='{self.keep_latest()}' would use it")
 
 
 def _copy(path: Path, to: Path) -> None:
@@ -107,11 +118,11 @@ def _copy(path: Path, to: Path) -> None:
 
 
 @contextmanager
-def making(path: Path) -> Iterator[None]:
-    """While no other command makes the model that belongs at `path`. Raises: ConfigError where none can be written."""
-    models = path.parent
+def training_lock(path: Path) -> Iterator[None]:
+    """Hold the training of a network's file against other commands. Raises: ConfigError if none can be written."""
+    directory = path.parent
     with ExitStack() as stack:
-        with writing(models.parent, CACHE):
-            lock = models.with_name(f".{models.name}.{path.name}.lock")
+        with writing(directory.parent, CACHE):
+            lock = directory.with_name(f".{directory.name}.{path.name}.lock")
             stack.enter_context(process_lock(lock, f"another command is making {path}: waiting for it"))
         yield

@@ -1,18 +1,19 @@
-"""What is logged while training and evaluating, beside the numbers that the modules log themselves.
+"""Lightning callbacks of a training (see conf/callbacks), and what the loggers show of an evaluation.
 
-All of it lies in files beside the run; W&B, where it is asked for, shows the same.
+Everything lies in files beside the run. W&B, TensorBoard and MLflow, where configured, show the same.
 """
 
 from svdx.callbacks.evaluation import explain_examples, log_evaluation, shown_threshold
 from svdx.callbacks.finite import StopWhenNotFinite
-from svdx.callbacks.resuming import SaveWhenTerminated, StepSeed
-from svdx.callbacks.training import EpochLines, ExplainValidation, LearningRate
+from svdx.callbacks.progress import EpochLines, LearningRate
+from svdx.callbacks.resuming import LastCheckpoint, StepSeed
+from svdx.callbacks.validation import ExplainValidation
 
 __all__ = [
     "EpochLines",
     "ExplainValidation",
+    "LastCheckpoint",
     "LearningRate",
-    "SaveWhenTerminated",
     "StepSeed",
     "StopWhenNotFinite",
     "explain_examples",

@@ -24,7 +24,7 @@ from svdx.app.rehearsal import world_size
 from svdx.app.run_directory import atomic_results, reuse_or_refuse
 from svdx.app.settings import build, build_explainer, parts_needed
 from svdx.audio.logmel import FrontEnd
-from svdx.callbacks.panels import images, table, wandb_only
+from svdx.callbacks.pictures import log_media, log_results
 from svdx.comparison.bench import Bench
 from svdx.comparison.results import COLUMNS, Results, rows
 from svdx.comparison.sanity import Method
@@ -69,7 +69,7 @@ def compare(cfg: DictConfig) -> None:
     if reuse_or_refuse(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: up to date, nothing to do (same configuration, networks, audio and labels)")
         return
-    trainer = pipeline.trainer(directory)
+    trainer = pipeline.make_trainer()
     device = trainer.strategy.root_device
     for method in methods.values():
         method.explainer.to(device)
@@ -107,18 +107,19 @@ def check_comparison(cfg: DictConfig) -> None:
 def make_methods(pipeline: Pipeline) -> tuple[dict[str, Method], dict[str, str]]:
     """The configured methods, and the seconds of training, as text, of those that need an inverter."""
     methods, trained = {}, {}
-    log.info(f"{len(pipeline.cfg.compare.methods)} methods over classifier {pipeline.classifier.__class__.__name__}")
+    classifier = pipeline.prepare_classifier()
+    log.info(f"{len(pipeline.cfg.compare.methods)} methods over classifier {type(classifier).__name__}")
     for name, node in pipeline.cfg.compare.methods.items():
         needed = parts_needed(node)
         if "inverter" in needed:
             begin = time.time()
-            pipeline.inverter  # noqa: B018
+            pipeline.prepare_inverter()
             written = pipeline.directory / "inverter" / "summary.json"
             if written.is_file() and written.stat().st_mtime >= begin:
                 trained["inverter"] = f"{time.time() - begin:.0f}"
             trained[name] = trained.get("inverter", "in an earlier run")
-        explainer = pipeline.explainer_of(node)
-        parts = {part: getattr(pipeline, part) for part in needed}
+        explainer = pipeline.prepare_explainer(node)
+        parts = pipeline.prepare_parts(node)
         methods[name] = Method(explainer, partial(remake, node, parts), "inverter" in needed)
     return methods, trained
 
@@ -170,10 +171,9 @@ def write(
 def log_comparison(cfg: DictConfig, comparison: Comparison, directory: Path, loggers: Sequence[Logger]) -> None:
     """Log tables and warnings, and to W&B rows, figures and headline figures."""
     results = comparison.results
-    for logger in wandb_only(loggers):
-        pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
-        logger.experiment.log({"compare/rows": table(results.rows), "compare/figures": images(pictures)})
-        logger.experiment.summary.update(results.summary(comparison.study.fills[0], cfg.compare.shown))
+    pictures = {directory / "compare.png": "equal area", directory / "compare_excerpts.png": "the same excerpts"}
+    log_media(loggers, {"compare/figures": pictures}, tables={"compare/rows": results.rows})
+    log_results(loggers, results.summary(comparison.study.fills[0], cfg.compare.shown))
     for section in comparison.tables:
         log.info(f"{section.title}: {', '.join(section.heads)}")
         for name, cells in section.lines.items():

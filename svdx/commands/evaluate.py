@@ -11,7 +11,6 @@ from svdx.app.pipeline import Pipeline
 from svdx.app.points import curve_points
 from svdx.app.provenance import write_summary
 from svdx.app.run_directory import atomic_results, reuse_or_refuse, run_lock
-from svdx.app.settings import build
 from svdx.app.sweep import gather
 from svdx.callbacks import explain_examples, log_evaluation, shown_threshold
 from svdx.commands.compare import compare
@@ -24,40 +23,40 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> None:
-    """Measure the curve."""
+    """Measure the curve of the configured explainer and of the controls, and write it to the run's directory."""
     pipeline = Pipeline(cfg)
     directory = pipeline.directory
-    reuse_or_refuse(cfg, directory)  # another result is refused before anything is made
+    reuse_or_refuse(cfg, directory)  # refuses another result before anything is made
     thresholds = curve_points(cfg)
-    data = build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store)
-    data.setup("test")  # what is wrong with the excerpts is said before anything is trained
+    data = pipeline.make_data(cfg.excerpts)
+    data.setup("test")  # refuses unusable excerpts before anything is trained
     tracks = list(data.test_set.tracks)
     if cfg.detection:
         for split in ("valid", "test"):
             tracks += pipeline.corpus.split(split)
             every_frame = dict(split=split, sampling="all", test_hop=1, both_classes=True)
-            build(cfg.excerpts, corpus=pipeline.corpus, store=pipeline.store, **every_frame).setup("test")
-    reuse_or_refuse(cfg, directory, pipeline.sources(tracks))  # and one of other music before anything is trained
-    explainer = pipeline.explainer(threshold=shown_threshold(thresholds))
+            pipeline.make_data(cfg.excerpts, **every_frame).setup("test")
+    reuse_or_refuse(cfg, directory, pipeline.sources(tracks))  # refuses other music before anything is trained
+    explainer = pipeline.prepare_explainer(threshold=shown_threshold(thresholds))
     if reuse_or_refuse(cfg, directory, pipeline.sources(tracks)):
         log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")
         return
-    evaluator = Evaluator(explainer, thresholds, pipeline.controls(), cfg.agreement)
-    trainer = pipeline.trainer(directory)
-    scores = trainer.test(evaluator, datamodule=data, verbose=False)[0]
+    evaluator = Evaluator(explainer, thresholds, pipeline.make_controls(), cfg.agreement)
+    trainer = pipeline.make_trainer()
+    scores = dict(trainer.test(evaluator, datamodule=data, verbose=False)[0])
     if cfg.detection:
         scores |= {f"detection/{name}": value for name, value in detection(pipeline, trainer).items()}
-    if not trainer.is_global_zero:  # what follows is for one process alone: nothing in it may wait for the others
+    if not trainer.is_global_zero:  # from here on one process works alone: nothing may wait for the others
         return
     rows, agreement = evaluator.rows(cfg.data.name, cfg.excerpts.split), evaluator.agreement_rows()
     facts = {"n_excerpts": rows[0]["n"], "overrides": overrides(), **pipeline.provenance()}
-    with atomic_results(directory) as place:
-        write_curve(rows, place / "curve.csv")
+    with atomic_results(directory) as results:
+        write_curve(rows, results / "curve.csv")
         if agreement:
-            write_table(agreement, place / "agreement.csv")
-        curve_figure(rows).savefig(place / "curve.png", dpi=150)
-        explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, place / "explanations")
-        write_summary(place, cfg, {**scores, **facts})
+            write_table(agreement, results / "agreement.csv")
+        curve_figure(rows).savefig(results / "curve.png", dpi=150)
+        explain_examples(explainer, data.test_set, trainer.loggers, pipeline.frontend, results / "explanations")
+        write_summary(results, cfg, {**scores, **facts})
     log_evaluation(trainer.loggers, rows, agreement, scores, directory / "curve.png")
     for line in curve_lines(rows, scores["empty_mask/explanation_loss_percent"]):
         log.info(line)

@@ -58,7 +58,7 @@ def explain_track(cfg: DictConfig, pipeline: Pipeline, device: torch.device) -> 
     length = sound.length(pipeline.frontend.sample_rate)
     excerpt_span(length, 0 if start == "all" else start, pipeline.frontend, track.audio)  # refuses before any training
     reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track]))  # likewise the result of other music
-    explainer = AudioExplainer(pipeline.frontend, pipeline.explainer()).to(device)
+    explainer = AudioExplainer(pipeline.frontend, pipeline.prepare_explainer()).to(device)
     page = pipeline.directory / "report.html"
     if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track])):
         log.info(f"{page} is up to date: same configuration, networks, sound and labels")
@@ -74,7 +74,7 @@ def explain_track(cfg: DictConfig, pipeline: Pipeline, device: torch.device) -> 
 def explain_tracks(cfg: DictConfig, files: list[Path], pipeline: Pipeline, engine: Engine) -> None:
     """Explain each of several tracks in a directory of its own, and write a page that links to them."""
     points, start = page_points(cfg), 0.0 if cfg.start is None else cfg.start
-    explainer = AudioExplainer(pipeline.frontend, pipeline.explainer())
+    explainer = AudioExplainer(pipeline.frontend, pipeline.prepare_explainer())
     job = Each(Request(explainer, start, cfg.hop, points, cfg.sounds), pipeline.directory, cfg.threads or 1)
     collection = document_collection(Path(str(cfg.audio)).name, files, job, engine)
     if collection is None:  # this process only helped another one, which writes the summary
@@ -134,7 +134,7 @@ def explain_unit(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
     figure = pipeline.directory / "maximised.png"
     reuse_or_refuse(cfg, pipeline.directory)
-    classifier = pipeline.classifier
+    classifier = pipeline.prepare_classifier()
     if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources()):
         log.info(f"{figure} is up to date: same configuration and classifier")
         return

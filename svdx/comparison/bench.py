@@ -17,7 +17,7 @@ from svdx.comparison.localisation import ideal_mask, localise_batch, voice_ratio
 from svdx.comparison.sanity import Method, Sanity, Train
 from svdx.comparison.stems import Pair, accompaniments
 from svdx.comparison.study import Study
-from svdx.data.excerpts import Excerpts
+from svdx.data.excerpts import Excerpts, spread
 from svdx.errors import ConfigError
 from svdx.evaluation.predictions import MaskPredictor
 
@@ -190,11 +190,6 @@ class Bench:
                 of_all[..., numbers] = values
                 study.methods[name][key] = of_all
             study.methods[name]["seconds_alone"] = np.array(self.cost.alone(method.explainer, few))
-
-
-def spread(total: int, n: int) -> np.ndarray:
-    """n numbers (or all, if there are fewer) from the first to the last of `total`, evenly spaced, [n] int."""
-    return np.linspace(0, total - 1, min(n, total)).astype(int)
 
 
 def balanced_sample(vocal: np.ndarray, n: int) -> np.ndarray:

@@ -85,6 +85,11 @@ def sample(lengths: Sequence[int], frame_rate: float, sampling: str, n: int, see
     raise ConfigError(f"excerpts.sampling={sampling}: expected random, tracks, released or all")
 
 
+def spread(total: int, n: int) -> np.ndarray:
+    """n numbers (or all, if there are fewer) from the first to the last of `total`, evenly spaced, [n] int."""
+    return np.linspace(0, total - 1, min(n, total)).astype(int)
+
+
 def _index(starts: Sequence[np.ndarray]) -> Index:
     tracks = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
     return tracks, np.concatenate(starts).astype(int) if starts else np.zeros(0, int)
@@ -138,7 +143,7 @@ class Excerpts(Dataset):
             self._rows[track] = self.store.rows(self.tracks[track], "samples" if self.cut_samples else "logmel")
         return self._rows[track][start : start + length]
 
-    def __getitem__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+    def __getitem__(self, numbers: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
         index = np.asarray(numbers)
         batch = {
             "samples" if self.cut_samples else "logmel": torch.from_numpy(np.stack([self._cut(n) for n in index])),

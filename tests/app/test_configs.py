@@ -76,7 +76,8 @@ def targets(node):
 def test_the_groups_are_those_of_the_contract():
     assert ENTRIES == ["evaluate", "explain", "train"]
     assert options("data") == ["folder", "jamendo", "rwc", "stems", "synthetic"]
-    assert options("logger") == ["csv", "wandb"]
+    assert options("logger") == ["csv", "mlflow", "tensorboard", "wandb"]
+    assert options("callbacks") == ["default"]
     assert options("model") == ["inverter", "svdnet"]
     assert options("engine") == ["local", "ray"]
     assert options("experiment") == ["compare", "cross_dataset", "eusipco2018", "released_code"]

@@ -11,9 +11,7 @@ from tests.support.at_once import in_processes
 
 
 def logger(directory, keep=False):
-    made = MetricsCsv(directory, name="", version="")
-    made.keep = keep
-    return made
+    return MetricsCsv(directory, resume=keep)
 
 
 def rows(directory):

@@ -8,7 +8,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from svdx.app.recipes import differences, is_of, place, recipe, written
+from svdx.app.recipes import as_text, differences, network_path, recipe, stored_recipe
 from svdx.models import UpConv, load_inverter
 from svdx.models.weights import feature_fingerprint, fingerprint, save, training_metadata
 
@@ -29,6 +29,7 @@ OTHER_CLASSIFIERS = (
 SAME = (
     *("trainer.gpus=auto", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp", "threads=3"),
     *("logger=wandb", "data.features=live", "classifier.threshold=0.5", "classifier.standardisation=target"),
+    *("callbacks.explanations.n=64", "~callbacks.lines"),
     *("inverter.weights=x.npz", "trainer.limit_test_batches=2", "explainer.fill=zero", "excerpts.n=7"),
 )
 
@@ -48,7 +49,23 @@ def asked():
 )
 def test_a_network_that_is_trained_otherwise_in_anything_has_another_place(asked, section, word):
     plain, other = asked(section), asked(section, word)
-    assert place(Path(), "inverter.safetensors", plain) != place(Path(), "inverter.safetensors", other)
+    paths = [network_path(Path(), "inverter.safetensors", one) for one in (plain, other)]
+    assert paths[0] != paths[1]
+
+
+STOPPING = (
+    "+callbacks.early_stopping._target_=pytorch_lightning.callbacks.EarlyStopping",
+    "+callbacks.early_stopping.monitor=valid/mse",
+)
+
+
+def test_an_added_callback_makes_another_network_of_the_training_that_is_asked_for(asked):
+    plain, stopped = asked("inverter"), asked("inverter", *STOPPING)
+    assert stopped == {**plain, "callbacks.early_stopping._target_": STOPPING[0].partition("=")[2]} | {
+        "callbacks.early_stopping.monitor": "valid/mse"
+    }
+    assert asked("classifier", *STOPPING) == asked("classifier")
+    assert asked("classifier", *STOPPING, "+model=svdnet") != asked("classifier")
 
 
 @pytest.mark.parametrize("section", ["inverter", "classifier"])
@@ -79,7 +96,7 @@ def weights(tmp_path, classifier):
     network = UpConv(8)
     network.inverts = fingerprint(classifier)
     path = tmp_path / "inverter.safetensors"
-    save(network, path, recipe=written({"inverter.width": 8, "seed": 0, "classifier": "a"}), updates="640")
+    save(network, path, recipe=as_text({"inverter.width": 8, "seed": 0, "classifier": "a"}), updates="640")
     return path
 
 
@@ -91,35 +108,33 @@ def test_a_file_says_how_it_was_trained(weights, classifier, tmp_path):
     assert training_metadata(tmp_path / "other.npz") == {}
 
 
-def test_only_a_file_of_the_very_recipe_is_of_it(weights, tmp_path):
-    assert is_of(weights, {"seed": 0, "inverter.width": 8, "classifier": "a"})
-    assert not is_of(weights, {"seed": 0, "inverter.width": 8})
-    assert not is_of(weights, {"seed": 1, "inverter.width": 8, "classifier": "a"})
-    assert not is_of(tmp_path / "none.safetensors", {})
+def test_a_file_stores_its_recipe(weights, tmp_path):
+    assert stored_recipe(weights) == {"seed": 0, "inverter.width": 8, "classifier": "a"}
+    assert stored_recipe(tmp_path / "none.safetensors") is None
 
 
-def test_differences_are_said_in_the_words_of_the_command_line(weights):
+def test_differences_are_said_in_the_words_of_the_command_line():
     same = {"inverter.width": 8, "seed": 0, "classifier": "a"}
-    assert differences(weights, same) == ""
-    assert differences(weights, {**same, "seed": 1}) == "was trained with seed=0 instead of 1"
+    assert differences(same, same) == ""
+    assert differences(same, {**same, "seed": 1}) == "was trained with seed=0 instead of 1"
     several = {**same, "inverter.width": 64, "trainer.precision": True}
-    assert differences(weights, several) == (
+    assert differences(same, several) == (
         "was trained with inverter.width=8 instead of 64, trainer.precision=unset instead of true"
     )
-    many = differences(weights, {**same, **dict.fromkeys("abcdefg", 1)})
+    many = differences(same, {**same, **dict.fromkeys("abcdefg", 1)})
     assert many.endswith("d=unset instead of 1 and 3 more")
-    assert differences(weights, {**same, "classifier": "b"}) == ""  # it cannot be used here
+    assert differences(same, {**same, "classifier": "b"}) == ""  # it cannot be used here
 
 
 def test_a_file_that_says_nothing_is_of_no_recipe(tmp_path):
     path = tmp_path / "inverter.safetensors"
     save(UpConv(8), path)
-    assert training_metadata(path) == {} and not is_of(path, {})
-    assert "does not say how it was trained" in differences(path, {})
+    assert training_metadata(path) == {} and stored_recipe(path) is None
+    assert "does not say how it was trained" in differences(None, {})
 
 
 def test_a_recipe_holds_plain_values_without_references(asked):
     for section in ("inverter", "classifier"):
         found = asked(section)
-        assert json.loads(written(found)) == found and "${" not in written(found)
+        assert json.loads(as_text(found)) == found and "${" not in as_text(found)
         assert found[f"{section}.fit.max_epochs"] and OmegaConf.create(found)

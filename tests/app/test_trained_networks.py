@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import pytest
 from hydra import compose, initialize_config_dir
 
+from svdx.app import pipeline as pipelines
 from svdx.app.pipeline import Pipeline
-from svdx.app.recipes import is_of, written
-from svdx.app.trained_networks import Slot, export, making
+from svdx.app.recipes import as_text, stored_recipe
+from svdx.app.train import export as export_trained
+from svdx.app.trained_networks import CachedNetwork, export, training_lock
 from svdx.errors import ConfigError, WeightsError
 from svdx.models import SVDNet, UpConv, load_classifier, load_inverter
 from svdx.models.weights import fingerprint, save
@@ -39,19 +41,18 @@ def names(directory):
 
 
 def test_a_file_that_is_damaged_foreign_or_anothers_is_not_taken_for_the_model(place, classifier, frontend, caplog):
-    export(classifier, frontend, place, recipe=written({"seed": 0}))
+    export(classifier, frontend, place, recipe=as_text({"seed": 0}))
     other = place.with_name("inverter.safetensors")
-    export(inverter_of(classifier), frontend, other, recipe=written({"classifier": "a"}))
-    assert is_of(place, {"seed": 0}) and is_of(other, {"classifier": "a"}) and not caplog.records
-    assert not is_of(other, {"seed": 0}) and not is_of(place, {"classifier": "a"})
+    export(inverter_of(classifier), frontend, other, recipe=as_text({"classifier": "a"}))
+    assert stored_recipe(place) == {"seed": 0} and stored_recipe(other) == {"classifier": "a"} and not caplog.records
     with pytest.raises(WeightsError, match="trained to invert classifier"):
         load_inverter(other, SVDNet())
     for damaged in (place.read_bytes()[:-1], b"", b"la la la"):
         place.write_bytes(damaged)
         caplog.clear()
-        assert not is_of(place, {"seed": 0}) and "damaged, or not a weight file" in caplog.text
+        assert stored_recipe(place) is None and "damaged, or not a weight file" in caplog.text
     place.unlink()
-    assert not is_of(place, {"seed": 0})
+    assert stored_recipe(place) is None
 
 
 def test_whoever_reads_while_others_write_finds_a_whole_model(place, classifier, frontend):
@@ -89,22 +90,22 @@ def pipeline(tmp_path, tiny_corpus, classifier, frontend, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def train(what, make):
-        def trained(self, directory):
+        def trained(pipeline, directory):
             with (tmp_path / "trained").open("a") as file:
                 file.write(f"{what} {os.getpid()}\n")
             time.sleep(0.1)
             trainer = SimpleNamespace(is_global_zero=True, global_step=1, strategy=SimpleNamespace(barrier=lambda: 0))
-            own = what == "inverter" and self.cfg.classifier.weights is None
-            beside = [self._slot("classifier", tmp_path)] if own else []
-            return self._export(trainer, make(self), self._slot(what, tmp_path), *beside)
+            cached = pipeline.cached_network(what, tmp_path)
+            export_trained(pipeline, trainer, make(pipeline), cached)
+            return cached.path
 
         return trained
 
-    def inverter(self):
-        return inverter_of(self.classifier, self.cfg.inverter.width)
+    def inverter(pipeline):
+        return inverter_of(pipeline.prepare_classifier(), pipeline.cfg.inverter.width)
 
-    monkeypatch.setattr(Pipeline, "train_classifier", train("classifier", lambda self: copy.deepcopy(classifier)))
-    monkeypatch.setattr(Pipeline, "train_inverter", train("inverter", inverter))
+    monkeypatch.setattr(pipelines, "train_classifier", train("classifier", lambda _: copy.deepcopy(classifier)))
+    monkeypatch.setattr(pipelines, "train_inverter", train("inverter", inverter))
     words = ["data=folder", f"data.root={tiny_corpus.root}", f"paths.cache={tmp_path}/cache", f"paths.run={tmp_path}"]
     words += ["inverter.width=8"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -126,7 +127,7 @@ def model(pipeline, what):
 @pytest.mark.slow
 def test_eight_commands_that_begin_at_once_train_what_is_missing_once(pipeline, tmp_path, classifier):
     def ask(number):
-        assert pipeline().inverter.inverts == fingerprint(classifier)
+        assert pipeline().prepare_inverter().inverts == fingerprint(classifier)
 
     assert in_processes(ask) == [0] * 8
     assert trained(tmp_path) == ["classifier", "inverter"]
@@ -134,36 +135,35 @@ def test_eight_commands_that_begin_at_once_train_what_is_missing_once(pipeline, 
 
 def test_a_damaged_model_is_made_again_and_said_so(pipeline, tmp_path, caplog):
     one = pipeline()
-    assert one.inverter
+    one.prepare_inverter()
     for path in [model(one, name) for name in ("classifier", "inverter")]:
         path.write_bytes(path.read_bytes()[:1000])
-        del one.classifier, one.inverter
-        assert one.inverter
+        pipeline().prepare_inverter()
         assert f"{path}: damaged" in caplog.text
     assert trained(tmp_path) == ["classifier", "inverter", "classifier", "inverter"]
 
 
 def test_networks_of_several_recipes_lie_side_by_side_and_each_is_found_again(pipeline, tmp_path, caplog, classifier):
     caplog.set_level("INFO")
-    assert pipeline().inverter.width == 8
+    assert pipeline().prepare_inverter().width == 8
     wide = pipeline("inverter.width=64")
-    assert wide.inverter.width == 64
+    assert wide.prepare_inverter().width == 64
     last = wide.models / "inverter.safetensors"
     assert "the last one was trained with inverter.width=8 instead of 64" in caplog.text
     (narrow,) = re.findall(r"inverter\.weights='(.*)' would use it", caplog.text)
     assert load_inverter(narrow, classifier).width == 8 and load_inverter(last, classifier).width == 64
-    assert pipeline("classifier.system.softening=0.1").inverter.width == 8
+    assert pipeline("classifier.system.softening=0.1").prepare_inverter().width == 8
     assert trained(tmp_path) == ["classifier", "inverter", "inverter", "classifier"]  # of equal weights here
     for width in (8, 64, 8):
-        assert pipeline(f"inverter.width={width}").inverter.width == width
+        assert pipeline(f"inverter.width={width}").prepare_inverter().width == width
     assert len(trained(tmp_path)) == 4
 
 
 def test_what_was_trained_last_lies_where_people_look_for_it(pipeline, classifier):
     one = pipeline()
-    assert one.inverter
+    one.prepare_inverter()
     assert load_inverter(one.models / "inverter.safetensors", classifier).width == 8
-    assert pipeline("inverter.width=16").inverter
+    pipeline("inverter.width=16").prepare_inverter()
     assert load_inverter(one.models / "inverter.safetensors", classifier).width == 16
     assert fingerprint(load_classifier(one.models / "classifier.safetensors")) == fingerprint(classifier)
 
@@ -173,11 +173,11 @@ def test_the_inverter_of_a_classifier_from_elsewhere_is_found_again(pipeline, tm
     save(classifier, tmp_path / "mine.safetensors")
     mine = f"classifier.weights={tmp_path}/mine.safetensors"
     for _ in range(2):
-        assert pipeline(mine).inverter
-    assert pipeline(mine, "classifier.threshold=0.3").inverter
+        pipeline(mine).prepare_inverter()
+    pipeline(mine, "classifier.threshold=0.3").prepare_inverter()
     assert trained(tmp_path) == ["inverter"]
     assert (tmp_path / "inverter.safetensors").is_file()  # in the run's directory, too
-    assert pipeline(mine, "classifier.standardisation=target").inverter
+    pipeline(mine, "classifier.standardisation=target").prepare_inverter()
     assert trained(tmp_path) == ["inverter", "inverter"]
     assert not (pipeline(mine).models / "inverter.safetensors").exists()  # it fits no classifier that lies there
 
@@ -188,7 +188,7 @@ def test_a_network_that_says_nothing_of_its_training_is_neither_used_nor_lost(pi
     last = one.models / "classifier.safetensors"
     save(classifier, last)
     old = last.read_bytes()
-    assert one.classifier
+    one.prepare_classifier()
     assert trained(tmp_path) == ["classifier"]
     assert "the last one does not say how it was trained, as an earlier svdx wrote it" in caplog.text
     (before,) = re.findall(r"classifier\.weights='(.*)' would use it", caplog.text)
@@ -196,32 +196,32 @@ def test_a_network_that_says_nothing_of_its_training_is_neither_used_nor_lost(pi
 
 
 def test_a_copy_of_a_network_is_whole_or_not_there(place, classifier, frontend):
-    slot = Slot.of({}, place.parent, place.with_name("last.safetensors"))
-    export(classifier, frontend, slot.path, recipe=written({}))
+    slot = CachedNetwork({}, place.parent, place.with_name("last.safetensors"))
+    export(classifier, frontend, slot.path, recipe=as_text({}))
 
     def copy_it(number):
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         with pytest.raises(ConfigError, match=r"cannot be written \(.*\): set SVDX_CACHE"):
-            slot.publish()
+            slot.make_latest()
 
     assert in_processes(copy_it, 1) == [0]
-    assert names(place.parent) == ["frontend.json", slot.path.name] and slot.is_filled()
+    assert names(place.parent) == ["frontend.json", slot.path.name] and slot.exists()
 
 
 def test_processes_of_one_trainer_do_not_wait_for_each_other(pipeline, tmp_path):
     two = ("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp")
     one = pipeline(*two)
-    with making(one._slot("classifier", tmp_path).path):
-        assert one.classifier
+    with training_lock(one.cached_network("classifier", tmp_path).path):
+        one.prepare_classifier()
     assert trained(tmp_path) == ["classifier"]
 
 
 def test_the_last_network_is_kept_though_its_slot_was_removed(place, classifier, frontend):
     """As where somebody has kept or copied cache/models alone."""
     last = place.with_name("last.safetensors")
-    first, second = (Slot.of({"seed": seed}, place.parent / "networks", last) for seed in (0, 1))
-    first.fill(classifier, frontend, updates=1)
+    first, second = (CachedNetwork({"seed": seed}, place.parent / "networks", last) for seed in (0, 1))
+    first.write(classifier, frontend, updates=1)
     before = last.read_bytes()
     first.path.unlink()
-    second.fill(classifier, frontend, updates=2)
-    assert first.is_filled() and first.path.read_bytes() == before
+    second.write(classifier, frontend, updates=2)
+    assert first.exists() and first.path.read_bytes() == before

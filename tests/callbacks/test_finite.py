@@ -104,7 +104,7 @@ class AsOnAGpu(pl.Callback):
         self.checkpoint = checkpoint
 
     def on_train_start(self, trainer, system):
-        trainer.callbacks[0].together = 1000
+        trainer.callbacks[0].interval = 1000
 
     def on_train_batch_end(self, trainer, *_):
         if trainer.global_step == 3:

@@ -31,8 +31,9 @@ from svdx.callbacks import (
     log_evaluation,
     shown_threshold,
 )
-from svdx.callbacks.panels import charts, spread
+from svdx.callbacks.pictures import wandb_charts
 from svdx.data.datamodule import ExcerptsData
+from svdx.data.excerpts import spread
 from svdx.evaluation.curve import is_nan, read_curve, write_curve
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Area, FeatureInversion, Otsu
@@ -72,9 +73,10 @@ def fit(classifier, data, directory, loggers, n_epochs):
     torch.manual_seed(0)
     scheduler = partial(ReduceLROnPlateau, **HALVED)
     system = Inverter(UpConv(8), classifier, partial(torch.optim.Adam, lr=1e-3), scheduler, l2=1e-4)
-    pictures = ExplainValidation(data.store.frontend, directory / "explanations", n=6, pictures=3, thresholds=(0.3, 1))
+    pictures = ExplainValidation(n=6, pictures=3, thresholds=(0.3, 1))
     callbacks = [pictures, LearningRate()] if loggers else [pictures]
-    trainer = pl.Trainer(accelerator="cpu", max_epochs=n_epochs, logger=loggers, callbacks=callbacks, **QUIET)
+    options = dict(default_root_dir=directory, **QUIET)
+    trainer = pl.Trainer(accelerator="cpu", max_epochs=n_epochs, logger=loggers, callbacks=callbacks, **options)
     trainer.fit(system, datamodule=data)
     return system
 
@@ -148,8 +150,8 @@ def test_of_areas_that_of_the_explainers_is_shown_or_the_nearest():
 
 def test_charts_of_a_curve_over_areas_lie_over_the_area(evaluated):
     _, _, rows, _ = evaluated
-    assert list(charts("curve", rows)) == ["curve/explanation_loss", "curve/relative_area"]
-    over_areas = charts("curve", [row | {"asked_area_percent": row["relative_area_percent"]} for row in rows])
+    assert list(wandb_charts("curve", rows)) == ["curve/explanation_loss", "curve/relative_area"]
+    over_areas = wandb_charts("curve", [row | {"asked_area_percent": row["relative_area_percent"]} for row in rows])
     assert list(over_areas) == ["curve/explanation_loss", "curve/threshold"]
     shown = {(x, y) for x, _, y in over_areas["curve/threshold"].table.data}
     assert shown == {(row["relative_area_percent"], row["threshold"]) for row in rows[: len(rows) // 2]}
@@ -228,17 +230,18 @@ def test_more_processes_than_excerpts_are_sampled(classifier, tiny_corpus, tiny_
     data.setup("fit")
     module = SimpleNamespace(classifier=classifier, network=UpConv(8).eval(), device=torch.device("cpu"))
     module.log_dict = lambda numbers, sync_dist: logged.update(numbers)
-    trainer = dict(sanity_checking=False, world_size=2, datamodule=data, current_epoch=0, loggers=[])
+    trainer = dict(sanity_checking=False, world_size=2, datamodule=data, current_epoch=0, global_step=1, loggers=[])
+    trainer["default_root_dir"] = tmp_path
 
     def explain(rank):
         mine = SimpleNamespace(**trainer, global_rank=rank, is_global_zero=rank == 0)
-        ExplainValidation(data.store.frontend, tmp_path, n=1).on_validation_epoch_end(mine, module)
+        ExplainValidation(n=1).on_validation_epoch_end(mine, module)
         return logged
 
     first, second = on_two(explain, tmp_path)
     assert first["valid/n_vocal"] + first["valid/n_nonvocal"] == 1
     assert second == pytest.approx(first, nan_ok=True)
-    assert read_curve(tmp_path / "epoch-001/curve.csv")[0]["n"] == 1
+    assert read_curve(tmp_path / "explanations/epoch-001/curve.csv")[0]["n"] == 1
 
 
 def test_the_learning_rate_is_that_of_the_epoch_whatever_the_scheduler(make_trainer, tmp_path):
@@ -295,7 +298,7 @@ def test_evaluated_curves_are_line_charts_tables_and_a_figure(evaluated):
     assert shown[0]["ci_low"] is None  # of one track
     (content,) = media(run, [logged(run, "agreement/rows")[0]["path"]])
     assert json.loads(content)["data"] == [[0.2, 0.5]]
-    assert media(run, [logged(run, "curve/figure")[0]["path"]]) == [(directory / "curve.png").read_bytes()]
+    assert media(run, logged(run, "curve/figure")[0]["filenames"]) == [(directory / "curve.png").read_bytes()]
 
 
 def test_evaluated_scalars_are_the_summary(evaluated):
