@@ -9,11 +9,11 @@ import torch
 import wandb
 from hydra import compose, initialize_config_dir
 from PIL import Image
-from svdx.report.wav import write_wav
 
 from svdx.app.loggers import check_loggers, make_loggers, wandb_mode
 from svdx.callbacks.pictures import log_media, log_results
 from svdx.errors import ConfigError
+from svdx.report.files import write_wav
 from tests.app.test_configs import CONF
 
 VARIABLES = ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DATA_DIR", "WANDB_CACHE_DIR")
