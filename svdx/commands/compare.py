@@ -106,22 +106,21 @@ def check_comparison(cfg: DictConfig) -> None:
 
 def make_methods(pipeline: Pipeline) -> tuple[dict[str, Method], dict[str, str]]:
     """The configured methods, and the seconds of training, as text, of those that need an inverter."""
-    methods, trained = {}, {}
+    nodes = pipeline.cfg.compare.methods
     classifier = pipeline.prepare_classifier()
-    log.info(f"{len(pipeline.cfg.compare.methods)} methods over classifier {type(classifier).__name__}")
-    for name, node in pipeline.cfg.compare.methods.items():
-        needed = parts_needed(node)
-        if "inverter" in needed:
-            begin = time.time()
-            pipeline.prepare_inverter()
-            written = pipeline.directory / "inverter" / "summary.json"
-            if written.is_file() and written.stat().st_mtime >= begin:
-                trained["inverter"] = f"{time.time() - begin:.0f}"
-            trained[name] = trained.get("inverter", "in an earlier run")
-        explainer = pipeline.prepare_explainer(node)
-        parts = pipeline.prepare_parts(node)
-        methods[name] = Method(explainer, partial(remake, node, parts), "inverter" in needed)
-    return methods, trained
+    log.info(f"{len(nodes)} methods over classifier {type(classifier).__name__}")
+    inverting = [name for name, node in nodes.items() if "inverter" in parts_needed(node)]
+    seconds, begin = "in an earlier run", time.time()
+    if inverting:
+        pipeline.prepare_inverter()
+        written = pipeline.directory / "inverter" / "summary.json"
+        if written.is_file() and written.stat().st_mtime >= begin:
+            seconds = f"{time.time() - begin:.0f}"
+    methods = {}
+    for name, node in nodes.items():
+        explainer, parts = pipeline.prepare_explainer(node), pipeline.prepare_parts(node)
+        methods[name] = Method(explainer, partial(remake, node, parts), name in inverting)
+    return methods, dict.fromkeys(inverting, seconds)
 
 
 def remake(node: DictConfig, parts: dict[str, Any], classifier: nn.Module, inverter: nn.Module | None) -> Explainer:
