@@ -1,1 +1,1 @@
-"""How fast svdx is, against the plain way of doing the same, both timed in one run: `make bench`."""
+"""Benchmarks of svdx against straightforward implementations of the same, timed in one run: `make bench`."""

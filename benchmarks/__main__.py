@@ -1,4 +1,4 @@
-"""Print the table: `make bench`, or python -m benchmarks [frontend features inverter svdnet evaluation memory]."""
+"""Run the benchmarks and print a table: `make bench`, or python -m benchmarks [NAME…], names as in `PARTS`."""
 
 from __future__ import annotations
 

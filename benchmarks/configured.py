@@ -1,4 +1,4 @@
-"""What conf/ says, for the benchmarks."""
+"""The front end of conf/, for the benchmarks."""
 
 from __future__ import annotations
 

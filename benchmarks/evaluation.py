@@ -1,5 +1,5 @@
-"""How long a point of the explanation-loss curve takes: all thresholds in one pass, against one excerpt and one
-threshold at a time, as the original program works (which itself needs about a second each on two cores).
+"""Explanation loss at 11 thresholds: all thresholds in one pass, against one excerpt and one threshold at a time, as in
+the original program (which takes about one second each on two cores).
 
 python -m benchmarks.evaluation [excerpts]
 """
@@ -19,13 +19,13 @@ from svdx.explain import FeatureInversion
 from svdx.models import SVDNet, UpConv
 
 THRESHOLDS = [i / 10 for i in range(11)]
-ORIGINAL = 1.0  # seconds for an excerpt and a threshold on two cores
-N_PLAIN = 20  # excerpts that the plain way is timed on
+ORIGINAL = 1.0  # seconds per excerpt and threshold on two cores
+N_BASELINE = 20  # excerpts for the baseline
 BATCH = 32
 
 
 class Noise(Dataset):
-    """Excerpts of noise, smooth enough that their masks are regions, which differ from threshold to threshold."""
+    """Excerpts of smooth noise, so that masks are regions that differ between thresholds."""
 
     tracks = (Path("noise"),)
 
@@ -52,8 +52,8 @@ class Data(pl.LightningDataModule):
         return DataLoader(self.test_set, batch_size=None, sampler=Batches(len(self.test_set), BATCH))
 
 
-def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
-    """Seconds an excerpt and a threshold, each on its own."""
+def one_by_one(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
+    """Seconds per excerpt and threshold, each on its own."""
     explainer(excerpts[:1])  # warm
     start = time.perf_counter()
     for excerpt in excerpts:
@@ -64,7 +64,7 @@ def plain(explainer: FeatureInversion, excerpts: torch.Tensor) -> float:
 
 
 def in_one_pass(explainer: FeatureInversion, data: Data) -> float:
-    """Seconds an excerpt and a threshold, through the evaluator."""
+    """Seconds per excerpt and threshold in the evaluator."""
     evaluator = Evaluator(explainer, THRESHOLDS)
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False)
     start = time.perf_counter()
@@ -76,13 +76,13 @@ def rows(n: int = 300) -> list[Row]:
     torch.manual_seed(0)
     explainer = FeatureInversion(SVDNet().eval(), UpConv(16).eval())
     data = Data(n)
-    alone = plain(explainer, data.test_set.excerpts[:N_PLAIN])
+    alone = one_by_one(explainer, data.test_set.excerpts[:N_BASELINE])
     together = in_one_pass(explainer, data)
-    what = f"{n} excerpts, an excerpt and threshold of {len(THRESHOLDS)}"
+    what = f"evaluation of {n} excerpts, per excerpt and threshold of {len(THRESHOLDS)}"
     return [
-        Row(f"{what}, in one pass; plain: each on its own", milliseconds(together), milliseconds(alone),
+        Row(f"{what}, in one pass; baseline: each on its own", milliseconds(together), milliseconds(alone),
             alone / together, ""),
-        Row(f"{what}; plain: the original program", milliseconds(together), milliseconds(ORIGINAL, 0),
+        Row(f"{what}; baseline: the original program", milliseconds(together), milliseconds(ORIGINAL, 0),
             ORIGINAL / together, "at least 20"),
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""From audio files to stored log-mels, against decoding alone; the log-mel step, against float64 throughout."""
+"""Audio files to stored log-mels, against decoding alone; the log-mel step, against float64 throughout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = {"ogg": dict(format="OGG", subtype="VORBIS"), "mp3": dict(format="MP3"
 
 
 def music(seconds: int) -> np.ndarray:
-    """Stereo at 44.1 kHz that costs a decoder about what music does: chords that change, and pink noise."""
+    """Stereo at 44.1 kHz, about as hard to decode as music: changing chords and pink noise."""
     generator = np.random.default_rng(0)
     time = np.arange(seconds * RATE) / RATE
     notes = 220 * 2 ** (generator.integers(0, 24, (seconds, 4)) / 12)
@@ -33,29 +33,29 @@ def music(seconds: int) -> np.ndarray:
 
 def rows(frontend: FrontEnd) -> list[Row]:
     with tempfile.TemporaryDirectory() as place:
-        paths = [_whole_path(frontend, Path(place), ending) for ending in FORMATS]
+        paths = [_from_file(frontend, Path(place), ending) for ending in FORMATS]
         return [*paths, _store(frontend, Path(place)), _logmel(frontend)]
 
 
-def _whole_path(frontend: FrontEnd, place: Path, ending: str) -> Row:
+def _from_file(frontend: FrontEnd, place: Path, ending: str) -> Row:
     path = _written(place / f"0.{ending}", music(SECONDS))
     with one_core():
         ours, floor = in_turn(
             lambda: frontend.of_track(decode(path, frontend.sample_rate)), lambda: soundfile.read(path), times=3
         )
-    what = f"{SECONDS} s of {ending}, 44.1 kHz stereo, to log-mel on one core; plain: soundfile.read alone"
+    what = f"{SECONDS} s of {ending}, 44.1 kHz stereo, to log-mel on one core; baseline: soundfile.read alone"
     return Row(what, milliseconds(ours, 0), milliseconds(floor, 0), ours / floor, "at most 2")
 
 
 def _written(path: Path, sound: np.ndarray) -> Path:
     with soundfile.SoundFile(path, "w", RATE, 2, **FORMATS[path.suffix[1:]]) as file:
-        for second in np.split(sound, SECONDS):  # libsndfile's encoder of ogg dies of a large block
+        for second in np.split(sound, SECONDS):  # libsndfile's ogg encoder crashes on large blocks
             file.write(second)
     return path
 
 
 def _store(frontend: FrontEnd, place: Path) -> Row:
-    """Each of the files is as loud as no other: the store hears the same bytes only once."""
+    """Files of different loudness: the store computes equal files only once."""
     sound = music(SECONDS)
     for number in range(FILES):
         _written(place / f"{number}.ogg", sound * (1 - number / 100))
@@ -66,13 +66,13 @@ def _store(frontend: FrontEnd, place: Path) -> Row:
         MelStore(place / "store", frontend, workers).prepare(tracks)
 
     two, one = in_turn(lambda: prepare(2), lambda: prepare(1), times=2)
-    what = f"{FILES} files of {SECONDS} s of ogg to the store, two workers; plain: one"
+    what = f"{FILES} files of {SECONDS} s of ogg to the store, two workers; baseline: one"
     return Row(what, f"{two:.2f} s", f"{one:.2f} s", one / two, "at least 1.7")
 
 
 def _logmel(frontend: FrontEnd) -> Row:
     samples = torch.randn(180 * frontend.sample_rate)
     with one_core():
-        ours, plain = in_turn(lambda: frontend.of_track(samples), lambda: frontend(samples.double()))
-    what = "log-mel of 180 s of samples on one core, exact to 1e-6; plain: float64 throughout, all at once"
-    return Row(what, milliseconds(ours, 0), milliseconds(plain, 0), plain / ours, "80 ms, librosa's time")
+        ours, baseline = in_turn(lambda: frontend.of_track(samples), lambda: frontend(samples.double()))
+    what = "log-mel of 180 s of samples on one core, exact to 1e-6; baseline: float64 throughout, all at once"
+    return Row(what, milliseconds(ours, 0), milliseconds(baseline, 0), baseline / ours, "80 ms, librosa's time")

@@ -19,11 +19,11 @@ from svdx.models import SVDNet, UpConv
 from svdx.training.inverter import Inverter
 
 BATCH, UPDATES, LIVE = 32, 60, 12
-COUNTED = 3 * 0.0024e9 * BATCH  # operations of a forward pass an excerpt, twice as many backwards
+OPERATIONS = 3 * 0.0024e9 * BATCH  # of the forward passes, and twice as many of the backward passes
 
 
 class Excerpts(Dataset):
-    """Noise, with features or without."""
+    """Noise, with or without cached features."""
 
     def __init__(self, n: int, features: bool) -> None:
         self.logmel, self.features = torch.randn(n, 115, 80), torch.randn(n, 64) if features else None
@@ -39,14 +39,14 @@ class Data(pl.LightningDataModule):
         self.excerpts = Excerpts(n, features)
 
     def cache_features(self, features_at, device) -> None:
-        """They are there, or not wanted."""
+        """They are in the data set, or computed in every update."""
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(self.excerpts, batch_size=None, sampler=Batches(len(self.excerpts.logmel), BATCH, train=True))
 
 
 class Clock(pl.Callback):
-    """Seconds of an epoch, between its first and its last batch."""
+    """The time between the first and the last batch of the second epoch."""
 
     def on_train_batch_start(self, trainer, *_) -> None:
         if trainer.current_epoch == 1 and not hasattr(self, "start"):
@@ -57,7 +57,7 @@ class Clock(pl.Callback):
 
 
 def through_lightning(network: UpConv, features: bool, updates: int) -> float:
-    """Seconds an update, in the second epoch."""
+    """Seconds per update in the second epoch."""
     system = Inverter(
         network, SVDNet(), partial(torch.optim.Adam, lr=1e-3, fused=True), partial(ReduceLROnPlateau, patience=1), 1e-4
     )
@@ -86,7 +86,7 @@ def bare_loop(network: UpConv, updates: int) -> float:
 
 def rows() -> list[Row]:
     torch.manual_seed(0)
-    network, limit = UpConv(16), COUNTED / arithmetic_rate()
+    network, limit = UpConv(16), OPERATIONS / arithmetic_rate()
     fresh = partial(copy.deepcopy, network)
     timed = [
         (
@@ -98,8 +98,8 @@ def rows() -> list[Row]:
     ]
     bare, cached, live = map(min, zip(*timed))
     return [
-        Row("inverter, one update with batch size 32, FC8 cached; plain: SVDNet in every update", milliseconds(cached),
-            milliseconds(live), live / cached, "at least 6"),
-        Row("the same through Lightning; plain: a bare loop", milliseconds(cached), milliseconds(bare), cached / bare,
-            "at most 1.3", f"{bare / limit:.0f} times"),
+        Row("inverter, one update with batch size 32, FC8 cached; baseline: SVDNet in every update",
+            milliseconds(cached), milliseconds(live), live / cached, "at least 6"),
+        Row("the same through Lightning; baseline: a bare loop", milliseconds(cached), milliseconds(bare),
+            cached / bare, "at most 1.3", f"{bare / limit:.0f} times"),
     ]  # fmt: skip

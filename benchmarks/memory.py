@@ -1,6 +1,6 @@
-"""Peak memory of a process that reads an epoch of excerpts from 20 hours of log-mels, against 1 hour.
+"""Peak memory of reading one epoch of excerpts from 20 hours of log-mels, against 1 hour.
 
-Each is measured in a process of its own: python -m benchmarks.memory HOURS
+Each is measured in its own process: python -m benchmarks.memory HOURS
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from svdx.data.cache import MelStore
 from svdx.data.excerpts import Excerpts, every
 
 FRAMES = 70 * 180  # of a track of three minutes
-MOST = 200  # MiB that 19 more hours may take
+MAX_MIB = 200  # for 19 more hours
 
 
 class Generated(MelStore):
@@ -37,7 +37,7 @@ class Generated(MelStore):
 
 
 def read_an_epoch(hours: int, frontend: FrontEnd) -> int:
-    """Peak resident memory in MiB, with the pages of files (on Linux)."""
+    """Peak resident memory in MiB, including mapped files (Linux only)."""
     with tempfile.TemporaryDirectory() as place:
         tracks = [Track(str(number), Path(place) / str(number), ()) for number in range(20 * hours)]
         store = Generated(Path(place) / "mels", frontend)
@@ -55,8 +55,8 @@ def rows() -> list[Row]:
         command = [sys.executable, "-m", "benchmarks.memory", str(hours)]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]))
     one, twenty = peaks
-    what = "peak memory of an epoch's reading from 20 hours of log-mels; plain: from 1 hour"
-    return [Row(what, f"{twenty} MiB", f"{one} MiB", twenty / one, f"{MOST} MiB more")]
+    what = "peak memory of reading an epoch from 20 hours of log-mels; baseline: from 1 hour"
+    return [Row(what, f"{twenty} MiB", f"{one} MiB", twenty / one, f"{MAX_MIB} MiB more")]
 
 
 if __name__ == "__main__":

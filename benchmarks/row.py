@@ -1,4 +1,4 @@
-"""A line of the table, and how its times are taken."""
+"""Rows of the table, and timing."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ import torch
 
 @dataclass(frozen=True)
 class Row:
-    """What was timed: ours, the plain way, by what ratio they differ, the ratio aimed at, and what would be left to
-    gain if nothing but the arithmetic took time."""
+    """One benchmark.
+
+    ours, baseline: times or sizes with their units
+    ratio: between them
+    target: for the ratio
+    to_limit: our time over that of the arithmetic alone
+    """
 
     what: str
     ours: str
-    plain: str
+    baseline: str
     ratio: float
-    aim: str
-    left: str = ""
+    target: str
+    to_limit: str = ""
 
     def __str__(self) -> str:
-        return f"| {self.what} | {self.ours} | {self.plain} | {self.ratio:.2f} | {self.aim} | {self.left} |"
+        return f"| {self.what} | {self.ours} | {self.baseline} | {self.ratio:.2f} | {self.target} | {self.to_limit} |"
 
 
-HEAD = "| what | svdx | plain | ratio | aim | left to the limit |\n|---|---|---|---|---|---|"
+HEAD = "| what | svdx | baseline | ratio | target | times the limit |\n|---|---|---|---|---|---|"
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:
-    """The shortest of several runs after one to warm up: what other work on the machine disturbs is left out."""
+    """The shortest of several runs after a warm-up; the shortest is the one least disturbed by other work."""
     work()
     taken = []
     for _ in range(times):
@@ -41,14 +46,14 @@ def seconds(work: Callable[[], object], times: int = 5) -> float:
 
 
 def in_turn(first: Callable[[], object], second: Callable[[], object], times: int = 5) -> tuple[float, float]:
-    """The shortest run of either, by turns, so that both see the same machine."""
+    """The shortest runs of both functions, run alternately so that they share the machine's conditions."""
     pairs = [(seconds(first, 1), seconds(second, 1)) for _ in range(times)]
     return min(a for a, _ in pairs), min(b for _, b in pairs)
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """While torch computes with one thread."""
+    """Limit torch to one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -58,7 +63,7 @@ def one_core() -> Iterator[None]:
 
 
 def arithmetic_rate() -> float:
-    """What the machine reaches in a large product of float32 matrices, operations a second."""
+    """Operations per second in a large product of float32 matrices."""
     matrix = torch.randn(1536, 1536)
     return 2 * 1536**3 / seconds(lambda: matrix @ matrix)
 

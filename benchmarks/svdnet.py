@@ -1,4 +1,4 @@
-"""A training update of SVDNet, against PyTorch's layers in the order of the paper, eager, float32, channels first."""
+"""A training update of SVDNet, against PyTorch's layers in the paper's order, with channels first."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from svdx.models import SVDNet
 STRIP, BATCH = 7, 16
 
 
-class Plain(nn.Module):
-    """Every excerpt on its own, every pooling after its non-linearity."""
+class Baseline(nn.Module):
+    """SVDNet with pooling after the non-linearity, excerpt by excerpt."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Plain(nn.Module):
 
 
 def update(network: nn.Module, excerpts: int, strip: int = 1):
-    """A function that trains on as many strips once."""
+    """A function that makes one update on so many strips."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.95, nesterov=True)
     logmel, vocal = torch.randn(excerpts, 115 + 9 * (strip - 1), 80), torch.rand(excerpts, strip).round()
 
@@ -41,13 +41,13 @@ def update(network: nn.Module, excerpts: int, strip: int = 1):
 
 
 def rows() -> list[Row]:
-    plain = update(Plain(), 32)
-    ours, theirs = in_turn(update(SVDNet(), 32), plain, times=2)
-    strips, alone = in_turn(update(SVDNet(), BATCH, STRIP), plain, times=2)
+    baseline = update(Baseline(), 32)
+    ours, theirs = in_turn(update(SVDNet(), 32), baseline, times=2)
+    strips, alone = in_turn(update(SVDNet(), BATCH, STRIP), baseline, times=2)
     strips, alone = strips / (BATCH * STRIP), alone / 32
     return [
-        Row("SVDNet, an update of 32 excerpts", milliseconds(ours, 0), milliseconds(theirs, 0), theirs / ours,
+        Row("SVDNet, one update with batch size 32", milliseconds(ours, 0), milliseconds(theirs, 0), theirs / ours,
             "at least 2.5"),
-        Row(f"SVDNet, an excerpt of an update in strips of {STRIP} (augment.strip={STRIP}); plain: of 32 excerpts",
+        Row(f"SVDNet, per excerpt of an update in strips of {STRIP} (augment.strip={STRIP}); baseline: of 32 excerpts",
             milliseconds(strips), milliseconds(alone), alone / strips, "at least 2.5"),
     ]  # fmt: skip

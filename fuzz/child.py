@@ -1,4 +1,4 @@
-"""A process that tries one case after the other and says of each, on a line of JSON, how it ended.
+"""The process that runs the cases and writes the outcome of each as a line of JSON.
 
 python -m fuzz.child SEED FIRST END
 """
@@ -21,23 +21,23 @@ from random import Random
 import torch
 
 from fuzz.mutate import mutated
-from fuzz.run import LARGEST
+from fuzz.run import MAX_BYTES
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS
 from svdx.errors import SvdxError
 
-ROOM = 2**31  # bytes of addresses that a case may have beyond those that the process has to begin with
+ROOM = 2**31  # bytes of address space that a case may take beyond those of the process at its start
 
 
 def case(kinds: dict[str, list[bytes]], seed: int, number: int) -> tuple[str, bytes]:
-    """Kind and bytes of a case: the kinds take turns."""
+    """Kind and content of a case; the kinds alternate."""
     random = Random(f"{seed} {number}")
     kind = list(kinds)[number % len(kinds)]
     return kind, mutated(random.choice(kinds[kind]), random)
 
 
 def outcome(kind: str, path: Path) -> str:
-    """What became of a file: "" for a result or an error of svdx, else the traceback's end."""
+    """Read a file: "" for a result or an error of svdx, else the end of the traceback."""
     try:
         TARGETS[kind](path)
     except SvdxError as error:
@@ -61,8 +61,8 @@ def _out_of_memory(error: BaseException | None) -> str:
 
 
 def peak() -> int:
-    """Most bytes of memory since `forget_peak`, less what is mapped of files: how much of torch's libraries that is
-    hangs on what the system has read before. Since the process began, and with them, where Linux does not tell."""
+    """Peak resident bytes since `reset_peak`, without mapped files, whose share depends on what the system has cached.
+    Where /proc is missing, the peak of the process with them."""
     try:
         lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
         kilobytes = {words[0]: int(words[1]) for words in lines if words[0] in ("VmHWM:", "RssFile:")}
@@ -71,19 +71,19 @@ def peak() -> int:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def limit_memory() -> None:
-    """Before this machine suffers, an allocation fails."""
+    """Make allocations fail before the machine runs out of memory."""
     taken = resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, taken + ROOM))
 
 
 def main(seed: int, first: int, end: int) -> None:
-    said = os.fdopen(os.dup(1), "w", buffering=1)
+    report = os.fdopen(os.dup(1), "w", buffering=1)
     torch.set_num_threads(1)
     logging.disable()
     warnings.filterwarnings("ignore")
@@ -94,15 +94,15 @@ def main(seed: int, first: int, end: int) -> None:
             kind, content = case(kinds, seed, number)
             path = Path(place, f"case.{kind}")
             path.write_bytes(content)
-            print(json.dumps({"number": number, "kind": kind}), file=said)
+            print(json.dumps({"number": number, "kind": kind}), file=report)
             start = time.monotonic()
-            what = outcome(kind, path)
-            seconds, most = time.monotonic() - start, peak()
-            print(json.dumps({"what": what, "seconds": seconds, "bytes": most}), file=said)
-            if most > LARGEST:  # of this case, not of those that follow
-                forget_peak()
-            for left in Path(place).iterdir():
-                left.unlink()
+            failure = outcome(kind, path)
+            seconds, memory = time.monotonic() - start, peak()
+            print(json.dumps({"failure": failure, "seconds": seconds, "bytes": memory}), file=report)
+            if memory > MAX_BYTES:  # of this case, not of those that follow
+                reset_peak()
+            for file in Path(place).iterdir():
+                file.unlink()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a file that is right to one that is not: bytes, numbers, lengths and lines, and entries inside an archive."""
+"""Mutate valid files: bytes, numbers, lengths, lines, and the entries of archives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA
 
 
 def mutated(data: bytes, random: Random) -> bytes:
-    """A file with one to four changes; of an archive as often inside as outside."""
+    """Apply one to four changes; to archives, as often to the entries as to the file."""
     if data[:2] == b"PK" and random.random() < 0.5:
         return _repacked(data, random)
     for _ in range(random.randint(1, 4)):
@@ -33,8 +33,8 @@ def mutated(data: bytes, random: Random) -> bytes:
     return data
 
 
-def _place(data: bytes, random: Random) -> int:
-    """Headers, at the beginning and at the end, are hit as often as all the rest."""
+def _position(data: bytes, random: Random) -> int:
+    """A random position, half of the time near the beginning or the end, where headers are."""
     where = random.choice(("head", "tail", "anywhere", "anywhere"))
     n = len(data)
     return {"head": random.randrange(100), "tail": max(0, n - random.randrange(1, 100))}.get(
@@ -46,38 +46,38 @@ def _flipped(data: bytes, random: Random) -> bytes:
     changed = bytearray(data)
     for _ in range(random.choice((1, 3, 30))):
         if changed:
-            changed[_place(data, random) % len(changed)] = random.randrange(256)
+            changed[_position(data, random) % len(changed)] = random.randrange(256)
     return bytes(changed)
 
 
 def _overwritten(data: bytes, random: Random) -> bytes:
     size = random.choice((2, 4, 8))
     number = random.choice(NUMBERS) % 256**size
-    place = _place(data, random)
-    return data[:place] + number.to_bytes(size, random.choice(("little", "big"))) + data[place + size :]
+    position = _position(data, random)
+    return data[:position] + number.to_bytes(size, random.choice(("little", "big"))) + data[position + size :]
 
 
 def _cut(data: bytes, random: Random) -> bytes:
-    return data[: _place(data, random)]
+    return data[: _position(data, random)]
 
 
 def _doubled(data: bytes, random: Random) -> bytes:
-    first, end = sorted((_place(data, random), _place(data, random)))
+    first, end = sorted((_position(data, random), _position(data, random)))
     return data[:end] + data[first:end] * random.choice((1, 1, 20)) + data[end:]
 
 
 def _without(data: bytes, random: Random) -> bytes:
-    first, end = sorted((_place(data, random), _place(data, random)))
+    first, end = sorted((_position(data, random), _position(data, random)))
     return data[:first] + data[end:]
 
 
 def _with_word(data: bytes, random: Random) -> bytes:
-    place = _place(data, random)
-    return data[:place] + random.choice(WORDS) + data[place:]
+    position = _position(data, random)
+    return data[:position] + random.choice(WORDS) + data[position:]
 
 
 def _repacked(data: bytes, random: Random) -> bytes:
-    """The archive with one entry changed, renamed, blown up or doubled, so that its check sums are right."""
+    """Change, rename or enlarge one entry of an archive, with valid check sums."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w", random.choice(PACKED)) as target:
         entries = source.infolist()

@@ -1,4 +1,4 @@
-"""Cases in a child process with a watchdog: whoever hangs or dies is named, and the next case goes on in a new one."""
+"""Run cases in a child process with a watchdog. After a case that hangs or crashes, a new process goes on."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LONGEST = 10.0  # seconds of a case
-LARGEST = 10**9  # bytes of memory, with those that Python and torch take for themselves
-BEGINNING = 120.0  # seconds that loading torch may take
+MAX_SECONDS = 10.0  # per case
+MAX_BYTES = 10**9  # of memory, including Python and torch
+START_SECONDS = 120.0  # for importing torch
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A case and what became of it.
+class Result:
+    """The outcome of a case.
 
-    failure: in words, empty where there is none; bytes: most memory of the process until then
+    failure: a description, empty if the case passed
+    bytes: peak memory of the process up to then
     """
 
     number: int
@@ -29,44 +30,46 @@ class Tried:
     bytes: int = 0
 
 
-def run(count: int, seed: int) -> list[Tried]:
-    """Try the first `count` cases of a seed."""
-    tried: list[Tried] = []
-    while len(tried) < count:
-        before = len(tried)
-        tried += _until_one_breaks(seed, before, count)
-        if len(tried) == before:
-            raise RuntimeError("the child process does not begin; try python -m fuzz.child 0 0 1")
-    return tried
+def run(count: int, seed: int) -> list[Result]:
+    """Run the first `count` cases of a seed."""
+    results: list[Result] = []
+    while len(results) < count:
+        before = len(results)
+        results += _until_failure(seed, before, count)
+        if len(results) == before:
+            raise RuntimeError("the child process does not start; try python -m fuzz.child 0 0 1")
+    return results
 
 
-def _until_one_breaks(seed: int, first: int, count: int) -> list[Tried]:
-    """Cases from the first on, in one process; the last of them has failed if it is not the last of all."""
+def _until_failure(seed: int, first: int, count: int) -> list[Result]:
+    """Run cases from the first on in one process, up to one that hangs or crashes."""
     command = [sys.executable, "-m", "fuzz.child", *map(str, (seed, first, count))]
-    tried: list[Tried] = []
+    results: list[Result] = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         lines = _Lines(child)
-        while begun := lines.next(BEGINNING if not tried else LONGEST):
-            ended = lines.next(LONGEST)
+        while begun := lines.next(MAX_SECONDS if results else START_SECONDS):
+            ended = lines.next(MAX_SECONDS)
             if ended is None:
-                how = f"hangs: more than {LONGEST:g} s" if child.poll() is None else f"dies, code {child.poll()}"
+                failure = (
+                    f"hangs: more than {MAX_SECONDS:g} s" if child.poll() is None else f"dies, code {child.poll()}"
+                )
                 child.kill()
-                return [*tried, Tried(begun["number"], begun["kind"], how, LONGEST)]
-            tried.append(Tried(**begun, failure=_failure(ended), seconds=ended["seconds"], bytes=ended["bytes"]))
+                return [*results, Result(begun["number"], begun["kind"], failure, MAX_SECONDS)]
+            results.append(Result(**begun, failure=_failure(ended), seconds=ended["seconds"], bytes=ended["bytes"]))
         child.kill()
-    return tried
+    return results
 
 
 def _failure(ended: dict) -> str:
-    if ended["seconds"] > LONGEST:
+    if ended["seconds"] > MAX_SECONDS:
         return f"takes {ended['seconds']:.1f} s"
-    if ended["bytes"] > LARGEST:
+    if ended["bytes"] > MAX_BYTES:
         return f"takes {ended['bytes'] / 1e6:.0f} MB"
-    return ended["what"]
+    return ended["failure"]
 
 
 class _Lines:
-    """What a process says, line by line, for as long as one waits."""
+    """The lines of JSON that a process writes, with a time limit."""
 
     def __init__(self, child: subprocess.Popen) -> None:
         self.child, self.buffer = child, b""
@@ -74,7 +77,7 @@ class _Lines:
         self.selector.register(child.stdout, selectors.EVENT_READ)
 
     def next(self, seconds: float) -> dict | None:
-        """The next line; None if the process ends, or says nothing for so long."""
+        """The next line; None if the process ends or writes nothing within the time."""
         while b"\n" not in self.buffer:
             if not self.selector.select(seconds):
                 return None

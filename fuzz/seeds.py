@@ -1,4 +1,4 @@
-"""Sound files of each kind, small ones, from which the mutated ones are made."""
+"""Small valid files of each kind, from which the cases are mutated."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from svdx.models import SVDNet, UpConv
 from svdx.models.weights import describe
 
 RATE = 22050
-FRAMES = BANDS = 25  # of the networks: the least that SVDNet takes
+FRAMES = BANDS = 25  # the smallest SVDNet
 LAB = "0.000 1.5 nosing\n1.5 2.25 sing\n4 5.125 sing\n"
 LISTS = {"train": "one.ogg\ntwo é.mp3\n", "valid": "three.wav\n", "test": "four.flac\n"}
 
 
-CODED = {  # by the suffix they are tried under, for what a file holds decides: containers and their coders
+CODED = {  # (container, codec) by the suffix under which they are read: the content decides, not the name
     "wav": (
         ("w64", "pcm_s16le"),
         ("caf", "pcm_s24be"),
@@ -35,7 +35,7 @@ CODED = {  # by the suffix they are tried under, for what a file holds decides: 
 
 
 def tone(rate: int = RATE) -> np.ndarray:
-    """A third of a second in two channels, [n, 2]."""
+    """A third of a second of stereo, [n, 2]."""
     return 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate // 3) / rate)[:, None] * [1, 0.5]
 
 
@@ -98,7 +98,7 @@ def archive() -> bytes:
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Files that are right, by their suffix; `.list` and `.csv` stand for lists and tables of text."""
+    """Valid files by suffix; `.list` stands for lists of tracks, `.csv` for standardisations."""
     made = networks().values()
     return {
         **{suffix: [sound(suffix), *(coded(*how) for how in more)] for suffix, more in CODED.items()},

@@ -1,4 +1,4 @@
-"""What svdx does with a file of each kind at its border."""
+"""How svdx reads each kind of file."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from svdx.models.standardisation import load_standardisation
 from svdx.training.checkpoints import Checkpoints, newest_sound
 
 
-def _either(ask: Callable[[], object]) -> None:
-    """A result or an error of svdx: both are right."""
+def _attempt(read: Callable[[], object]) -> None:
+    """A result and an error of svdx are both right."""
     with suppress(SvdxError):
-        ask()
+        read()
 
 
-def hear(path: Path) -> None:
-    """An audio file, as a track and as a voice."""
-    for ask in (lambda: promised_length(path, RATE), lambda: decode(path, RATE), lambda: vocal_segments(path)):
-        _either(ask)
+def read_audio(path: Path) -> None:
+    """Read an audio file, as a track and as a vocal stem."""
+    for read in (lambda: promised_length(path, RATE), lambda: decode(path, RATE), lambda: vocal_segments(path)):
+        _attempt(read)
 
 
-def follow(path: Path) -> None:
-    """A list of tracks."""
+def read_list(path: Path) -> None:
+    """Read a list of tracks."""
     lines = read_lines(path)
     refuse_repeats([lines])
     audio = by_stem([Path("audio/one.ogg"), Path("audio/two é.mp3")])
@@ -40,42 +40,42 @@ def follow(path: Path) -> None:
         find_audio(line, audio, "audio")
 
 
-def weigh(path: Path) -> None:
-    """Weights, of either network and as those to go on from."""
-    _either(lambda: load_classifier(path))
-    _either(lambda: load_inverter(path, SVDNet(FRAMES, BANDS)))
+def read_weights(path: Path) -> None:
+    """Read weights of either network, and a checkpoint to resume from."""
+    _attempt(lambda: load_classifier(path))
+    _attempt(lambda: load_inverter(path, SVDNet(FRAMES, BANDS)))
     if path.suffix == ".ckpt":
         last = path.rename(path.with_name("last.ckpt"))
-        _either(lambda: newest_sound(last.parent))
+        _attempt(lambda: newest_sound(last.parent))
         Checkpoints().load_checkpoint(last)
 
 
-def standardise(path: Path) -> None:
-    """A table of mean and standard deviation, and where it is an .npz, as the original's weights too."""
-    _either(lambda: load_standardisation(path, 80))
+def read_arrays(path: Path) -> None:
+    """Read a standardisation, and an .npz also as weights of the original program."""
+    _attempt(lambda: load_standardisation(path, 80))
     if path.suffix == ".npz":
-        _either(lambda: load_classifier(path, path))
+        _attempt(lambda: load_classifier(path, path))
         load_inverter(path, SVDNet(FRAMES, BANDS))
 
 
-def unpack(path: Path) -> None:
-    """An archive of Jamendo."""
+def read_archive(path: Path) -> None:
+    """Read an archive of Jamendo."""
     try:
         Jamendo(path).split("train")
     finally:
-        for left in path.parent.iterdir():
-            if left != path:
-                shutil.rmtree(left, ignore_errors=True)
+        for entry in path.parent.iterdir():
+            if entry != path:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 TARGETS: dict[str, Callable[[Path], object]] = {
-    **dict.fromkeys(("wav", "ogg", "mp3", "flac"), hear),
+    **dict.fromkeys(("wav", "ogg", "mp3", "flac"), read_audio),
     "lab": read_lab,
     "txt": lambda path: read_change_points(path, 10.0),
-    "list": follow,
-    "csv": standardise,
-    "npz": standardise,
-    "ckpt": weigh,
-    "safetensors": weigh,
-    "zip": unpack,
+    "list": read_list,
+    "csv": read_arrays,
+    "npz": read_arrays,
+    "ckpt": read_weights,
+    "safetensors": read_weights,
+    "zip": read_archive,
 }

@@ -19,10 +19,10 @@ def kinds():
 
 @pytest.mark.parametrize("n", [150, pytest.param(1000, marks=pytest.mark.soak)])
 def test_damaged_files_give_a_result_or_an_error_of_svdx(n):
-    tried = run(n, seed=0)
-    assert [f"{one.number} {one.kind}: {one.failure}" for one in tried if one.failure] == []
-    assert [one.number for one in tried] == list(range(n))
-    assert min(Counter(one.kind for one in tried).values()) > n / 24
+    results = run(n, seed=0)
+    assert [f"{one.number} {one.kind}: {one.failure}" for one in results if one.failure] == []
+    assert [one.number for one in results] == list(range(n))
+    assert min(Counter(one.kind for one in results).values()) > n / 24
 
 
 def test_undamaged_files_are_read(kinds, tmp_path):
@@ -61,7 +61,7 @@ for number in range(int(sys.argv[4]), int(sys.argv[5])):
     print(json.dumps({"number": number, "kind": "lab"}), flush=True)
     if number == 1: time.sleep(600)
     if number == 3: os.abort()
-    print(json.dumps({"what": "", "seconds": 0.0, "bytes": 10**(number + 3)}), flush=True)
+    print(json.dumps({"failure": "", "seconds": 0.0, "bytes": 10**(number + 3)}), flush=True)
 """
 
 
@@ -72,7 +72,7 @@ def test_hanging_crashing_and_memory_hungry_cases_are_reported(monkeypatch):
         return real([sys.executable, "-c", CHILD, *command[1:]], **options)
 
     monkeypatch.setattr(runner.subprocess, "Popen", popen)
-    monkeypatch.setattr(runner, "LONGEST", 5.0)
+    monkeypatch.setattr(runner, "MAX_SECONDS", 5.0)
     failures = [one.failure for one in run(8, seed=0)]
     assert [failure.split()[0] if failure else "" for failure in failures] == [
         "",
