@@ -187,14 +187,12 @@ def test_leftovers_of_a_killed_process_are_replaced(tmp_path):
     assert not list((tmp_path / "jamando").rglob(".*"))
 
 
-def test_concurrent_calls_unpack_once(tmp_path, monkeypatch):
+def test_concurrent_calls_unpack_once(tmp_path, caplog):
+    caplog.set_level("INFO")
     path = pack(tmp_path / "jamando.zip", published())
-    unpacked = []
-    once = archive._unpack
-    monkeypatch.setattr(archive, "_unpack", lambda *paths: (unpacked.append(paths), once(*paths)))
     threads = [threading.Thread(target=archive.unpack, args=(path,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(unpacked) == 1
+    assert [record.message for record in caplog.records] == [f"unpacking {path} to {tmp_path / 'jamando'}"]

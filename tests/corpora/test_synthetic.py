@@ -108,7 +108,7 @@ def test_songs_differ_in_level_and_none_is_clipped_or_silent(songs: list[Song]) 
 
 
 def test_an_existing_corpus_is_reused_and_never_overwritten(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "_make_track", None)
+    monkeypatch.setattr(synthetic, "make_song", None)
     make_corpus(root, RECIPE)
     before = contents(root)
     with pytest.raises(CorpusError, match=r"seed=4 \(there: 3\)"):
@@ -131,15 +131,13 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_generation_leaves_no_files(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_track = synthetic._make_track
-
-    def interrupted(folder: Path, recipe: Recipe, track: tuple[str, int]) -> None:
-        if track == ("valid", 0):
+    def interrupted(recipe: Recipe, split: str, number: int) -> Song:
+        if split == "valid":
             assert not (tmp_path / "corpus").exists()  # so that a killed process leaves none
             raise KeyboardInterrupt
-        make_track(folder, recipe, track)
+        return make_song(recipe, split, number)
 
-    monkeypatch.setattr(synthetic, "_make_track", interrupted)
+    monkeypatch.setattr(synthetic, "make_song", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_corpus(tmp_path / "corpus", RECIPE)
     assert not (tmp_path / "corpus").exists() and not list(tmp_path.glob("*partial*"))
