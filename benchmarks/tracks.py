@@ -20,10 +20,10 @@ import svdx.report.files
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import Sound
 from svdx.corpora.loose_files import track_at
-from svdx.explain import FeatureInversion, audio_explainer
+from svdx.explain import FeatureInversion, audio_explainer, recording
 
 STAGES = {  # kind of work → what does it
-    "decode, resample": [(audio_explainer, "read"), (Sound, "mono")],
+    "decode, resample": [(recording, "read"), (Sound, "mono")],
     "log-mel": [(FrontEnd, "of_track")],
     "networks": [(audio_explainer, name) for name in ("explain_track", "at", "probabilities")],
     "sound from the mask": [(audio_explainer, "masked_sound")],
@@ -76,10 +76,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             clock.turn()
             clock.seconds.clear()
-            svdx.report.files.write_result(explainer.explain_track(track, None, THRESHOLDS), Path(directory))
+            svdx.report.files.write_result(
+                explainer.explain_track(recording.read_recording(track), None, THRESHOLDS), Path(directory)
+            )
             clock.turn()
             sizes = {path.name: path.stat().st_size for path in Path(directory).iterdir()}
-        sound = audio_explainer.read(track.audio)
+        sound = recording.read(track.audio)
         minutes, total = sound.samples.shape[1] / sound.rate / 60, sum(clock.seconds.values())
         print(f"\n{Path(file).name}: {minutes:.2f} min, {sound.rate} Hz, {len(sound.samples)} channels: {total:.1f} s")
         for stage, seconds in clock.seconds.most_common():

@@ -26,6 +26,7 @@ from svdx.audio.logmel import FrontEnd
 from svdx.corpora.loose_files import track_at
 from svdx.errors import ConfigError, WeightsError
 from svdx.explain.audio_explainer import AudioExplainer
+from svdx.explain.recording import read_recording
 from svdx.explain.results import ExcerptResult, TrackResult
 from svdx.models.weights import CLASSIFIER, FRONTEND, INVERTER, load_classifier, load_inverter
 from svdx.report.facts import facts_of
@@ -124,11 +125,11 @@ class Networks:
             raise ConfigError(f"explainer={explainer} needs a training corpus: use `python explain.py` for it")
         networks = {name: getattr(self, name) for name in parts}
         method = build_explainer(cfg.explainer, classifier=self.classifier, **networks)
-        track, points = track_at(Path(audio)), page_points(cfg)
+        recording, points = read_recording(track_at(Path(audio))), page_points(cfg)
         audio_explainer = AudioExplainer(self.frontend, method).to(self.device)
         if start == "all":
-            return Explanation(audio_explainer.explain_track(track, hop, points))
-        return Explanation(audio_explainer.explain_excerpt(track, float(start), points))
+            return Explanation(audio_explainer.explain_track(recording, hop, points))
+        return Explanation(audio_explainer.explain_excerpt(recording, float(start), points))
 
     def _configured(self, groups: dict[str, str], given: dict[str, Any]) -> DictConfig:
         """The configuration of explain.py with these choices and values. Raises: ConfigError."""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from svdx.audio.probe import expect_audio_file
-from svdx.audio.reading import Sound
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, ScoreError
 from svdx.explain.audio_explainer import AudioExplainer, Points
+from svdx.explain.recording import Recording, read_recording
 from svdx.explain.results import ExcerptResult, TrackResult
 from svdx.explain.thresholds import Choice
 from svdx.files.checksum import file_sha256
@@ -29,7 +29,7 @@ class Request:
     """A callable: explains a track and writes the files of the explanation into a directory; returns its facts.
 
     start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: see
-        `svdx.explain.audio_explainer.hop_frames`)
+        `svdx.explain.recording.hop_frames`)
     thresholds: thresholds or areas, the rows of the page's table; sounds: whether to write WAV files
     """
 
@@ -39,19 +39,18 @@ class Request:
     thresholds: Points
     sounds: bool = True
 
-    def __call__(self, track: Track, directory: Path, sound: Sound | None = None) -> dict[str, str]:
-        """sound: of the track, if it has been read. Raises: AudioError, ConfigError, CorpusError; ScoreError, which
-        names the file."""
-        return write_result(self.explain(track, sound), directory, self.sounds)
+    def __call__(self, track: Track, directory: Path) -> dict[str, str]:
+        """Raises: AudioError, ConfigError, CorpusError; ScoreError, which names the file."""
+        return write_result(self.explain(read_recording(track)), directory, self.sounds)
 
-    def explain(self, track: Track, sound: Sound | None = None) -> ExcerptResult | TrackResult:
-        """The result without its files. Raises: the same."""
+    def explain(self, recording: Recording) -> ExcerptResult | TrackResult:
+        """The result for a track that has been read. Raises: the same."""
         try:
             if self.start == "all":
-                return self.explainer.explain_track(track, self.hop, self.thresholds, sound)
-            return self.explainer.explain_excerpt(track, self.start, self.thresholds, sound)
+                return self.explainer.explain_track(recording, self.hop, self.thresholds)
+            return self.explainer.explain_excerpt(recording, float(self.start), self.thresholds)
         except ScoreError as error:
-            raise ScoreError(f"{track.audio}: {error}", error.number) from error
+            raise ScoreError(f"{recording.track.audio}: {error}", error.number) from error
 
     def to(self, device: torch.device | str) -> Request:
         """Move the networks to a device."""

@@ -25,9 +25,10 @@ from svdx.corpora.corpus import Corpus
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, ConfigError, CorpusError
-from svdx.explain.audio_explainer import AudioExplainer, excerpt_span, hop_frames, last_start, read_track
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.maximisation import check_unit, extremes
-from svdx.report.files import write_unit
+from svdx.explain.recording import hop_frames, last_start, read_recording
+from svdx.report.files import write_result, write_unit
 
 AMONG_MANY = ("audio",)  # no track's result depends on the others
 
@@ -54,9 +55,8 @@ def explain(cfg: DictConfig) -> None:
 def explain_track(cfg: DictConfig, pipeline: Pipeline, device: torch.device) -> None:
     """Explain one track, or an excerpt of it."""
     track, start = track_and_start(cfg, pipeline)
-    points, sound = page_points(cfg), read_track(track)
-    length = sound.length(pipeline.frontend.sample_rate)
-    excerpt_span(length, 0 if start == "all" else start, pipeline.frontend, track.audio)  # refuses before any training
+    points, recording = page_points(cfg), read_recording(track)
+    recording.excerpt_span(0.0 if start == "all" else float(start), pipeline.frontend)  # refuses before any training
     reuse_or_refuse(cfg, pipeline.directory, pipeline.sources([track]))  # likewise the result of other music
     explainer = AudioExplainer(pipeline.frontend, pipeline.prepare_explainer()).to(device)
     page = pipeline.directory / "report.html"
@@ -64,7 +64,8 @@ def explain_track(cfg: DictConfig, pipeline: Pipeline, device: torch.device) -> 
         log.info(f"{page} is up to date: same configuration, networks, sound and labels")
         return
     with atomic_results(pipeline.directory) as place:
-        facts = Request(explainer, start, cfg.hop, points, cfg.sounds)(track, place, sound)
+        result = Request(explainer, start, cfg.hop, points, cfg.sounds).explain(recording)
+        facts = write_result(result, place, cfg.sounds)
         write_summary(place, cfg, {**facts, **pipeline.provenance()})
     for name, value in facts.items():
         log.info(f"{name}: {value}")

@@ -42,6 +42,25 @@ class Region:
         return f"{written(start).removesuffix(' s')}–{written(stop)}"
 
 
+@dataclass(frozen=True)
+class Voice:
+    """Where the voice is, if it is known alone.
+
+    bins: where it is louder than the rest, [frames, bands] bool
+    share, kept_share: of the energy, and of the kept energy, that is voice (NaN if nothing is kept)
+    """
+
+    bins: np.ndarray
+    share: float
+    kept_share: float
+
+
+def voice_of(voice: np.ndarray, accompaniment: np.ndarray, mask: np.ndarray) -> Voice:
+    """Where the voice is in a log-mel with a mask. voice, accompaniment: log-mel of the stems, [frames, bands]"""
+    share = voice_share(voice, accompaniment, np.ones_like(mask))
+    return Voice(voice_bins(voice, accompaniment), share, voice_share(voice, accompaniment, mask))
+
+
 def region(
     logmel: np.ndarray, mask: np.ndarray, edges: np.ndarray, frame_rate: float, most: float = MOST
 ) -> Region | None:

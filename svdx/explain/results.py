@@ -12,7 +12,7 @@ from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import Sound
 from svdx.corpora.track import Track
 from svdx.explain.explainer import Explanation
-from svdx.explain.region import Region
+from svdx.explain.region import Region, Voice
 from svdx.explain.thresholds import Choice
 from svdx.explain.tracks import TrackExplanation
 
@@ -77,19 +77,6 @@ class Curve:
     @property
     def opening_point(self) -> Point:
         return next(point for point in self.points if point.position == self.opening)
-
-
-@dataclass(frozen=True)
-class Voice:
-    """Where the voice is, if it is known alone.
-
-    bins: where it is louder than the rest, [frames, bands] bool
-    share, kept_share: of the energy, and of the kept energy, that is voice (NaN if nothing is kept)
-    """
-
-    bins: np.ndarray
-    share: float
-    kept_share: float
 
 
 @dataclass(frozen=True)

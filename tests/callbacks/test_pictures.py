@@ -37,8 +37,9 @@ from svdx.data.excerpts import spread
 from svdx.evaluation.curve import is_nan, read_curve, write_curve
 from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Area, FeatureInversion, Otsu
-from svdx.explain.audio_explainer import AudioExplainer, excerpt_span
+from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.methods.controls import make_controls
+from svdx.explain.recording import excerpt_span
 from svdx.models import UpConv
 from svdx.report.figures import curve_figure
 from svdx.training.inverter import Inverter

@@ -8,12 +8,12 @@ import soundfile
 import torch
 
 from svdx.audio.reading import decode
-from svdx.audio.reading import read as read_file
 from svdx.corpora.loose_files import track_at
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, ConfigError
 from svdx.explain import FeatureInversion
 from svdx.explain.audio_explainer import AudioExplainer
+from svdx.explain.recording import read_recording
 from svdx.models import UpConv
 from svdx.models.weights import fingerprint
 
@@ -40,9 +40,13 @@ def explainer(frontend, classifier, inverter):
     return AudioExplainer(frontend, FeatureInversion(classifier, inverter, threshold=0.5))
 
 
+def recording(path):
+    return read_recording(track_at(path))
+
+
 def excerpt(explainer, track, start):
     """The explained excerpt of an audio file."""
-    return explainer.explain_excerpt(track_at(track), start)
+    return explainer.explain_excerpt(recording(track), start)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,7 @@ def test_a_track_of_exactly_one_excerpt_is_long_enough_and_one_sample_less_is_to
     soundfile.write(path, np.full(NEEDED, 0.1), RATE)
     assert len(excerpt(explainer, path, 0).samples) == NEEDED
     soundfile.write(path, np.full(NEEDED - 1, 0.1), RATE)
-    for explain in (lambda: excerpt(explainer, path, 0), lambda: explainer.explain_track(track_at(path))):
+    for explain in (lambda: excerpt(explainer, path, 0), lambda: explainer.explain_track(recording(path))):
         with pytest.raises(AudioError, match=r"short\.wav: 1\.67 s, an excerpt needs 1\.68 s"):
             explain()
 
@@ -93,16 +97,8 @@ def test_an_excerpt_is_explained_as_the_classifier_hears_it(explainer, track, fr
     assert result.explanation.decision == pytest.approx(0.66)
 
 
-def test_a_sound_that_has_been_read_gives_the_same_result(explainer, track):
-    read, given = (
-        excerpt(explainer, track, 0.3),
-        explainer.explain_excerpt(track_at(track), 0.3, sound=read_file(track)),
-    )
-    assert np.array_equal(read.salience, given.salience) and torch.equal(read.kept.samples, given.kept.samples)
-
-
 def test_threshold_0_keeps_the_whole_sound_and_1_1_nothing(explainer, track):
-    everything, own, nothing = explainer.explain_excerpt(track_at(track), 0.3, [0.0, 1.1]).curve.points
+    everything, own, nothing = explainer.explain_excerpt(recording(track), 0.3, [0.0, 1.1]).curve.points
     samples, probability = excerpt(explainer, track, 0.3).samples, own.probability
     np.testing.assert_allclose(everything.as_sound.samples, samples, atol=1e-5)
     assert everything.n_kept == 115 * 80 and nothing.n_kept == 0 and not nothing.as_sound.samples.any()
@@ -111,14 +107,14 @@ def test_threshold_0_keeps_the_whole_sound_and_1_1_nothing(explainer, track):
 
 
 def test_the_opening_is_among_the_points_and_keeps_the_explainers_mask(explainer, track):
-    curve = explainer.explain_excerpt(track_at(track), 0.3, [0.0, 1.1]).curve
+    curve = explainer.explain_excerpt(recording(track), 0.3, [0.0, 1.1]).curve
     assert [point.position for point in curve.points] == [0.0, 0.5, 1.1] and curve.opening == 0.5
     assert curve.opening_point.n_kept == excerpt(explainer, track, 0.3).mask.sum()
 
 
 def test_a_track_is_explained_by_excerpts_18_frames_apart_or_as_given(explainer, track):
-    assert explainer.explain_track(track_at(track)).explanation.starts.tolist() == [0, 18, 36, SPARE]
-    result = explainer.explain_track(track_at(track), 0.3, [0.0])
+    assert explainer.explain_track(recording(track)).explanation.starts.tolist() == [0, 18, 36, SPARE]
+    result = explainer.explain_track(recording(track), 0.3, [0.0])
     assert result.explanation.starts.tolist() == [0, 21, 42, SPARE] and result.hop == pytest.approx(0.3)
     assert result.mask.shape == (115 + SPARE, 80)
     alone = excerpt(explainer, track, 0.3).explanation.probability
@@ -130,7 +126,7 @@ def test_a_track_is_explained_by_excerpts_18_frames_apart_or_as_given(explainer,
 
 
 def test_the_timeline_has_the_probability_at_the_excerpts_centres(explainer, track):
-    result = explainer.explain_track(track_at(track), 0.3)
+    result = explainer.explain_track(recording(track), 0.3)
     assert result.timeline.times == pytest.approx((np.arange(0, SPARE + 1, 9) + 57.5) / 70)
     alone = float(excerpt(explainer, track, 36 / 70).explanation.probability)
     assert result.timeline.probability[4] == pytest.approx(alone, abs=1e-5)
@@ -139,7 +135,7 @@ def test_the_timeline_has_the_probability_at_the_excerpts_centres(explainer, tra
 def test_a_label_belongs_to_the_middle_of_an_excerpt(explainer, track):
     middle = (21 + 57) / 70
     for end, sung in ((middle, False), (middle + 0.001, True)):
-        labelled = Track("song", track, (Segment(0.5, end, True),))
+        labelled = read_recording(Track("song", track, (Segment(0.5, end, True),)))
         assert explainer.explain_excerpt(labelled, 0.3).labelled.tolist() == [sung]
         assert explainer.explain_track(labelled, 0.3).labelled.tolist()[:2] == [True, sung]
     assert excerpt(explainer, track, 0.3).labelled is None
@@ -148,7 +144,7 @@ def test_a_label_belongs_to_the_middle_of_an_excerpt(explainer, track):
 @pytest.mark.parametrize("hop", [0, -1, 1.66, math.inf, math.nan])
 def test_a_hop_of_nothing_or_beyond_an_excerpt_is_refused(explainer, track, hop):
     with pytest.raises(ConfigError, match=f"hop={hop}: expected 0.02 to 1.64 s"):
-        explainer.explain_track(track_at(track), hop)
+        explainer.explain_track(recording(track), hop)
 
 
 @pytest.mark.parametrize("fill", ["mean", "zero", "floor", "excerpt-mean"])
@@ -160,7 +156,7 @@ def test_networks_on_another_device_get_everything_there(explainer, track, fill)
     explainer.to("meta")
     for use in (
         lambda: excerpt(explainer, track, 0),
-        lambda: explainer.explain_track(track_at(track)),
+        lambda: explainer.explain_track(recording(track)),
         lambda: explainer.at(result.explanation, 0.3),
         lambda: explainer.predict(samples[:NEEDED]),
         lambda: explainer.predict(samples, starts),
@@ -173,8 +169,8 @@ def test_networks_on_another_device_get_everything_there(explainer, track, fill)
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_explains_as_the_cpu_does(explainer, track):
-    expected = explainer.explain_track(track_at(track), points=[0.2])
-    result = explainer.to("cuda").explain_track(track_at(track), points=[0.2])
+    expected = explainer.explain_track(recording(track), points=[0.2])
+    result = explainer.to("cuda").explain_track(recording(track), points=[0.2])
     np.testing.assert_allclose(result.salience, expected.salience, atol=1e-3)
     for point, other in zip(result.curve.points, expected.curve.points, strict=True):
         np.testing.assert_allclose(point.probability, other.probability, atol=1e-3)

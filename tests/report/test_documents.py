@@ -9,12 +9,13 @@ import soundfile
 import torch
 
 from svdx.audio.masking import masked_sound
-from svdx.audio.reading import Sound, read
+from svdx.audio.reading import Sound
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
 from svdx.explain import FeatureInversion
-from svdx.explain.audio_explainer import AudioExplainer, is_vocal
+from svdx.explain.audio_explainer import AudioExplainer
+from svdx.explain.recording import read_recording
 from svdx.models import UpConv
 from svdx.report.facts import facts_of
 from tests.support.documents import document_excerpt, document_track
@@ -176,8 +177,8 @@ def test_sounds_may_be_left_out_of_an_excerpt_and_of_a_track(explainer, song, tm
 
 
 def test_the_removed_part_is_the_sound_of_the_complement(explainer, song):
-    result, span = explainer.explain_excerpt(track_at(song / "audio/a song.wav"), 1.0), slice(RATE, RATE + NEEDED)
-    whole = read(song / "audio/a song.wav").samples
+    recording, span = read_recording(track_at(song / "audio/a song.wav")), slice(RATE, RATE + NEEDED)
+    result, whole = explainer.explain_excerpt(recording, 1.0), recording.sound.samples
     removed = masked_sound(whole, torch.from_numpy(~result.mask).float(), explainer.frontend, span=span)
     torch.testing.assert_close(result.sound.samples - result.kept.samples, removed, atol=1e-4, rtol=0)
 
@@ -250,8 +251,8 @@ def test_a_whole_track(explainer, song, tmp_path):
 
 
 def test_singing_begins_at_its_segments_start_and_is_over_at_its_end(song):
-    track = track_at(song / "audio/a song.wav")
-    assert [is_vocal(track, time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]
+    recording = read_recording(track_at(song / "audio/a song.wav"))
+    assert [recording.is_vocal(time) for time in (0, 1.99, 2, 3.99, 4)] == [False, False, True, True, False]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from svdx.evaluation.evaluator import Evaluator
 from svdx.explain import Area, FeatureInversion
 from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.methods.controls import make_controls
+from svdx.explain.recording import read_recording
 from svdx.models import UpConv
 from tests.support.documents import document_excerpt, document_track
 
@@ -43,7 +44,7 @@ def flat():
 
 def test_an_excerpt_of_silence_has_an_explanation(root, frontend, classifier):
     explainer = AudioExplainer(frontend, FeatureInversion(classifier, UpConv(8).eval(), threshold=0.5))
-    arrays = explainer.explain_excerpt(track_at(root / "audio/a.wav"), 0).explanation.arrays()
+    arrays = explainer.explain_excerpt(read_recording(track_at(root / "audio/a.wav")), 0).explanation.arrays()
     assert np.ptp(arrays["excerpts"], axis=1).max() == 0  # each band is the same from the first frame to the last
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert (arrays["salience"].min(), arrays["salience"].max()) == (0, 1)

@@ -8,7 +8,8 @@ import torch
 from svdx.audio.reading import Sound
 from svdx.corpora.track import Track
 from svdx.explain.explainer import Explanation
-from svdx.explain.results import AsSound, Curve, ExcerptResult, Method, Point, Timeline, TrackResult, Voice
+from svdx.explain.region import Voice
+from svdx.explain.results import AsSound, Curve, ExcerptResult, Method, Point, Timeline, TrackResult
 from svdx.explain.thresholds import Fixed
 from svdx.explain.tracks import TrackExplanation
 
