@@ -131,7 +131,7 @@ def provide(line, place):
 PYTHON = [line for line in commands() if line.startswith("python ")]
 
 
-@pytest.mark.parametrize("line", PYTHON)
+@pytest.mark.parametrize("line", PYTHON, ids=str)
 def test_a_python_command_runs_as_it_is_typed(checkout, line):
     provide(line, checkout)
     if "trainer.gpus=1" in line and not torch.cuda.is_available():
