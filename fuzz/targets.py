@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fuzz.seeds import BANDS, FRAMES, RATE
-from svdx.audio.reading import decode, promised_length
+from svdx.audio.reading import declared_length, decode
 from svdx.corpora import Jamendo
 from svdx.corpora.file_lists import by_stem, find_audio, read_lines, refuse_repeats
 from svdx.corpora.labels import read_change_points, read_lab
@@ -27,7 +27,7 @@ def _attempt(read: Callable[[], object]) -> None:
 
 def read_audio(path: Path) -> None:
     """Read an audio file, as a track and as a vocal stem."""
-    for read in (lambda: promised_length(path, RATE), lambda: decode(path, RATE), lambda: vocal_segments(path)):
+    for read in (lambda: declared_length(path, RATE), lambda: decode(path, RATE), lambda: vocal_segments(path)):
         _attempt(read)
 
 

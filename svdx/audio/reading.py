@@ -89,7 +89,7 @@ def read(path: str | Path, mono: bool = False, number: int | None = None) -> Sou
         return Sound(torch.cat(blocks, dim=1), file.rate, () if mono else shares)
 
 
-def promised_length(path: str | Path, sample_rate: int) -> int:
+def declared_length(path: str | Path, sample_rate: int) -> int:
     """The number of samples that `decode` should return, without decoding: by the header, which may be wrong, or
     by counting packets, exact to a packet.
 

@@ -17,7 +17,7 @@ from svdx.app.run_directory import atomic_results, reuse_or_refuse, run_lock
 from svdx.app.settings import build
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.probe import open_sound
-from svdx.audio.reading import promised_length
+from svdx.audio.reading import declared_length
 from svdx.batch.collection import Each, document_collection
 from svdx.batch.job import Engine
 from svdx.batch.request import Request
@@ -98,7 +98,7 @@ def first_singing(corpus: Corpus, frontend: FrontEnd) -> tuple[Track, float]:
     """The first test track with singing, and the start in seconds of an excerpt there: where the singing begins, or
     earlier if the track would end within the excerpt. Raises: CorpusError if nobody sings."""
     for track in corpus.split("test"):
-        last = last_start(promised_length(track.audio, frontend.sample_rate), frontend)
+        last = last_start(declared_length(track.audio, frontend.sample_rate), frontend)
         for segment in track.segments:
             if segment.vocal and last >= 0:
                 return track, min(segment.start, last)

@@ -1,4 +1,4 @@
-"""How channels are mixed to one: as ITU-R BS.775 says, stereo and mono by their mean."""
+"""The mix to mono: stereo is averaged, more channels follow ITU-R BS.775."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def noise(channels, n=RATE // 2):
     return np.random.RandomState(0).uniform(-0.1, 0.1, (channels, n)).astype(np.float32)
 
 
-def test_the_weights_are_the_recommendations():
+def test_weights_follow_the_recommendation():
     left, right = np.array([[1, 0, 0.7071, 0, 0.7071, 0], [0, 1, 0.7071, 0, 0, 0.7071]])  # its table for two channels
     assert weights(SURROUND["5.1"]) == pytest.approx((left + right) / 2, abs=1e-4)
     assert weights(FRONT) == (0.5, 0.5) and weights(("FC",)) == (1,)
@@ -45,7 +45,7 @@ def test_music_in_the_front_pair_is_as_loud_as_in_stereo(tmp_path, layout):
 
 @pytest.mark.parametrize("layout", ["5.1", "7.1", "quad"])
 @pytest.mark.parametrize(("codec", "container"), [("pcm_s24le", "wav"), ("flac", "flac"), ("flac", "ogg")])
-def test_each_way_of_reading_mixes_alike_and_keeps_the_channels(tmp_path, layout, codec, container):
+def test_all_ways_of_reading_mix_alike_and_keep_the_channels(tmp_path, layout, codec, container):
     channels = noise(len(SURROUND[layout]))
     (tmp_path / "a").write_bytes(encoded(channels, codec, container, layout=layout))
     sound, expected = read(tmp_path / "a"), sum(WEIGHTS[name] * row for name, row in zip(SURROUND[layout], channels))
@@ -56,7 +56,7 @@ def test_each_way_of_reading_mixes_alike_and_keeps_the_channels(tmp_path, layout
     torch.testing.assert_close(sound.cut(slice(5, 99)).mono(RATE), sound.mono(RATE)[5:99])
 
 
-def test_eight_channels_of_a_coder_are_kept_apart(tmp_path):
+def test_eight_planar_channels_stay_separate(tmp_path):
     """Their frames hold each channel in a plane of its own, of which PyAV would read one too many."""
     time = np.arange(48000) / 48000
     channels = np.stack([0.2 * np.sin(2 * np.pi * 300 * (n + 1) * time) for n in range(8)]).astype(np.float32)
@@ -66,7 +66,7 @@ def test_eight_channels_of_a_coder_are_kept_apart(tmp_path):
     assert strongest.tolist() == [300 * (n + 1) for n in range(8)]
 
 
-def test_channels_in_another_order_are_told_by_their_names(tmp_path):
+def test_channels_in_another_order_are_mixed_by_their_names(tmp_path):
     """mov names channels in its own order. PyAV frees such a list twice, which ended the process."""
     channels = noise(6)
     content = bytearray(encoded(channels, "pcm_s16le", "mov", layout="5.1"))
@@ -79,7 +79,7 @@ def test_channels_in_another_order_are_told_by_their_names(tmp_path):
     np.testing.assert_allclose(sound.mono(RATE).numpy(), expected, atol=1e-4)
 
 
-def test_many_microphones_are_mixed_to_their_mean(tmp_path):
+def test_many_channels_are_averaged(tmp_path):
     channels = noise(12)
     soundfile.write(tmp_path / "a.wav", channels.T, RATE, subtype="FLOAT")
     np.testing.assert_allclose(decode(tmp_path / "a.wav", RATE).numpy(), channels.mean(0), atol=1e-7)

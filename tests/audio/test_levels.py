@@ -1,4 +1,4 @@
-"""What is no sound that can be listened to is refused, with its reason."""
+"""Sound that is silent, cancelled, not finite or of another scale is refused with the reason."""
 
 import numpy as np
 import pytest
@@ -38,12 +38,12 @@ def test_float_samples_of_another_scale_are_refused(tmp_path, bits, subtype, lev
         vocal_segments(path)
 
 
-def test_numbers_of_no_scale_are_refused(tmp_path):
+def test_samples_of_unknown_scale_are_refused(tmp_path):
     assert "full scale is 1; export it again" in refusal(written(tmp_path, music() * 1e12))
 
 
 @pytest.mark.parametrize("peak", [1, 1.5, 4, 15])
-def test_float_samples_above_full_scale_are_read_as_they_are(tmp_path, peak):
+def test_float_samples_above_full_scale_are_kept(tmp_path, peak):
     sound = read(written(tmp_path, music() / 0.8 * peak))
     assert float(sound.samples.abs().max()) == pytest.approx(peak, rel=1e-3)
 
@@ -63,20 +63,20 @@ def test_opposite_channels_with_dither_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("codec", "container"), [("libmp3lame", "mp3"), ("aac", "adts"), ("vorbis", "ogg")])
-def test_opposite_channels_are_refused_though_coding_leaves_a_rest(tmp_path, codec, container):
+def test_opposite_channels_are_refused_after_lossy_coding(tmp_path, codec, container):
     sound = tones(0.5, 0.5, channels=1) + music(level=0.01).T.astype(np.float32)
     (tmp_path / "a").write_bytes(encoded(np.vstack([sound, -sound]), codec, container))
     assert "cancel each other" in refusal(tmp_path / "a")
 
 
-def test_two_pairs_that_are_opposite_are_refused(tmp_path):
+def test_two_opposite_pairs_are_refused(tmp_path):
     pair = np.hstack([music(), -music()])
     assert "cancel each other" in refusal(written(tmp_path, np.hstack([pair, pair[::-1]])))
     surround = np.hstack([pair, 0 * music(2), 0.5 * pair])  # front and surround; centre and low frequencies silent
     assert "cancel each other" in refusal(written(tmp_path, surround))
 
 
-def test_silence_is_no_cancelling(tmp_path):
+def test_silence_is_not_called_cancellation(tmp_path):
     assert "silent from beginning to end" in refusal(written(tmp_path, 0 * music(2)))
 
 
@@ -90,7 +90,7 @@ def test_wide_stereo_and_one_silent_channel_are_read(tmp_path, correlation):
     assert read(written(tmp_path, late)).samples.shape == (2, RATE)
 
 
-def test_sound_in_a_channel_that_is_left_out_is_not_called_silence(tmp_path):
+def test_sound_only_in_the_low_frequency_channel_is_not_called_silence(tmp_path):
     samples = np.zeros((6, RATE), np.float32)
     samples[3] = tones(1.0, channels=1)[0]
     soundfile.write(tmp_path / "a.wav", samples.T, RATE)

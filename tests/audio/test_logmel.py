@@ -1,4 +1,4 @@
-"""The front end against the original program's numbers."""
+"""The front end against the original program."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ def tone(frequency, seconds=1.0, rate=RATE, amplitude=0.5):
     return amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
 
 
-def test_logmel_is_that_of_the_original_program(frontend):
+def test_logmel_equals_the_original_program(frontend):
     logmel = frontend(torch.from_numpy(GOLDEN["samples"]).double())
     torch.testing.assert_close(logmel, torch.from_numpy(GOLDEN["logmel"]).double(), atol=1e-5, rtol=0)
 
 
-def test_filterbank_is_that_of_the_original_program(frontend):
+def test_filterbank_equals_the_original_program(frontend):
     assert frontend.filterbank.shape == (513, 80)
     np.testing.assert_allclose(frontend.filterbank.numpy(), GOLDEN["filterbank"], atol=1e-15, rtol=1e-12)
 
@@ -34,18 +34,18 @@ def test_a_band_without_bins_is_refused():
 
 
 @pytest.mark.parametrize(("n_samples", "n_frames"), [(0, 0), (1023, 0), (1024, 1), (1338, 1), (1339, 2), (22050, 67)])
-def test_only_whole_frames_are_counted(frontend, n_samples, n_frames):
+def test_only_complete_frames_are_counted(frontend, n_samples, n_frames):
     assert frontend.n_frames(n_samples) == n_frames
     assert frontend(torch.zeros(2, n_samples)).shape == (2, n_frames, 80)
 
 
-def test_n_samples_is_the_least_that_holds_the_frames(frontend):
+def test_n_samples_is_the_smallest_number_with_the_frames(frontend):
     for n_frames in (1, 2, 115):
         assert frontend.n_frames(frontend.n_samples(n_frames)) == n_frames
         assert frontend.n_frames(frontend.n_samples(n_frames) - 1) == n_frames - 1
 
 
-def test_a_batch_is_computed_as_its_items_are(frontend):
+def test_a_batch_equals_its_items(frontend):
     batch = torch.randn(2, 3, 3000, dtype=torch.float64)
     one_by_one = torch.stack([torch.stack([frontend(item) for item in row]) for row in batch])
     torch.testing.assert_close(frontend(batch), one_by_one, atol=1e-12, rtol=0)
@@ -61,7 +61,7 @@ def test_a_tone_is_loudest_in_the_band_of_its_frequency(frontend):
         assert frontend(torch.from_numpy(tone(frequency, 0.1)))[0].argmax() == band
 
 
-def test_constants_reach_the_front_end_unchanged(frontend):
+def test_settings_rebuild_the_front_end(frontend):
     assert FrontEnd(**frontend.settings).settings == frontend.settings
     assert frontend.frame_rate == 70
 
@@ -74,7 +74,7 @@ def test_edges_lie_between_the_centres_of_their_bands(frontend):
     torch.testing.assert_close(mel.diff(), mel.diff().mean().expand(80), rtol=1e-3, atol=0)
 
 
-def test_a_long_track_is_transformed_in_blocks_as_at_once(frontend, monkeypatch):
+def test_a_track_in_blocks_equals_the_track_at_once(frontend, monkeypatch):
     samples = torch.rand(20_000, dtype=torch.float64) * 2 - 1
     monkeypatch.setattr(module, "BLOCK_FRAMES", 7)
     torch.testing.assert_close(frontend.of_track(samples), frontend(samples).float())

@@ -1,4 +1,4 @@
-"""A masked excerpt as sound, at any sample rate and in any number of channels."""
+"""Masked sound at any sample rate and with any number of channels."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_bins_beyond_the_bands_follow_the_nearest_band(frontend):
     torch.testing.assert_close(shares.sum(1), torch.ones(513).double())
 
 
-def test_rows_between_and_beyond():
+def test_interpolation_between_and_beyond_rows():
     rows = torch.tensor([[0.0, 8], [1, 4], [1, 1]])
     assert interpolated(rows, torch.tensor([-3, 0, 0.25, 1, 2, 2.5])).tolist() == [
         [0, 8], [0, 8], [0.25, 7], [1, 4], [1, 1], [1, 1]
@@ -50,7 +50,7 @@ def test_rows_between_and_beyond():
 
 
 @pytest.mark.parametrize("n", [1024, 1024 + 314, 36934, 37000])
-def test_an_all_ones_mask_gives_the_samples_back(frontend, n):
+def test_an_all_ones_mask_returns_the_samples(frontend, n):
     samples = torch.rand(n) * 2 - 1
     kept = masked_sound(samples, torch.ones(frontend.n_frames(n), 80), frontend)
     assert kept.dtype == samples.dtype
@@ -69,7 +69,7 @@ def test_kept_and_removed_sum_to_the_whole_at_any_rate_and_in_every_channel(fron
     torch.testing.assert_close(whole, samples, atol=1e-6, rtol=0)
 
 
-def test_every_channel_is_masked_as_if_it_were_alone(frontend):
+def test_channels_are_masked_independently(frontend):
     samples = torch.rand(2, 48000) * 2 - 1
     mask = (torch.rand(n_frames(frontend, 48000, 48000), 80) > 0.5).float()
     alone = torch.stack([masked_sound(channel, mask, frontend, 48000) for channel in samples])
@@ -97,7 +97,7 @@ def test_a_mask_of_low_bands_keeps_a_low_tone_and_removes_a_high_one(frontend, l
     assert strength(kept, high, rate) < 5e-4
 
 
-def test_what_lies_above_the_front_ends_frequencies_follows_the_top_band(frontend):
+def test_frequencies_above_the_front_ends_follow_the_top_band(frontend):
     samples = tone(15000, rate=44100)
     top = torch.zeros(n_frames(frontend, 44100, 44100), 80)
     top[:, 79] = 1
@@ -106,7 +106,7 @@ def test_what_lies_above_the_front_ends_frequencies_follows_the_top_band(fronten
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_mask_in_time_keeps_its_seconds(frontend, rate):
+def test_a_mask_in_time_keeps_the_right_seconds(frontend, rate):
     samples = torch.ones(rate)
     mask = torch.zeros(n_frames(frontend, rate, rate), 80)
     mask[35:] = 1  # frame 35 begins at 0.5 s
@@ -136,7 +136,7 @@ def test_kept_and_removed_sum_to_an_excerpt_wherever_it_lies(frontend, rate, cha
         torch.testing.assert_close(kept + removed, samples[:, span], atol=1e-6, rtol=0)
 
 
-def test_the_inside_of_an_excerpt_is_masked_as_if_it_were_alone(frontend):
+def test_the_inside_of_an_excerpt_does_not_depend_on_the_sound_around_it(frontend):
     samples, span = torch.rand(3 * RATE) * 2 - 1, slice(RATE, 2 * RATE)
     mask = (torch.rand(frontend.n_frames(RATE), 80) > 0.5).float()
     alone, among = masked_sound(samples[span], mask, frontend), masked_sound(samples, mask, frontend, span=span)
@@ -144,7 +144,7 @@ def test_the_inside_of_an_excerpt_is_masked_as_if_it_were_alone(frontend):
     assert (among - alone).abs().max() > 1e-2
 
 
-def test_a_resampled_sound_is_masked_as_the_sound_is(frontend):
+def test_masking_a_resampled_sound_equals_masking_the_sound(frontend):
     times = torch.arange(RATE * 2).double() / RATE
     samples = sum(tone(hertz, 2.0) * torch.sin(hertz * times) for hertz in (150, 400, 1100, 2500, 5000))
     mask = torch.nn.functional.avg_pool2d(torch.rand(1, 1, frontend.n_frames(2 * RATE) + 8, 88), 9, 1)[0, 0]
@@ -156,7 +156,7 @@ def test_a_resampled_sound_is_masked_as_the_sound_is(frontend):
         assert difference.square().mean() < 3e-4 * expected.square().mean(), rate
 
 
-def test_a_mask_of_other_frames_than_the_sound_is_refused(frontend):
+def test_a_mask_with_another_number_of_frames_is_refused(frontend):
     with pytest.raises(ValueError, match="114 frames of mask for 115"):
         masked_sound(torch.zeros(frontend.n_samples(115)), torch.ones(114, 80), frontend)
     with pytest.raises(ValueError, match="115 frames of mask for 56"):
@@ -169,7 +169,7 @@ def test_overlap_add_by_hand():
     assert overlap_add(torch.stack([frames, -frames]), 2).tolist() == [[1, 2, 13, 20, 30], [-1, -2, -13, -20, -30]]
 
 
-def test_a_long_sound_is_masked_in_blocks_as_at_once(frontend, monkeypatch):
+def test_masking_in_blocks_equals_masking_at_once(frontend, monkeypatch):
     samples = torch.rand(20_000, dtype=torch.float64) * 2 - 1
     mask = (torch.rand(frontend.n_frames(len(samples)), 80) > 0.5).float()
     at_once = masked_sound(samples, mask, frontend)

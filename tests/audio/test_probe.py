@@ -1,4 +1,4 @@
-"""Sound files as people have them are read to their end, or refused by name."""
+"""Sound files of all kinds are read completely, or refused with the reason."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from svdx.audio.reading import promised_length, read
+from svdx.audio.reading import declared_length, read
 from svdx.errors import AudioError
 from tests.support.recordings import RATE, ape_tag, encoded, id3, mp3, riff, tones
 
@@ -87,7 +87,7 @@ def counted(content, frames):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_mp3_of_any_shape_is_read_whole(made, tmp_path, shape):
+def test_mp3s_of_all_shapes_are_read_completely(made, tmp_path, shape):
     sound = read(written(tmp_path, SHAPES[shape](made)))
     assert sound.samples.shape == (2, pytest.approx(3 * RATE, abs=2 * FRAME))
     loudest = int(sound.samples[0].abs().argmax()) // RATE
@@ -95,13 +95,13 @@ def test_an_mp3_of_any_shape_is_read_whole(made, tmp_path, shape):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 24000, 32000, 48000])
-def test_an_mp3_of_any_rate_is_read_whole(tmp_path, rate):
+def test_mp3s_of_all_rates_are_read_completely(tmp_path, rate):
     sound = tones(1, 1, 1, rate=rate, levels=[1e-4, 1e-4, 0.5])
     assert read(written(tmp_path, mp3(sound, rate=rate))).samples.shape == (2, pytest.approx(3 * rate, abs=2 * FRAME))
 
 
 @pytest.mark.parametrize("first", ["vbr", "info", "xing"])
-def test_joined_mp3s_are_read_whole(made, tmp_path, first):
+def test_joined_mp3s_are_read_completely(made, tmp_path, first):
     expect_tones(read(written(tmp_path, made[first] + made["xing"])), 6)
 
 
@@ -113,12 +113,12 @@ def test_parts_of_another_rate_and_layout_become_those_of_the_first(made, tmp_pa
 
 
 @pytest.mark.parametrize(("codec", "rate"), [("vorbis", RATE), ("libopus", 48000), ("flac", RATE)])
-def test_chained_ogg_is_read_whole(tmp_path, codec, rate):
+def test_chained_ogg_is_read_completely(tmp_path, codec, rate):
     link = encoded(tones(1, 1, 1, rate=rate), codec, "ogg", rate=rate)
     expect_tones(read(written(tmp_path, link + link, "song.ogg")), 6, rate)
 
 
-def test_links_of_an_ogg_that_do_not_fit_are_refused(made, tmp_path):
+def test_incompatible_links_of_an_ogg_are_refused(made, tmp_path):
     other = encoded(tones(1, rate=22050, channels=1), "libopus", "ogg", rate=48000)
     with pytest.raises(AudioError, match=r"song.ogg: not readable to its end \(.*convert it"):
         read(written(tmp_path, made["vorbis"] + other, "song.ogg"))
@@ -152,15 +152,15 @@ CODED = {
 
 @pytest.mark.parametrize("name", CODED)
 @pytest.mark.parametrize("ending", [None, "mp3", "wav"])
-def test_what_a_file_holds_decides_and_not_its_name(tmp_path, name, ending):
+def test_the_content_of_a_file_decides_and_not_its_name(tmp_path, name, ending):
     codec, container, rate = CODED[name]
     path = written(tmp_path, encoded(tones(1, 1, 1, rate=rate), codec, container, rate=rate), f"song.{ending or name}")
     expect_tones(read(path), 3, rate)
-    assert promised_length(path, rate) == pytest.approx(3 * rate, abs=4 * FRAME)
+    assert declared_length(path, rate) == pytest.approx(3 * rate, abs=4 * FRAME)
 
 
 @pytest.mark.parametrize("kind", ["vorbis", "flac", "wav", "aac"])
-def test_a_tag_in_front_of_anything_is_passed_over(made, tmp_path, kind):
+def test_an_id3_tag_before_any_format_is_skipped(made, tmp_path, kind):
     expect_tones(read(written(tmp_path, id3(bytes(3000)) + made[kind], "song.ogg")))
 
 
@@ -170,28 +170,28 @@ def test_a_flac_of_unknown_length_and_one_that_was_joined(made, tmp_path):
     unknown[place] &= 0xF0
     unknown[place + 1 : place + 5] = bytes(4)
     expect_tones(read(written(tmp_path, bytes(unknown), "piped.flac")))
-    assert promised_length(tmp_path / "piped.flac", RATE) == 3 * RATE
+    assert declared_length(tmp_path / "piped.flac", RATE) == 3 * RATE
     expect_tones(read(written(tmp_path, made["flac"] * 2, "joined.flac")), 6)
 
 
 @pytest.mark.parametrize(("size", "of_all"), [(0, 0), (0, None), (2**32 - 1, 2**32 - 1), (0x7FFFF000, None), (None, 0)])
-def test_a_wav_whose_recorder_crashed_is_read_whole(made, tmp_path, size, of_all):
+def test_a_wav_whose_recorder_crashed_is_read_completely(made, tmp_path, size, of_all):
     expect_tones(read(written(tmp_path, riff(made["wav"], size, of_all), "song.wav")))
 
 
 @pytest.mark.parametrize("spoil", [lambda wav: riff(wav, 100_000), lambda wav: wav + wav], ids=["stale", "joined"])
-def test_a_wav_that_goes_on_behind_its_sound_is_refused(made, tmp_path, spoil):
+def test_a_wav_with_data_after_its_sound_is_refused(made, tmp_path, spoil):
     with pytest.raises(AudioError, match=r"\d+ bytes follow the \d+ samples that its header declares"):
         read(written(tmp_path, spoil(made["wav"]), "song.wav"))
 
 
-def test_chunks_behind_the_sound_are_none_of_it(made, tmp_path):
+def test_chunks_after_the_sound_are_ignored(made, tmp_path):
     chunks = b"LIST" + struct.pack("<I", 400_000) + bytes(400_000) + b"id3 " + struct.pack("<I", 10) + bytes(10)
     expect_tones(read(written(tmp_path, made["wav"] + chunks, "song.wav")))
 
 
 @pytest.mark.parametrize("name", ["info.mp3", "xing.mp3", "aac.m4a", "flac.flac", "wav.wav"])
-def test_half_of_a_file_whose_header_counts_is_refused(made, tmp_path, name):
+def test_half_of_a_file_whose_header_gives_its_length_is_refused(made, tmp_path, name):
     content = made[name.partition(".")[0]]
     with pytest.raises(AudioError, match="truncated: its header declares more than the"):
         read(written(tmp_path, content[: len(content) // 2], name))
@@ -205,12 +205,12 @@ def test_half_of_a_rarer_file_is_refused(tmp_path, name):
         read(written(tmp_path, content[: len(content) // 2], f"song.{name}"))
 
 
-def test_what_macos_leaves_beside_a_file_does_not_keep_it_from_being_read(made, tmp_path):
+def test_macos_sidecar_files_do_not_matter(made, tmp_path):
     written(tmp_path, b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(4000), "._song.mp3")
     expect_tones(read(written(tmp_path, made["cbr"], "song.mp3")))
 
 
-def test_several_sounds(tmp_path):
+def test_one_of_several_streams_can_be_chosen(tmp_path):
     sounds = [tones(1), tones(1, 1, 1)]
     path = written(tmp_path, encoded(sounds, "aac", "mp4"), "two.mp4")
     assert read(path).samples.shape[1] == pytest.approx(RATE, abs=2 * FRAME)
@@ -219,7 +219,7 @@ def test_several_sounds(tmp_path):
         read(path, number=2)
 
 
-def test_the_sound_that_is_marked_as_the_default_is_taken(tmp_path):
+def test_the_default_stream_is_read(tmp_path):
     mode = {"default_mode": "passthrough"}
     content = encoded([tones(1), tones(1, 1, 1)], "flac", "matroska", options=mode, default=1)
     expect_tones(read(written(tmp_path, content, "two.mka")))
@@ -250,7 +250,7 @@ NOTHING = {
 
 @pytest.mark.parametrize("what", NOTHING)
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.m4a", "a.flac"])
-def test_what_is_no_sound_is_refused_and_nothing_else_is_said(tmp_path, what, name, capfd):
+def test_other_files_are_refused_and_the_decoder_prints_nothing(tmp_path, what, name, capfd):
     content, reason = NOTHING[what]
     with pytest.raises(AudioError, match=rf"{name}: {reason}") as error:
         read(written(tmp_path, content, name))
@@ -265,7 +265,7 @@ def test_encrypted_files_are_refused(made, tmp_path):
             read(written(tmp_path, content, "song.m4a"))
 
 
-def test_a_damaged_file_of_which_little_can_be_decoded_is_refused(made, tmp_path):
+def test_a_file_of_which_little_can_be_decoded_is_refused(made, tmp_path):
     content = bytearray(made["aac"])
     place = content.index(b"mdat") + 4
     content[place:] = garbage(len(content) - place)
@@ -273,7 +273,7 @@ def test_a_damaged_file_of_which_little_can_be_decoded_is_refused(made, tmp_path
         read(written(tmp_path, bytes(content), "song.m4a"))
 
 
-def test_what_is_said_about_damage_is_one_line_and_the_decoder_says_nothing(made, tmp_path, capfd):
+def test_damage_is_reported_in_one_line_and_the_decoder_prints_nothing(made, tmp_path, capfd):
     for n, content in enumerate(made.values()):
         path = written(tmp_path, content[:3000] + garbage(500) + content[4000:], f"{n}.mp3")
         with suppress(AudioError):
@@ -281,7 +281,7 @@ def test_what_is_said_about_damage_is_one_line_and_the_decoder_says_nothing(made
     assert capfd.readouterr().err == ""
 
 
-def test_packets_that_are_left_out_are_counted(made, tmp_path, caplog):
+def test_a_warning_counts_the_packets_that_are_left_out(made, tmp_path, caplog):
     content = made["VBR"] if "VBR" in made else next(iter(made.values()))
     spoilt = b"".join(content[n : n + 4000] + garbage(2000) for n in range(0, len(content), 6000))
     read(written(tmp_path, content, "whole.mp3"))

@@ -1,11 +1,11 @@
-"""What decoding gives and what it refuses."""
+"""Decoding and resampling."""
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from svdx.audio.reading import Sound, decode, promised_length, read, resample, resample_span
+from svdx.audio.reading import Sound, declared_length, decode, read, resample, resample_span
 from svdx.errors import AudioError
 
 RATE = 22050
@@ -23,12 +23,12 @@ def strength(samples, frequency, rate=RATE):
     return 2 * abs((middle * window * phase).sum()) / window.sum()
 
 
-def test_what_the_disk_refuses_is_an_audio_error():
+def test_errors_of_the_disk_become_audio_errors():
     with pytest.raises(AudioError, match="cannot be read"):
         read("a" * 300 + ".wav")
 
 
-def test_decoding_takes_the_mean_of_the_channels(tmp_path):
+def test_decoding_averages_the_channels(tmp_path):
     channels = np.random.default_rng(0).uniform(-1, 1, (500, 2)).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", channels, RATE, subtype="FLOAT")
     samples = decode(tmp_path / "a.wav", RATE)
@@ -46,7 +46,7 @@ def test_reading_keeps_rate_channels_and_length(tmp_path):
     assert sound.mono(RATE).shape == (22051,)
 
 
-def test_files_longer_than_a_block_are_read_whole(tmp_path, monkeypatch):
+def test_files_longer_than_a_block_are_read_completely(tmp_path, monkeypatch):
     monkeypatch.setattr("svdx.audio.probe.BLOCK", 300)
     sound = np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
@@ -63,7 +63,7 @@ def test_resampling_keeps_length_frequency_and_amplitude_of_a_tone(source_rate):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, RATE, 32000, 44100, 48000, 96000])
-def test_a_span_is_resampled_without_the_rest_as_with_it(rate):
+def test_a_resampled_span_equals_that_of_the_whole(rate):
     sound = Sound(torch.rand(2, 2 * rate + 17) * 2 - 1, rate)
     whole = sound.mono(RATE)
     assert len(whole) == sound.length(RATE)
@@ -74,7 +74,7 @@ def test_a_span_is_resampled_without_the_rest_as_with_it(rate):
 
 @pytest.mark.parametrize("source_rate", [8000, 16000, 44100, 48000, 96000])
 @pytest.mark.parametrize("n", [0, 1, 5000, 30011])
-def test_resampling_in_pieces_is_resampling_at_once(source_rate, n, monkeypatch):
+def test_resampling_in_pieces_equals_resampling_at_once(source_rate, n, monkeypatch):
     samples = torch.randn(2, n)
     at_once = resample(samples, source_rate, RATE)
     monkeypatch.setattr("svdx.audio.reading.PIECE", 1001)
@@ -104,7 +104,7 @@ def test_formats(tmp_path, extension):
     soundfile.write(path, tone(440, rate=44100), 44100)
     samples = decode(path, RATE)
     assert len(samples) == pytest.approx(RATE, abs=64)  # a frame at most
-    assert promised_length(path, RATE) == pytest.approx(RATE, abs=1152)
+    assert declared_length(path, RATE) == pytest.approx(RATE, abs=1152)
     assert strength(samples, 440) == pytest.approx(0.5, rel=0.02)
 
 
@@ -116,7 +116,7 @@ def refusal(path):
     return str(error.value)
 
 
-def test_what_is_not_an_audio_file_is_refused(tmp_path):
+def test_files_without_audio_are_refused(tmp_path):
     assert "no such audio file" in refusal(tmp_path / "missing.wav")
     assert "no such audio file" in refusal(tmp_path)
     for name, content in {"empty.wav": b"", "text.mp3": b"la la la\n" * 50, "stump.wav": b"RIFF\x24\x00\x00"}.items():
@@ -124,13 +124,13 @@ def test_what_is_not_an_audio_file_is_refused(tmp_path):
         assert "not readable as audio" in refusal(tmp_path / name)
 
 
-def test_a_text_with_an_mp3s_name_is_refused_and_the_decoder_says_nothing(tmp_path, capfd):
+def test_a_text_named_mp3_is_refused_and_the_decoder_prints_nothing(tmp_path, capfd):
     (tmp_path / "page.mp3").write_text("<html>no such song</html>\n" * 50)
     assert "not readable as audio" in refusal(tmp_path / "page.mp3")
     assert capfd.readouterr().err == ""
 
 
-def test_an_mp3_after_other_bytes_is_still_found(tmp_path):
+def test_an_mp3_after_other_bytes_is_found(tmp_path):
     soundfile.write(tmp_path / "a.mp3", tone(440), RATE)
     (tmp_path / "b.mp3").write_bytes(bytes(700) + (tmp_path / "a.mp3").read_bytes())
     assert strength(decode(tmp_path / "b.mp3", RATE), 440) == pytest.approx(0.5, rel=0.02)
@@ -140,7 +140,7 @@ def test_an_mp3_after_other_bytes_is_still_found(tmp_path):
     ("sound", "reason"),
     [([], "no samples"), ([0, 0, 0], "silent"), ([0, np.nan, 1], "not finite"), ([0, np.inf, 1], "not finite")],
 )
-def test_sound_that_is_none_is_refused(tmp_path, sound, reason):
+def test_empty_silent_and_non_finite_sound_is_refused(tmp_path, sound, reason):
     soundfile.write(tmp_path / "a.wav", np.array(sound, np.float32), RATE, subtype="FLOAT")
     assert reason in refusal(tmp_path / "a.wav")
 
@@ -154,7 +154,7 @@ def test_a_truncated_file_is_refused(tmp_path, extension):
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac"])
-def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, extension):
+def test_a_header_that_declares_too_many_samples_is_refused(tmp_path, extension):
     path = tmp_path / f"promise.{extension}"
     soundfile.write(path, tone(440), RATE)
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Inversion of every layer: what is heard at a place is painted at that place."""
+"""Inversion of every layer: features stay in their place."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ def reach(changed):
 
 @pytest.mark.parametrize("frames, bands", SIZES)
 @pytest.mark.parametrize("layer", LAYERS)
-def test_features_of_every_layer_become_a_picture_of_the_excerpts_size(layer, frames, bands):
+def test_features_of_every_layer_become_a_log_mel_of_the_excerpts_size(layer, frames, bands):
     classifier = SVDNet(frames, bands).eval()
     network, excerpts = network_of(layer, 8, frames, bands).eval(), torch.randn(2, frames, bands)
     features = features_of(classifier, layer, excerpts)
@@ -44,31 +44,31 @@ def test_features_of_every_layer_become_a_picture_of_the_excerpts_size(layer, fr
 
 
 @pytest.mark.parametrize("layer", MAPS)
-def test_an_element_of_a_map_is_painted_around_the_middle_of_what_it_heard(layer):
-    """Both are found by experiment: where the excerpt moves the element, and where the element moves the picture."""
+def test_an_element_of_a_map_acts_around_the_centre_of_its_receptive_field(layer):
+    """Compares where the excerpt changes the element with where the element changes the output."""
     classifier, network = SVDNet().eval(), MapInverter(layer, 8).eval()
     for bias in (part.bias for part in classifier.layers()[:4]):
         nn.init.constant_(bias, 0.1)  # no unit of these maps is silent everywhere
     excerpts = torch.randn(1, 115, 80, requires_grad=True)
     features = features_of(classifier, layer, excerpts)
     row, column = features.shape[2] // 2, features.shape[3] // 2
-    heard = torch.zeros(115, 80, dtype=torch.bool)
-    for _ in range(8):  # of a pooled element, only the greatest's field is heard: of any excerpt, another part
+    field = torch.zeros(115, 80, dtype=torch.bool)
+    for _ in range(8):  # max pooling passes the gradient of the greatest element only: another one in each excerpt
         excerpts = torch.randn(1, 115, 80, requires_grad=True)
         features = features_of(classifier, layer, excerpts)
         (gradient,) = torch.autograd.grad(features[0, :, row, column].square().sum(), excerpts)
-        heard |= gradient[0] != 0
+        field |= gradient[0] != 0
     features = features.detach().requires_grad_()
     picture, impulse = network(features), torch.zeros_like(features)
     impulse[0, :, row, column] = 1
-    painted = (network(features + impulse) - picture)[0].abs() > 1e-7
-    for (first, last), (begin, end) in zip(reach(heard), reach(painted), strict=True):
+    changed = (network(features + impulse) - picture)[0].abs() > 1e-7
+    for (first, last), (begin, end) in zip(reach(field), reach(changed), strict=True):
         assert last - first + 1 == MAPS[layer].field
         assert begin + end == first + last  # the same middle
         assert end - begin < last - first + 3 * MAPS[layer].stride + 8  # and not everywhere
 
 
-def test_the_first_and_the_last_bin_are_painted_by_the_features_next_to_them():
+def test_the_first_and_the_last_bin_depend_on_the_features_next_to_them():
     network = MapInverter("mp6", 8).eval()
     quiet = torch.zeros(1, 64, 11, 7)
     for row, column, frame, band in ((0, 0, 0, 0), (10, 6, 114, 79)):
@@ -93,7 +93,7 @@ def test_a_few_steps_lower_the_error(layer):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_file_says_which_layer_it_inverts_and_another_one_is_refused(layer, classifier, tmp_path):
+def test_a_file_stores_its_layer_and_another_layer_is_refused(layer, classifier, tmp_path):
     network, path = network_of(layer), tmp_path / "inverter.safetensors"
     network.inverts = fingerprint(classifier)
     assert describe(network).get("layer") == (layer if layer != "fc8" else None)  # as it was before there were layers
@@ -117,7 +117,7 @@ def test_a_layer_that_no_network_inverts_is_refused(classifier, tmp_path):
 
 
 @pytest.mark.parametrize("layer", ["conv2", "mp6", "fc7", "fc8"])
-def test_the_inverters_training_and_the_explainer_take_the_layers_features(layer, classifier):
+def test_training_and_explainer_use_the_features_of_the_layer(layer, classifier):
     logmel = torch.randn(2, 115, 80) - 4
     excerpts, network = classifier.standardise(logmel), network_of(layer)
     features = features_of(classifier, layer, excerpts)
@@ -129,7 +129,7 @@ def test_the_inverters_training_and_the_explainer_take_the_layers_features(layer
     torch.testing.assert_close(probability, classifier(excerpts))
 
 
-def test_a_layer_of_another_classifier_is_refused_but_for_its_features():
+def test_other_classifiers_have_only_their_features():
     class Other(nn.Module):
         def features(self, excerpts):
             return excerpts.mean(2)

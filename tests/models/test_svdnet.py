@@ -1,4 +1,4 @@
-"""SVDNet against the original program, with weights made by the recipe of its golden file and read from an .npz."""
+"""SVDNet against the original program, with the weights of its golden file, read from an .npz."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def agree(found, name, tolerance):
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
 
-def test_every_stage_is_that_of_the_original_program(exact):
+def test_every_stage_equals_the_original_program(exact):
     network, x = exact
     tolerance = 7e-6 if x.dtype == torch.float64 else 3e-5
     agree(network.pooled(x), "mp6", tolerance)
@@ -62,7 +62,7 @@ def test_a_whole_track_gives_the_features_of_its_excerpts(classifier, monkeypatc
     torch.testing.assert_close(classifier.features_at(track, starts), one_by_one, atol=1e-5, rtol=0)
 
 
-def test_it_has_the_parameters_of_the_original():
+def test_the_number_of_parameters_is_that_of_the_original():
     assert sum(parameter.numel() for parameter in SVDNet().parameters()) == 1_408_225
 
 
@@ -81,7 +81,7 @@ def test_probability_is_the_sigmoid_of_the_last_layer_on_the_features(network):
     torch.testing.assert_close(network(x), 1 / (1 + torch.exp(-network.logits(x))))
 
 
-def test_dropout_is_at_work_in_training_and_off_in_eval(classifier):
+def test_dropout_is_active_in_training_and_off_in_eval(classifier):
     x = torch.randn(2, 115, 80)
     assert torch.equal(classifier.features(x), classifier.features(x))
     classifier.train()
@@ -89,7 +89,7 @@ def test_dropout_is_at_work_in_training_and_off_in_eval(classifier):
     assert torch.equal(classifier.pooled(x), classifier.pooled(x))
 
 
-def test_dropout_stands_before_each_dense_layer_and_keeps_half(classifier, monkeypatch):
+def test_dropout_of_one_half_precedes_each_dense_layer(classifier, monkeypatch):
     seen = []
     monkeypatch.setattr(F, "dropout", lambda x, p, training: seen.append((x.shape[-1], p, training)) or x)
     classifier.train()(torch.randn(1, 115, 80))

@@ -29,22 +29,22 @@ def network(width, classifier):
     return load_inverter(DATA / f"inverter_weights_{width}.npz", classifier)
 
 
-def test_pictures_are_those_of_the_original_program(network, golden):
+def test_output_equals_the_original_program(network, golden):
     assert golden["y"].max() > 10
     torch.testing.assert_close(network(golden["z"])[:1], golden["y"][:, 0], atol=5e-5, rtol=1e-6)
 
 
-def test_pictures_with_batch_statistics_are_those_of_the_original_program(network, golden):
+def test_output_with_batch_statistics_equals_the_original_program(network, golden):
     every = 115 // golden["y_train_mode"].shape[2] + (115 % golden["y_train_mode"].shape[2] > 0)  # kept: each 4th frame
     pictures = network.train()(golden["z"])[:1, ::every]
     torch.testing.assert_close(pictures, golden["y_train_mode"][:, 0], atol=1e-5, rtol=1e-5)
 
 
-def test_l2_is_the_original_sum_over_weights_and_scales(network, golden):
+def test_l2_equals_the_original_sum_over_weights_and_scales(network, golden):
     assert network.l2().item() == pytest.approx(golden["l2_sum"].item(), rel=1e-6)
 
 
-def test_l2_leaves_shifts_and_bias_out():
+def test_l2_excludes_shifts_and_biases():
     network = UpConv(16)
     before = network.l2().item()
     with torch.no_grad():
@@ -56,19 +56,19 @@ def test_l2_leaves_shifts_and_bias_out():
     assert network.l2().item() == pytest.approx(before + 64 * (9 - 1), rel=1e-6)
 
 
-def test_it_has_the_parameters_of_the_original(width):
+def test_the_number_of_parameters_is_that_of_the_original(width):
     network = UpConv(width)
     trainable = sum(parameter.numel() for parameter in network.parameters())
     statistics = sum(2 * norm.num_features for norm in network.norm_layers())
     assert (trainable, trainable + statistics) == COUNTS[width]
 
 
-def test_channels_halve_from_the_width_on():
+def test_channels_halve_from_the_width_down():
     ups = [layer for layer in UpConv(16).linear_layers() if isinstance(layer, torch.nn.ConvTranspose2d)]
     assert [(up.in_channels, up.out_channels) for up in ups] == [(16, 16), (16, 8), (8, 4), (4, 2), (2, 1)]
 
 
-def test_pictures_are_greater_than_minus_one():
+def test_output_is_greater_than_minus_one():
     network = UpConv(16)
     torch.nn.init.constant_(network.linear_layers()[-1].bias, -5)
     pictures = network.eval()(torch.randn(2, 64))
@@ -90,6 +90,6 @@ def test_initial_weights_have_the_gain_of_lasagne():
 
 
 @pytest.mark.parametrize("width", [0, 4, 12, -8])
-def test_widths_that_do_not_halve_to_one_eighth_are_refused(width):
+def test_widths_that_are_no_multiple_of_eight_are_refused(width):
     with pytest.raises(ConfigError, match=f"inverter.width={width}: expected a multiple of 8"):
         UpConv(width)

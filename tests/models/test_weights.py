@@ -1,4 +1,4 @@
-"""Weight files: what comes back is what was stored, nothing in them is executed, and what is wrong is named."""
+"""Weight files: networks are restored, no code is executed, and errors name their cause."""
 
 import copy
 import pickle
@@ -51,7 +51,7 @@ def files(tmp_path, classifier, inverter):
     return tmp_path / "new" / "classifier.safetensors", tmp_path / "new" / "inverter.safetensors"
 
 
-def test_safetensors_give_back_what_was_stored(files, classifier, inverter):
+def test_a_safetensors_file_restores_the_network(files, classifier, inverter):
     assert sorted(path.name for path in files[0].parent.iterdir()) == ["classifier.safetensors", "inverter.safetensors"]
     for loaded, stored in ((load_classifier(files[0]), classifier), (load_inverter(files[1], classifier), inverter)):
         assert same(loaded, stored)
@@ -61,7 +61,7 @@ def test_safetensors_give_back_what_was_stored(files, classifier, inverter):
     assert load_inverter(files[1], classifier).width == 8
 
 
-def test_other_sizes_are_built_as_they_were(tmp_path):
+def test_networks_of_other_sizes_are_restored(tmp_path):
     stored = SVDNet(frames=60, bands=40)
     save(stored, tmp_path / "small.safetensors")
     loaded = load_classifier(tmp_path / "small.safetensors")
@@ -69,7 +69,7 @@ def test_other_sizes_are_built_as_they_were(tmp_path):
     assert same(loaded, stored)
 
 
-def test_threshold_and_standardisation_can_be_given(files, classifier, tmp_path):
+def test_threshold_and_standardisation_can_be_replaced(files, classifier, tmp_path):
     np.savez(tmp_path / "s.npz", mean=np.arange(80.0), std=np.full(80, 2.0))
     given = load_classifier(files[0], tmp_path / "s.npz", threshold=0.25)
     assert given.threshold.item() == 0.25
@@ -79,7 +79,7 @@ def test_threshold_and_standardisation_can_be_given(files, classifier, tmp_path)
     assert torch.equal(given.fc7.weight, classifier.fc7.weight)
 
 
-def test_standardisation_reads_csv_as_npz(tmp_path):
+def test_standardisation_from_csv_equals_that_from_npz(tmp_path):
     mean, std = np.linspace(-3, -5, 80), np.linspace(1, 2, 80)
     np.savez(tmp_path / "s.npz", mean=mean, std=std)
     rows = [f"{band},{mean[band]},{std[band]}\n" for band in range(80)]
@@ -89,7 +89,7 @@ def test_standardisation_reads_csv_as_npz(tmp_path):
         torch.testing.assert_close(found, (torch.from_numpy(mean).float(), torch.from_numpy(std).float()))
 
 
-def test_the_fingerprint_names_weights_but_neither_standardisation_nor_threshold(classifier):
+def test_the_fingerprint_depends_on_weights_but_not_on_standardisation_or_threshold(classifier):
     before = fingerprint(classifier)
     for buffer in (classifier.threshold, classifier.mean, classifier.std):
         buffer.fill_(0.1)
@@ -198,7 +198,7 @@ DAMAGES = {
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_an_npz_of_impossible_numbers_is_refused(tmp_path, classifier, damage):
+def test_an_npz_of_impossible_values_is_refused(tmp_path, classifier, damage):
     changes, reason = DAMAGES[damage]
     arrays = arrays_of(DATA / "inverter_weights_16.npz")
     np.savez(tmp_path / "odd.npz", **arrays | {name: change(arrays[name]) for name, change in changes.items()})
@@ -206,13 +206,13 @@ def test_an_npz_of_impossible_numbers_is_refused(tmp_path, classifier, damage):
 
 
 @pytest.mark.parametrize("name, value", [("fc9.weight", np.nan), ("mean", np.inf), ("threshold", np.nan)])
-def test_an_export_of_numbers_that_are_not_finite_is_refused(tmp_path, classifier, name, value):
+def test_an_export_of_non_finite_weights_is_refused(tmp_path, classifier, name, value):
     classifier.state_dict()[name].fill_(value)
     save(classifier, tmp_path / "odd.safetensors")
     assert "holds weights that are not finite" in refusal(tmp_path / "odd.safetensors")
 
 
-def test_a_deviation_of_zero_is_refused_unless_another_is_given(tmp_path, classifier):
+def test_a_standard_deviation_of_zero_is_refused_unless_replaced(tmp_path, classifier):
     classifier.std[3] = 0
     save(classifier, tmp_path / "odd.safetensors")
     assert "a standard deviation that is not positive" in refusal(tmp_path / "odd.safetensors")
@@ -220,7 +220,7 @@ def test_a_deviation_of_zero_is_refused_unless_another_is_given(tmp_path, classi
 
 
 @pytest.mark.parametrize("sizes", [{}, {"frames": "x", "bands": "80"}, {"frames": "-5", "bands": "80"}])
-def test_an_export_that_does_not_say_its_size_is_refused(tmp_path, sizes):
+def test_an_export_without_its_size_is_refused(tmp_path, sizes):
     save_file({}, tmp_path / "odd.safetensors", metadata={"network": "svdnet", **sizes})
     assert "no network can be built of" in refusal(tmp_path / "odd.safetensors")
 
@@ -236,12 +236,12 @@ def test_an_inverter_of_another_excerpt_size_is_refused(tmp_path, classifier):
 
 
 @pytest.mark.parametrize("threshold", [2, -0.1, float("nan"), "high", True])
-def test_a_decision_threshold_that_is_no_probability_is_refused(files, threshold):
+def test_a_decision_threshold_outside_0_to_1_is_refused(files, threshold):
     with pytest.raises(ConfigError, match=f"classifier.threshold={threshold}: expected a probability"):
         load_classifier(files[0], threshold=threshold)
 
 
-def test_a_file_may_be_called_as_a_number():
+def test_a_path_that_is_a_number_is_a_file_name():
     with pytest.raises(WeightsError, match=r"^5: no such file$"):
         load_classifier(5)
 
@@ -276,7 +276,7 @@ STANDARDISATIONS = {
 
 
 @pytest.mark.parametrize("name", STANDARDISATIONS)
-def test_what_is_not_a_standardisation_is_refused(tmp_path, name):
+def test_invalid_standardisations_are_refused(tmp_path, name):
     content, reason = STANDARDISATIONS[name]
     if isinstance(content, str):
         (tmp_path / name).write_text(content)
@@ -314,7 +314,7 @@ def test_a_defect_of_svdx_is_not_called_damage(tmp_path, classifier, monkeypatch
 
 
 @pytest.mark.parametrize("kind", DEFECTS)
-def test_whatever_breaks_in_another_library_on_a_damaged_file_is_damage(tmp_path, monkeypatch, kind):
+def test_any_error_of_another_library_on_a_damaged_file_is_damage(tmp_path, monkeypatch, kind):
     def breaks(*_, **__):
         raise kind("somewhere inside")
 

@@ -34,7 +34,7 @@ def test_undamaged_files_are_read(kinds, tmp_path):
             assert outcome(kind, path) == ""
 
 
-def test_a_case_of_a_seed_is_always_the_same(kinds):
+def test_a_seed_always_gives_the_same_cases(kinds):
     assert [case(kinds, 3, n) for n in range(40)] == [case(kinds, 3, n) for n in range(40)]
     assert case(kinds, 3, 0) != case(kinds, 4, 0)
 

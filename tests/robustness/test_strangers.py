@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from svdx.audio import probe as soundfiles
 from svdx.audio.decoding import SourceBytes
-from svdx.audio.reading import decode, promised_length, resample
+from svdx.audio.reading import declared_length, decode, resample
 from svdx.corpora.file_lists import LARGEST, read_lines
 from svdx.corpora.labels import read_lab
 from svdx.corpora.stems import vocal_segments
@@ -62,7 +62,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-@pytest.mark.parametrize("read", [lambda path: decode(path, RATE), lambda path: promised_length(path, RATE)])
+@pytest.mark.parametrize("read", [lambda path: decode(path, RATE), lambda path: declared_length(path, RATE)])
 def test_impossible_headers_are_refused_before_memory_is_taken(tmp_path, name, read):
     content, reason = HEADERS[name]
     (tmp_path / name).write_bytes(content)
@@ -91,7 +91,7 @@ def test_a_decoder_that_asks_for_too_much_gets_little(tmp_path):
 def test_a_header_of_two_billion_samples_is_refused(tmp_path, n):
     flac(tmp_path / "a.flac", n)
     with pytest.raises(AudioError, match="holds or declares 2147483648 samples or more"):
-        promised_length(tmp_path / "a.flac", RATE)
+        declared_length(tmp_path / "a.flac", RATE)
 
 
 def test_a_sound_that_unpacks_to_too_much_is_refused_while_it_is_read(tmp_path, monkeypatch):
