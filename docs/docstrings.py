@@ -9,12 +9,13 @@ from typing import Any
 from griffe import Extension, Object
 
 DOCTEST = re.compile(r"^>>> .*(?:\n.*\S.*)*", re.MULTILINE)
+DIRECTIVE = re.compile(r" *# doctest: .*")
 ARGUMENT = re.compile(r"^([a-z]\w*(?:, [a-z]\w*)*): (?=\S)", re.MULTILINE)
 
 
 def markdown(text: str) -> str:
     """The Markdown of a docstring; its first paragraph stays as it is."""
-    summary, blank, rest = text.partition("\n\n")
+    summary, blank, rest = DIRECTIVE.sub("", text).partition("\n\n")
     prose, prompt, code = rest.partition(">>> ")
     rest = ARGUMENT.sub(r"\n* **\1**: ", prose) + prompt + code
     return summary + blank + DOCTEST.sub(r"\n```pycon\n\g<0>\n```", rest)
