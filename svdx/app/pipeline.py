@@ -106,7 +106,7 @@ class Pipeline:
         if self._classifier is None:
             section = self.cfg.classifier
             path = section.weights or self._find_or_train(
-                "classifier", f"no classifier for {self.corpus.key}", train_classifier
+                "classifier", f"no classifier found for {self.corpus.key}", train_classifier
             )
             network = load_classifier(path, self._standardisation(), section.threshold)
             expected = (self.frontend.excerpt_frames, self.frontend.n_bands)
@@ -124,7 +124,7 @@ class Pipeline:
         Raises: ConfigError, WeightsError.
         """
         if self._inverter is None:
-            missing = f"no inverter of {self.cfg.layer} for this classifier"
+            missing = f"no inverter of {self.cfg.layer} found for this classifier"
             path = self.cfg.inverter.weights or self._find_or_train("inverter", missing, train_inverter)
             network = load_inverter(path, self.prepare_classifier(), self.cfg.layer)
             self._used["inverter"] = f"{path} (width {network.width}, {fingerprint(network)})"

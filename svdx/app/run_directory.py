@@ -22,7 +22,7 @@ from svdx.app.provenance import CONFIG, SUMMARY
 from svdx.app.recipes import is_own_callback
 from svdx.app.trainer import PLACES
 from svdx.errors import ConfigError, writing
-from svdx.files.atomic import atomic_write
+from svdx.files.atomic import atomic_write, scratch_directory
 
 UNFINISHED = ".results"  # subdirectory in which results are written
 LOCK = ".hydra/run.lock"
@@ -125,22 +125,16 @@ def atomic_results(directory: Path) -> Iterator[Path]:
 
     Raises: ConfigError if the disk refuses.
     """
-    unfinished = directory / UNFINISHED
-    shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed run
-    with writing(directory, NOT_WRITABLE):
-        unfinished.mkdir(parents=True)
-        try:
-            yield unfinished
-            sizes = {path.name: _size(path) for path in sorted(unfinished.iterdir()) if path.name != SUMMARY}
-            summary = json.loads((unfinished / SUMMARY).read_text())
-            with atomic_write(unfinished / SUMMARY) as path:
-                path.write_text(json.dumps({**summary, FILES: sizes}, indent=2) + "\n")
-            remove_result(directory)
-            for name in (*sizes, SUMMARY):
-                _remove(directory / name)
-                (unfinished / name).replace(directory / name)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+    with writing(directory, NOT_WRITABLE), scratch_directory(directory / UNFINISHED) as unfinished:
+        yield unfinished
+        sizes = {path.name: _size(path) for path in sorted(unfinished.iterdir()) if path.name != SUMMARY}
+        summary = json.loads((unfinished / SUMMARY).read_text())
+        with atomic_write(unfinished / SUMMARY) as path:
+            path.write_text(json.dumps({**summary, FILES: sizes}, indent=2) + "\n")
+        remove_result(directory)
+        for name in (*sizes, SUMMARY):
+            _remove(directory / name)
+            (unfinished / name).replace(directory / name)
 
 
 def remove_result(directory: Path) -> None:

@@ -70,7 +70,7 @@ class CachedNetwork:
             return self.path
         with training_lock(self.path) if wait else nullcontext():
             if not self.exists():
-                log.info(f"{missing} with this configuration: training one first")
+                log.info(f"{missing} with this configuration; training one")
                 self._log_alternative(section)
                 train()
         return self.path

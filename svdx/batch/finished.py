@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from svdx.errors import ConfigError, writing
+from svdx.files.atomic import scratch_directory
 
 MARK = "facts.json"  # written last
 UNFINISHED = ".part"  # directory beside the tracks' directories, for those that are being written
@@ -24,18 +25,15 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     Raises: ConfigError if `path` holds a file that no explanation wrote, or if the disk refuses.
     """
-    unfinished = path.parent / UNFINISHED / uuid4().hex
     with writing(path, "give a hydra.run.dir that can be written, with room on its disk"):
         _expect_results_only(path)
-        unfinished.mkdir(parents=True)
-        try:
-            yield unfinished
+        with scratch_directory(path.parent / UNFINISHED / uuid4().hex) as scratch:
+            new = scratch / "new"
+            new.mkdir()
+            yield new
             if path.exists():
-                path.rename(unfinished.with_suffix(".old"))
-            unfinished.rename(path)
-        finally:
-            for left in (unfinished, unfinished.with_suffix(".old")):
-                shutil.rmtree(left, ignore_errors=True)
+                path.rename(scratch / "old")
+            new.rename(path)
 
 
 def _expect_results_only(path: Path) -> None:

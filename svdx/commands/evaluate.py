@@ -39,7 +39,7 @@ def evaluate(cfg: DictConfig) -> None:
     reuse_or_refuse(cfg, directory, pipeline.sources(tracks))  # refuses other music before anything is trained
     explainer = pipeline.prepare_explainer(threshold=shown_threshold(thresholds))
     if reuse_or_refuse(cfg, directory, pipeline.sources(tracks)):
-        log.info(f"{directory}: the result is there, with the same configuration, networks, sound and labels")
+        log.info(f"{directory}: up to date, nothing to do (same configuration, networks, audio and labels)")
         return
     evaluator = Evaluator(explainer, thresholds, pipeline.make_controls(), cfg.agreement)
     trainer = pipeline.make_trainer()

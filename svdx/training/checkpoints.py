@@ -1,4 +1,4 @@
-"""Checkpoints that survive a crash: each is written aside and renamed, and the one before it is kept."""
+"""Checkpoints that survive a crash: each is written atomically, and the previous one is kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints(TorchCheckpointIO):
-    """Lightning's way to the disk. A checkpoint that is replaced becomes `before.ckpt` in its directory."""
+    """Reads and writes checkpoints for Lightning. A replaced one becomes `before.ckpt` in its directory."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         path = Path(path)
@@ -40,7 +40,7 @@ class Checkpoints(TorchCheckpointIO):
             unfinished.replace(path)
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
-        """A checkpoint of plain values, on the CPU. Raises: WeightsError for another; nothing in it is executed."""
+        """A checkpoint of plain values, on the CPU. Nothing in it is executed. Raises: WeightsError for any other."""
         try:
             return read_checkpoint(Path(path))
         except UnreadableError as error:
@@ -48,23 +48,23 @@ class Checkpoints(TorchCheckpointIO):
 
 
 def newest_sound(directory: Path) -> Path | None:
-    """The last checkpoint of a run's `checkpoints` directory that can be read, with a warning where it is not the very
-    last; None where there is no checkpoint.
+    """The newest checkpoint in a directory that is not damaged, with a warning if a newer one is. None if there is no
+    checkpoint.
 
-    Raises: ConfigError where there are checkpoints and none can be read.
+    Raises: ConfigError if all checkpoints are damaged.
     """
-    there = [path for path in (directory / LAST, directory / BEFORE) if path.is_file()]
-    for path in there:
+    checkpoints = [path for path in (directory / LAST, directory / BEFORE) if path.is_file()]
+    for path in checkpoints:
         if _is_sound(path):
             return path
         log.warning(f"{path}: damaged, looking for the checkpoint before it")
-    if there:
+    if checkpoints:
         raise ConfigError(f"resume=true: no checkpoint in {directory} can be read; remove it to begin anew")
     return None
 
 
 def _is_sound(path: Path) -> bool:
-    """A checkpoint is a zip archive, with a check sum of each of its parts."""
+    """Whether the checksums in a checkpoint, which is a zip archive, are right."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -19,9 +20,9 @@ CANDIDATES = 101  # decision thresholds tried: 0.00, 0.01, … 1.00, the precisi
 
 
 def best_threshold(probabilities: Tensor, vocal: Tensor) -> float:
-    """The decision threshold of greatest accuracy; the middle one where several are equally good.
+    """The decision threshold of highest accuracy; the middle one if several are equally good.
 
-    probabilities: [N]; vocal: [N], bool. A probability strictly above the threshold means singing.
+    probabilities: [N]; vocal: [N], bool. A probability above the threshold, not equal to it, means singing.
     """
     candidates = torch.linspace(0, 1, CANDIDATES, device=probabilities.device)
     accuracy = torch.stack([((probabilities > t) == vocal).float().mean() for t in candidates])
@@ -33,9 +34,9 @@ class Detector(pl.LightningModule):
     """Trains an SVDNet on batches {"logmel": [B, 115, 80], "vocal": [B] bool}, or on strips of k + 1 excerpts,
     {"logmel": [B, 115 + 9 k, 80], "vocal": [B, k + 1] bool}.
 
-    Binary cross-entropy towards softened targets. Before the fit the training split's standardisation is taken from
-    the data module; at the end of each validation the decision threshold is tuned for accuracy. Both are buffers of
-    the network.
+    The loss is binary cross-entropy with softened targets. Before the fit, the standardisation of the training split is
+    taken from the data module. At the end of each validation the decision threshold is tuned for accuracy. Both are
+    buffers of the network.
 
     optimizer: parameters → optimizer
     scheduler, interval: optimizer → scheduler, stepped after each "epoch"; or optimizer and total_steps → scheduler,
@@ -65,14 +66,15 @@ class Detector(pl.LightningModule):
             }
         )
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.network.parameters())
         length = {"total_steps": self.trainer.estimated_stepping_batches} if self.interval == "step" else {}
         scheduler = self.scheduler(optimizer, **length)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
 
     def on_fit_start(self) -> None:
-        mean, std = self.trainer.datamodule.standardisation()
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        mean, std = data.standardisation()
         self.network.mean.copy_(mean)
         self.network.std.copy_(std)
 
@@ -85,21 +87,21 @@ class Detector(pl.LightningModule):
         )
         return loss
 
-    def _listen(self, batch: dict[str, Tensor]) -> None:
+    def _collect(self, batch: dict[str, Tensor]) -> None:
         self.probabilities.update(self.network(self.network.standardise(batch["logmel"])))
         self.vocal.update(batch["vocal"].float())
 
-    def _heard(self) -> tuple[Tensor, Tensor]:
+    def _collected(self) -> tuple[Tensor, Tensor]:
         probabilities, vocal = self.probabilities.compute(), self.vocal.compute().bool()
         self.probabilities.reset()
         self.vocal.reset()
         return probabilities, vocal
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
-        self._listen(batch)
+        self._collect(batch)
 
     def on_validation_epoch_end(self) -> None:
-        probabilities, vocal = self._heard()
+        probabilities, vocal = self._collected()
         threshold = best_threshold(probabilities, vocal)
         self.network.threshold.fill_(threshold)
         accuracy = ((probabilities > threshold) == vocal).float().mean()
@@ -108,10 +110,10 @@ class Detector(pl.LightningModule):
         self.log("valid/threshold", threshold)
 
     def test_step(self, batch: dict[str, Tensor]) -> None:
-        self._listen(batch)
+        self._collect(batch)
 
     def on_test_epoch_end(self) -> None:
-        probabilities, vocal = self._heard()
+        probabilities, vocal = self._collected()
         self.log("test/auroc", binary_auroc(probabilities, vocal.long()))
         scores = self.decisions((probabilities > self.network.threshold).int(), vocal.int())
         self.log_dict({f"test/{name}": value for name, value in scores.items()})

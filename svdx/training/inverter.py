@@ -1,10 +1,10 @@
-"""Training of the inverter G against a frozen classifier (the paper's section III-A)."""
+"""Training of the inverter G on the features of a frozen classifier (section III-A of the paper)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 import pytorch_lightning as pl
 import torch
@@ -20,14 +20,15 @@ CLASSIFIER = "classifier."
 
 
 class HalveWhenRepeated(ReduceLROnPlateau):
-    """The released program's schedule: halve when the cost, truncated to two decimals, equals the last epoch's."""
+    """The schedule of the released program: halve the learning rate when the cost, truncated to two decimals, equals
+    that of the last epoch."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         super().__init__(optimizer, factor=0.5)
         self.previous: int | None = None
 
-    def step(self, metrics: float, epoch: int | None = None) -> None:
-        """metrics: the epoch's training cost, L2 penalty included."""
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
+        """metrics: the training cost of an epoch, including the L2 penalty"""
         self.last_epoch += 1
         truncated = math.trunc(float(metrics) * 100)
         if truncated == self.previous:
@@ -37,17 +38,19 @@ class HalveWhenRepeated(ReduceLROnPlateau):
 
 
 class Inverter(pl.LightningModule):
-    """Trains G on batches {"logmel": [B, 115, 80]} or, with features known, {"logmel", "features": [B, 64]}.
+    """Trains G on batches {"logmel": [B, 115, 80]} or, with cached features, {"logmel", "features": [B, 64]}.
 
-    The features are those of the network's layer. Maps are computed in each step: conv1's are 60 times as large as the
-    excerpt.
+    The features are those of the network's layer. Only vectors are cached; maps are computed in each step, because
+    those of conv1 are 60 times as large as the excerpt.
 
     The cost is the mean squared error over all elements of the standardised excerpt plus l2 · Σ w² over the weights
-    and batch-norm scales. The classifier is frozen, without gradient and in eval mode whatever mode the rest is in,
-    and is not part of the checkpoint.
+    and batch-norm scales. The classifier is frozen: it gets no gradient, stays in eval mode, and is not part of the
+    checkpoint.
 
-    optimizer: parameters → optimizer; scheduler: optimizer → plateau scheduler, stepped with the epoch's cost
+    optimizer: parameters → optimizer; scheduler: optimizer → plateau scheduler, stepped with the cost of each epoch
     """
+
+    classifier: Any  # an nn.Module with `standardise`
 
     strict_loading = False  # checkpoints hold no classifier
 
@@ -63,7 +66,7 @@ class Inverter(pl.LightningModule):
         self.network, self.classifier = network, classifier.requires_grad_(False)
         self.optimizer, self.scheduler, self.l2 = optimizer, scheduler, l2
         network.inverts = fingerprint(classifier)
-        self.total = torch.zeros(3)  # of an epoch's errors and costs, and the number of updates
+        self.total = torch.zeros(3)  # sums over an epoch: errors, costs, updates
         self.train()
 
     def train(self, mode: bool = True) -> Inverter:
@@ -71,19 +74,21 @@ class Inverter(pl.LightningModule):
         self.classifier.eval()
         return self
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.network.parameters())
         scheduler = {"scheduler": self.scheduler(optimizer), "monitor": "train/cost"}
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
-    def lr_scheduler_step(self, scheduler: ReduceLROnPlateau, metric: float | None) -> None:
-        """Nothing: Lightning's turn comes after the checkpoint is written, which would lose this epoch's step."""
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Do nothing: `on_train_epoch_end` steps the scheduler, before the checkpoint is written. Lightning would step
+        it after that, and a resumed training would lose the step."""
 
     def on_train_epoch_end(self) -> None:
-        if not self.trainer.is_last_batch:  # the training ends inside an epoch
+        if not self.trainer.is_last_batch:  # the training ends within an epoch
             self._log_means()
         cost = self.trainer.strategy.reduce(self.total[1] / self.total[2], reduce_op="mean")
-        self.lr_schedulers().step(float(cost))
+        scheduler: Any = self.lr_schedulers()
+        scheduler.step(float(cost))
 
     @torch.no_grad()
     def features(self, logmel: Tensor) -> Tensor:
@@ -100,7 +105,8 @@ class Inverter(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         if self.network.layer in VECTORS:
-            self.trainer.datamodule.cache_features(self.features_at, self.device)
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            data.cache_features(self.features_at, self.device)
 
     def _error(self, batch: dict[str, Tensor]) -> Tensor:
         features = batch["features"] if "features" in batch else self.features(batch["logmel"])
@@ -116,7 +122,7 @@ class Inverter(pl.LightningModule):
         error = self._error(batch)
         cost = error + self.l2 * self.network.l2()
         self.total += torch.stack([error.detach(), cost.detach(), torch.ones_like(error)])
-        if self.trainer.is_last_batch:  # once an epoch, since logging takes a tenth of a step
+        if self.trainer.is_last_batch:  # once per epoch, because logging takes a tenth of a step
             self._log_means()
         return cost
 
@@ -128,7 +134,7 @@ class Inverter(pl.LightningModule):
     def validation_step(self, batch: dict[str, Tensor]) -> None:
         self.log("valid/mse", self._error(batch), prog_bar=True, sync_dist=True, batch_size=len(batch["logmel"]))
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if not name.startswith(CLASSIFIER)}
 

@@ -45,7 +45,7 @@ def assert_provenance(directory, *results):
 
 
 def test_train_makes_what_is_missing_and_says_so(shell, trained):
-    assert f"no classifier for {KEY}-" in trained["first"]
+    assert f"no classifier found for {KEY}-" in trained["first"]
     assert len(list((shell.cache / "corpora" / KEY.removeprefix("synthetic-") / "audio").iterdir())) == 8
     for directory, what in ((shell.place / "first", "inverter"), (shell.place / "first/classifier", "classifier")):
         assert_provenance(directory, "trained", "corpus", "weights")
@@ -59,7 +59,7 @@ def test_train_makes_what_is_missing_and_says_so(shell, trained):
 
 
 def test_train_again_reuses_the_classifier_and_trains_the_inverter_again(shell, trained):
-    assert "training one first" not in trained["second"] and "detector epoch" not in trained["second"]
+    assert "; training one" not in trained["second"] and "detector epoch" not in trained["second"]
     assert "inverter epoch 1/1" in trained["second"]
     assert trained["classifier"] == trained["classifier after the second"]
     assert not (shell.place / "second/classifier").exists()
@@ -195,7 +195,7 @@ def test_detection_depends_on_the_labels_of_both_of_its_splits_whatever_is_evalu
     words = (*untrained, f"data.root={tmp_path}", "detection=true", "controls=[]", "thresholds=[0.5]")
     shell("detected", "evaluate.py", *words, "excerpts.split=valid")
     _, again = shell("detected", "evaluate.py", *words, "excerpts.split=valid", "threads=1", "logger=wandb")
-    assert "the result is there" in again.stdout
+    assert "up to date, nothing to do" in again.stdout
     (tmp_path / "labels/test0.lab").write_text("0 1 nosing\n1 4 sing\n")
     _, done = shell("detected", "evaluate.py", *words, "excerpts.split=valid", status=1)
     assert "holds the result of another sound and labels: overwrite=true replaces it" in done.stderr
@@ -205,11 +205,11 @@ def test_the_released_programs_inverter_is_trained_beside_the_papers_which_stays
     words = (*CORPUS, "controls=[]", "thresholds=[0.5]", "excerpts.n=4")
     released = ("experiment=released_code", "inverter.width=64", "excerpts.sampling=random")
     directory, done = shell("released", "evaluate.py", *words, *released)
-    assert "no inverter of fc8 for this classifier with this configuration: training one first" in done.stdout
+    assert "no inverter of fc8 found for this classifier with this configuration; training one" in done.stdout
     assert "(width 64, " in json.loads((directory / "summary.json").read_text())["inverter"]
     for name, more, width in (("released_again", released, 64), ("papers_again", (), 8)):
         directory, done = shell(name, "evaluate.py", *words, *more)
-        assert "training one first" not in done.stdout
+        assert "; training one" not in done.stdout
         assert f"(width {width}, " in json.loads((directory / "summary.json").read_text())["inverter"]
 
 

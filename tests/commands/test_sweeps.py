@@ -45,7 +45,7 @@ def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is
     whole = lines(directory)
     (directory / "1" / "curve.csv").unlink()
     _, done = shell("sweep", "evaluate.py", *words)
-    assert "the result is there" in done.stdout
+    assert "up to date, nothing to do" in done.stdout
     assert (directory / "0" / "summary.json").read_bytes() == before["0"]
     assert lines(directory) == whole
     record = directory / "1" / "summary.json"
