@@ -1,4 +1,4 @@
-"""What a whole track costs, of `explain.py start=all`: processor seconds by kind of work, and bytes by kind of file.
+"""The cost of explaining a whole track (`explain.py start=all`): CPU seconds by stage, and bytes by kind of file.
 
 python benchmarks/tracks.py MODELS FILE...      MODELS: a directory of cache/models
 """
@@ -22,7 +22,7 @@ from svdx.audio.reading import Sound
 from svdx.corpora.loose_files import track_at
 from svdx.explain import FeatureInversion, audio_explainer, recording
 
-STAGES = {  # kind of work → what does it
+STAGES = {  # stage → its functions
     "decode, resample": [(recording, "read"), (Sound, "mono")],
     "log-mel": [(FrontEnd, "of_track")],
     "networks": [(audio_explainer, name) for name in ("explain_track", "at", "probabilities")],
@@ -36,7 +36,7 @@ THRESHOLDS = [k / 10 for k in range(12)]  # as in conf/base.yaml
 
 
 class Clock:
-    """Processor seconds by stage; of a stage within a stage only the inner one counts."""
+    """CPU seconds by stage. Time in a nested stage counts for the inner one only."""
 
     def __init__(self) -> None:
         self.seconds, self.stack, self.last = Counter(), ["rest"], time.process_time()
