@@ -21,7 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from svdx.app.points import page_points
-from svdx.app.settings import build_explainer, check, parts_needed
+from svdx.app.settings import build_explainer, parts_needed
+from svdx.app.validation import validate_config
 from svdx.audio.logmel import FrontEnd
 from svdx.corpora.loose_files import track_at
 from svdx.errors import ConfigError, WeightsError
@@ -147,7 +148,7 @@ class Networks:
                 cfg = compose("explain", [*names, *overrides, "paths.run=."])
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(str(error).splitlines()[0]) from error
-        check(cfg)
+        validate_config(cfg)
         return cfg
 
 

@@ -10,7 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from svdx.app.multirun import overrides
-from svdx.app.settings import leaves, shown
+from svdx.app.settings import leaves
+from svdx.schema.checks import as_typed
 
 TYPED = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
 IGNORED = re.compile(
@@ -49,7 +50,7 @@ def changed_options(methods: DictConfig, files: Mapping[str, str]) -> dict[str, 
     for name, node in OmegaConf.to_container(methods).items():
         before = dict(leaves(usual.get(name, {})))
         found[name] = [
-            f"{key}={shown(value)}{_instead(before, key)}"
+            f"{key}={as_typed(value)}{_instead(before, key)}"
             for key, value in leaves(node)
             if key not in before or before[key] != value
         ]
@@ -57,7 +58,7 @@ def changed_options(methods: DictConfig, files: Mapping[str, str]) -> dict[str, 
 
 
 def _instead(before: dict[str, object], key: str) -> str:
-    return f" ({shown(before[key])})" if key in before else ""
+    return f" ({as_typed(before[key])})" if key in before else ""
 
 
 def options_line(changed: Mapping[str, list[str]]) -> str:

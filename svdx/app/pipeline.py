@@ -20,12 +20,13 @@ import torch
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from svdx.app.loggers import check_loggers, make_loggers
+from svdx.app.loggers import make_loggers
 from svdx.app.recipes import recipe
-from svdx.app.rehearsal import check_devices, rehearse, world_size
-from svdx.app.settings import build, build_explainer, check, parts_needed
+from svdx.app.settings import build, build_explainer, parts_needed
 from svdx.app.train import make_callbacks, train_classifier, train_inverter
 from svdx.app.trained_networks import CachedNetwork
+from svdx.app.trainer import world_size
+from svdx.app.validation import validate_config
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.track import Track, tracks_checksum
 from svdx.data.cache import statistics
@@ -62,14 +63,11 @@ class Pipeline:
         self._inverter: InverterNet | None = None
         self._examples: torch.Tensor | None = None
         self._used: dict[str, str | int] = {}  # where the networks came from, for the summary
-        check_devices(cfg.trainer)
-        check(cfg)
+        validate_config(cfg)
         if cfg.threads:
             torch.set_num_threads(cfg.threads)
         self.frontend = build(cfg.frontend)
         self.store = build(cfg.store, frontend=self.frontend)
-        rehearse(cfg, self.store)
-        check_loggers(cfg)
         for section in ("classifier", "inverter"):
             make_callbacks(cfg, section)  # refuses options of callbacks before anything is made
         self.seed()

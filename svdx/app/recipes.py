@@ -10,9 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from svdx.app.settings import leaves, set_by, shown
+from svdx.app.settings import key_set_by, leaves
 from svdx.app.trainer import PLACES
 from svdx.models.weights import training_metadata
+from svdx.schema.checks import as_typed
 
 USE = ("weights", "name", "standardisation", "threshold")  # keys of a section that say how a trained network is used
 SAME = ("data.features", "inverter.excerpts.features")  # cached or live: the numbers are the same
@@ -37,7 +38,7 @@ def recipe(cfg: DictConfig, section: str, **more: str) -> Recipe:
     added = [name for name, node in training_callbacks(cfg, section).items() if not is_own_callback(node)]
     sections = (f"{section}.", "trainer.", *(f"callbacks.{name}." for name in added))
     keys = [key for key in values if key.startswith(sections) and key not in left_out]
-    named = {set_by(key, references): values[key] for key in keys}
+    named = {key_set_by(key, references): values[key] for key in keys}
     return {**{key: value for key, value in named.items() if key not in left_out}, "seed": cfg.seed, **more}
 
 
@@ -92,4 +93,4 @@ def differences(stored: Recipe | None, recipe: Recipe) -> str:
 
 
 def _shown(values: Recipe, key: str) -> str:
-    return shown(values[key]) if key in values else "unset"
+    return as_typed(values[key]) if key in values else "unset"

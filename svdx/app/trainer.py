@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from svdx.errors import ConfigError
+from svdx.schema.checks import Option, options_of
+from svdx.schema.types import NonNegativeInt, PositiveInt, Share
 
 WORDS = ("accelerator", "devices", "strategy", "precision")  # of Lightning, for what a trainer runs on
 PLACES = (  # options that say where and how visibly a trainer works, nothing of what comes out
@@ -19,6 +24,12 @@ PLACES = (  # options that say where and how visibly a trainer works, nothing of
 )
 REFUSALS = (MisconfigurationException, ValueError, RuntimeError, ImportError, OSError)  # what Lightning raises
 Gpus = int | str | Sequence[int] | None
+NARROWER = {  # than Lightning's annotations
+    "max_epochs": PositiveInt,
+    "check_val_every_n_epoch": PositiveInt,
+    "num_nodes": PositiveInt,
+    **dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches"), NonNegativeInt | Share),
+}
 
 
 def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
@@ -79,3 +90,32 @@ def _ids(gpus: Gpus, found: int) -> list[int]:
         ):
             return ids
     raise ConfigError(f"trainer.gpus={gpus}: expected 0, a number of GPUs, -1 (all), auto or a list of ids as [0,1]")
+
+
+@cache
+def trainer_options() -> dict[str, Option]:
+    """Options of `make_trainer` and of Lightning's trainer; null is Lightning's default."""
+    annotations = {name: option.annotation for name, option in options_of(pl.Trainer).items()}
+    options = {name: Option(annotation | None) for name, annotation in {**annotations, **NARROWER}.items()}
+    return {"gpus": Option(Gpus), **options}
+
+
+def world_size(trainer: DictConfig) -> int:
+    """The number of processes of a trainer's node. Raises: ConfigError for devices that this machine lacks."""
+    if trainer.accelerator is None and trainer.devices is None:
+        count = devices(OmegaConf.to_container(trainer)["gpus"])["devices"]
+        return trainer.num_nodes * (len(count) if isinstance(count, list) else count)
+    name, asked = trainer.accelerator or "auto", "auto" if trainer.devices is None else trainer.devices
+    candidates = {"auto": ("tpu", "mps", "cuda", "cpu"), "gpu": ("mps", "cuda")}.get(name, (name,))
+    typed = ", ".join(f"trainer.{key}={trainer[key]}" for key in ("accelerator", "devices") if trainer[key] is not None)
+    cure = "without it trainer.gpus=0 runs on the CPU"
+    try:
+        found = [AcceleratorRegistry[candidate]["accelerator"] for candidate in candidates]
+        available = next(accelerator for accelerator in found if accelerator.is_available())
+    except (KeyError, StopIteration) as error:
+        raise ConfigError(f"{typed}: no such device here; {cure}") from error
+    try:
+        kind = available.parse_devices(available.auto_device_count() if asked == "auto" else asked)
+        return trainer.num_nodes * len(available.get_parallel_devices(kind))
+    except (*REFUSALS, TypeError) as error:
+        raise ConfigError(f"{typed}: refused by Lightning ({' '.join(str(error).split())}); {cure}") from error

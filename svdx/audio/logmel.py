@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
+from svdx.schema.checks import checked
+from svdx.schema.types import NonNegativeFloat, PositiveFloat, PositiveInt
 
 BLOCK_FRAMES = 256  # frames that are transformed at a time, so that they fit the processor's cache
 
@@ -41,6 +43,7 @@ def mel_filterbank(sample_rate: int, frame_length: int, n_bands: int, f_min: flo
     return torch.from_numpy(filterbank / sums)
 
 
+@checked
 class FrontEnd(nn.Module):
     """Log-mel spectrogram without centring or padding, computed in the precision of the samples.
 
@@ -55,14 +58,14 @@ class FrontEnd(nn.Module):
 
     def __init__(
         self,
-        sample_rate: int,
-        frame_length: int,
-        hop: int,
-        n_bands: int,
-        f_min: float,
-        f_max: float,
-        floor: float,
-        excerpt_frames: int,
+        sample_rate: PositiveInt,
+        frame_length: PositiveInt,
+        hop: PositiveInt,
+        n_bands: PositiveInt,
+        f_min: NonNegativeFloat,
+        f_max: NonNegativeFloat,
+        floor: PositiveFloat,
+        excerpt_frames: PositiveInt,
     ) -> None:
         """
         frame_length, hop: in samples
@@ -71,15 +74,6 @@ class FrontEnd(nn.Module):
         excerpt_frames: frames of an excerpt
         """
         super().__init__()
-        sizes = dict(sample_rate=sample_rate, frame_length=frame_length, hop=hop, n_bands=n_bands)
-        for key, size in {**sizes, "excerpt_frames": excerpt_frames}.items():
-            if size < 1:
-                raise ConfigError(f"frontend.{key}={size}: expected at least 1")
-        if not 0 <= f_min < f_max <= sample_rate / 2:
-            bounds = f"f_min={f_min} and f_max={f_max} should ascend from 0 to half of sample_rate={sample_rate}"
-            raise ConfigError(f"frontend: {bounds}")
-        if not floor > 0:
-            raise ConfigError(f"frontend.floor={floor}: expected more than 0")
         self.settings = dict(
             sample_rate=sample_rate,
             frame_length=frame_length,
@@ -95,6 +89,12 @@ class FrontEnd(nn.Module):
         filterbank = mel_filterbank(sample_rate, frame_length, n_bands, f_min, f_max)
         self.register_buffer("window", torch.hann_window(frame_length, periodic=False, dtype=torch.float64))
         self.register_buffer("filterbank", filterbank)
+
+    @staticmethod
+    def check_options(*, f_min: float, f_max: float, sample_rate: int, **_: object) -> None:
+        if not f_min < f_max <= sample_rate / 2:
+            bounds = f"f_min={f_min} and f_max={f_max} should ascend from 0 to half of sample_rate={sample_rate}"
+            raise ConfigError(f"frontend: {bounds}")
 
     @property
     def frame_rate(self) -> float:

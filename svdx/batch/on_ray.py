@@ -17,10 +17,13 @@ from rich.progress import track as progress
 from svdx.batch.job import FAILED, REFUSED, Job, Outcome, in_order, warn_if_failed
 from svdx.batch.worker import BROKEN, Worker
 from svdx.errors import ConfigError
+from svdx.schema.checks import checked
+from svdx.schema.types import NonNegativeFloat, PositiveInt
 
 RETRIES, ROUNDS = 1, 3  # of a track whose worker dies: at once; when the other tracks have ended
 
 
+@checked
 class OnRay:
     """An engine, see `svdx.batch.job.Engine`: workers that hold the networks take one track after another.
 
@@ -34,7 +37,11 @@ class OnRay:
     """
 
     def __init__(
-        self, trainer: pl.Trainer, workers: int | None = None, address: str | None = None, gpus: float = 0.0
+        self,
+        trainer: pl.Trainer,
+        workers: PositiveInt | None = None,
+        address: str | None = None,
+        gpus: NonNegativeFloat = 0.0,
     ) -> None:
         if find_spec("ray") is None:
             raise ConfigError("engine=ray: Ray is not installed: pip install 'svdx[ray]'")

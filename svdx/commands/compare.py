@@ -20,9 +20,9 @@ from svdx.app.multirun import in_multirun
 from svdx.app.overrides import changed_options, chosen_files, ignored, options_line, typed
 from svdx.app.pipeline import Pipeline
 from svdx.app.provenance import write_summary
-from svdx.app.rehearsal import world_size
 from svdx.app.run_directory import atomic_results, reuse_or_refuse
 from svdx.app.settings import build, build_explainer, parts_needed
+from svdx.app.trainer import world_size
 from svdx.audio.logmel import FrontEnd
 from svdx.callbacks.pictures import log_media, log_results
 from svdx.comparison.bench import Bench

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
 from svdx.explain.explainer import Explainer
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveFloat
 
 MOST = 100  # timed explanations
 
@@ -52,15 +53,14 @@ def layers(classifier: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in classifier.named_modules() if hasattr(part, "reset_parameters")}
 
 
+@checked
 class Cost:
     """Times explanations at batch size 1.
 
     seconds: to spend on each method. It explains 1 to 100 excerpts; unless there is only one, the first is not timed
     """
 
-    def __init__(self, seconds: float = 3.0) -> None:
-        if not seconds > 0:
-            raise ConfigError(f"compare.cost.seconds={seconds}: expected more than 0")
+    def __init__(self, seconds: PositiveFloat = 3.0) -> None:
         self.seconds = seconds
 
     def alone(self, explainer: Explainer, excerpts: Tensor) -> list[float]:

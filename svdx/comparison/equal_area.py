@@ -8,20 +8,36 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import AfterValidator
 from torch import Tensor
 
-from svdx.errors import ConfigError
 from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
 from svdx.explain.chance import seed_of
 from svdx.explain.explainer import Explainer
-from svdx.explain.masks import FILLS, ranks
+from svdx.explain.masks import ranks
+from svdx.schema.checks import checked
+from svdx.schema.types import Fill, ProperShare
 
 TIES_SEED = 1  # differs from that of random bins
 
 
+def _different(fills: list[Fill]) -> list[Fill]:
+    if not fills or len(set(fills)) < len(fills):
+        raise ValueError("one or more different fills")
+    return fills
+
+
+def _ascending(areas: list[float]) -> list[float]:
+    if not areas or sorted(set(areas)) != areas:
+        raise ValueError("ascending shares between 0 and 1")
+    return areas
+
+
+@checked
 class EqualArea:
     """Keeps, for each area a, the a · frames · bands bins (rounded, at least one) of greatest score, or removes them.
 
@@ -30,12 +46,11 @@ class EqualArea:
     Raises: ConfigError for unknown or repeated fills, and for areas that are not ascending between 0 and 1.
     """
 
-    def __init__(self, fills: list[str], areas: list[float]) -> None:
-        if not fills or len(set(fills)) < len(fills) or not set(fills) <= set(FILLS):
-            expected = f"expected one or more different ones of {', '.join(FILLS)}"
-            raise ConfigError(f"compare.equal_area.fills=[{','.join(fills)}]: {expected}")
-        if not areas or sorted(set(areas)) != list(areas) or not (areas[0] > 0 and areas[-1] < 1):
-            raise ConfigError(f"compare.equal_area.areas={areas}: expected ascending shares between 0 and 1")
+    def __init__(
+        self,
+        fills: Annotated[list[Fill], AfterValidator(_different)],
+        areas: Annotated[list[ProperShare], AfterValidator(_ascending)],
+    ) -> None:
         self.fills, self.areas = list(fills), [float(area) for area in areas]
 
     def masks(self, rank: Tensor) -> Tensor:

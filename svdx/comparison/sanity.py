@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from rich.progress import track
 from torch import Tensor, nn
 
@@ -16,6 +18,8 @@ from svdx.comparison.equal_area import drawn_order, tied_ranks
 from svdx.comparison.study import similarity
 from svdx.errors import ConfigError
 from svdx.explain.explainer import Explainer
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveFloat, PositiveInt, Seed
 
 Train = Callable[[nn.Module], nn.Module]  # classifier → an inverter trained for it
 
@@ -33,6 +37,7 @@ class Method:
     inverts: bool = False
 
 
+@checked
 class Sanity:
     """Similarity of the explanations of a classifier to those of a classifier with shuffled weights.
 
@@ -51,17 +56,14 @@ class Sanity:
     def __init__(
         self,
         layers: list[str],
-        n: int = 8,
-        draws: int = 2,
-        best: float = 0.1,
-        noise: float = 0.1,
+        n: PositiveInt = 8,
+        draws: PositiveInt = 2,
+        best: Annotated[float, Field(gt=0, le=1)] = 0.1,
+        noise: PositiveFloat = 0.1,
         retrain: bool = False,
-        epochs: int = 2,
-        seed: int = 0,
+        epochs: PositiveInt = 2,
+        seed: Seed = 0,
     ) -> None:
-        for key, value in {"best": best, "noise": noise}.items():
-            if not value > 0:
-                raise ConfigError(f"compare.sanity.{key}={value}: expected more than 0")
         self.n, self.layers, self.best, self.noise, self.seed = n, list(layers), best, noise, seed
         self.draws, self.retrain, self.epochs = draws, retrain, epochs
 

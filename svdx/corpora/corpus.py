@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from svdx.corpora.track import Track, tracks_checksum
 from svdx.errors import CorpusError
+from svdx.schema.types import AnyPath
 
 SPLITS = ("train", "valid", "test")
 
@@ -24,7 +25,7 @@ class Corpus:
     contents: ClassVar[str]
     empty_hint: ClassVar[str]
 
-    def __init__(self, root: str | Path | None) -> None:
+    def __init__(self, root: AnyPath | None) -> None:
         if not root:
             raise CorpusError(f"data={self.name} needs data.root=DIR, the directory that holds {self.contents}")
         self.root = Path(str(root)).expanduser()

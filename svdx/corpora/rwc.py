@@ -14,12 +14,15 @@ from svdx.corpora.file_lists import files_below, is_audio
 from svdx.corpora.labels import read_change_points
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, CorpusError
+from svdx.schema.checks import checked
+from svdx.schema.types import AnyPath, NonNegativeInt, Seed
 
 PIECE = re.compile(r"RM-P(\d{3})(?!\d)", re.IGNORECASE)
 NUMBER = re.compile(r"(?<!\d)\d{3}(?!\d)")
 LABELS = ".VOCA_INST.TXT"
 
 
+@checked
 class Rwc(Corpus):
     """RWC Popular Music: audio and `RM-P001.VOCA_INST.TXT` files anywhere below one directory.
 
@@ -32,10 +35,10 @@ class Rwc(Corpus):
     contents = "the audio and the RM-P***.VOCA_INST.TXT files of RWC Popular Music"
     empty_hint = "change data.n_test or data.n_valid"
 
-    def __init__(self, root: str | Path | None, n_test: int = 20, seed: int = 0, n_valid: int = 16) -> None:
+    def __init__(
+        self, root: AnyPath | None, n_test: NonNegativeInt = 20, seed: Seed = 0, n_valid: NonNegativeInt = 16
+    ) -> None:
         super().__init__(root)
-        if min(n_test, n_valid) < 0:
-            raise CorpusError(f"data.n_test={n_test} and data.n_valid={n_valid} must not be negative")
         self.n_test, self.n_valid, self.seed = n_test, n_valid, seed
 
     def _split_options(self) -> tuple:

@@ -13,6 +13,8 @@ from svdx.corpora.file_lists import by_stem, entries_of, is_audio, is_stem_file,
 from svdx.corpora.labels import is_lab, read_lab
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
+from svdx.schema.checks import checked
+from svdx.schema.types import AnyPath, NonNegativeInt, Seed
 
 VOICE = 4  # index of the voice among the streams of a `.stem.mp4`
 WINDOW = 0.05  # seconds, without overlap
@@ -40,6 +42,7 @@ MUSDB18_VALID = frozenset(
 )
 
 
+@checked
 class Stems(Corpus):
     """Mixes with vocal stems: `train|test/<track>/{mixture,vocals}.wav`, where other stems are ignored, or
     `train|test/<track>.stem.mp4` with the streams mix, drums, bass, other and vocals.
@@ -53,10 +56,8 @@ class Stems(Corpus):
     contents = "train|test/<track>/{mixture,vocals}.wav or train|test/<track>.stem.mp4"
     empty_hint = "add tracks or change data.n_valid"
 
-    def __init__(self, root: str | Path | None, n_valid: int = 14, seed: int = 0) -> None:
+    def __init__(self, root: AnyPath | None, n_valid: NonNegativeInt = 14, seed: Seed = 0) -> None:
         super().__init__(root)
-        if n_valid < 0:
-            raise CorpusError(f"data.n_valid={n_valid} must not be negative")
         self.n_valid, self.seed = n_valid, seed
 
     def _split_options(self) -> tuple:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from svdx.audio.logmel import FrontEnd
-from svdx.errors import ConfigError
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveInt
 
+Change = Annotated[float, Field(ge=0, lt=1)]  # relative
 LOWEST_CENTRE = 150.0  # Hz, of the random filter
 SHIFT_STEP = 0.005
 STRIP_HOP = 9  # frames: excerpts at this distance share all of SVDNet's convolutions
@@ -59,6 +63,7 @@ def filter_response(centre: Tensor, width: Tensor, strength: Tensor, frequencies
     return 10 ** (strength[:, None] * bell / 20)
 
 
+@checked
 class Augment(nn.Module):
     """Random time stretch, pitch shift and frequency filter on the way from samples to log-mel.
 
@@ -78,13 +83,10 @@ class Augment(nn.Module):
     shifted: Tensor  # [shifts, bins, bands]
     frequencies: Tensor  # of the bins, in Hz
 
-    def __init__(self, frontend: FrontEnd, max_stretch: float, max_shift: float, max_db: float, strip: int = 1) -> None:
+    def __init__(
+        self, frontend: FrontEnd, max_stretch: Change, max_shift: Change, max_db: float, strip: PositiveInt = 1
+    ) -> None:
         super().__init__()
-        for key, change in (("max_stretch", max_stretch), ("max_shift", max_shift)):
-            if not 0 <= change < 1:
-                raise ConfigError(f"augment.{key}={change}: expected 0 to less than 1")
-        if strip < 1:
-            raise ConfigError(f"augment.strip={strip}: expected at least 1")
         self.frames = frontend.excerpt_frames + (strip - 1) * STRIP_HOP
         self.centres = frontend.excerpt_frames // 2 + STRIP_HOP * torch.arange(strip)
         self.frontend = copy.deepcopy(frontend)  # a copy, since it moves to the training device

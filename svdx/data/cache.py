@@ -25,6 +25,8 @@ from svdx.corpora.track import Track
 from svdx.errors import CACHE, AudioError, CorpusError, writing
 from svdx.files.atomic import atomic_write, process_lock
 from svdx.files.checksum import file_sha256
+from svdx.schema.checks import checked
+from svdx.schema.types import AnyPath, PositiveInt
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ VERSION = 3  # increase it if the same audio and settings give other arrays
 Kind = Literal["logmel", "samples"]
 
 
+@checked
 class MelStore:
     """Cache directory with log-mels [frames, bands] and optionally samples [n] of tracks, float32.
 
@@ -45,8 +48,8 @@ class MelStore:
     workers: number of threads (None: one per processor)
     """
 
-    def __init__(self, directory: str | Path, frontend: FrontEnd, workers: int | None = None) -> None:
-        self.directory, self.frontend = Path(directory), frontend
+    def __init__(self, directory: AnyPath, frontend: FrontEnd, workers: PositiveInt | None = None) -> None:
+        self.directory, self.frontend = Path(str(directory)), frontend
         self.workers = workers or os.cpu_count() or 1
         self._keys: dict[Path, str] = {}  # of prepared tracks
         self._reported_short: set[tuple[Path, int]] = set()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytorch_lightning as pl
 import torch
+from pydantic import AfterValidator
 from rich.progress import track as progress
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -20,8 +21,20 @@ from svdx.data.batches import Batches
 from svdx.data.cache import MelStore, statistics
 from svdx.data.excerpts import Excerpts, Index, ResidentExcerpts, every, sample
 from svdx.errors import ConfigError, CorpusError
+from svdx.schema.checks import checked
+from svdx.schema.types import NonNegativeInt, PositiveInt
 
 
+def _splits(text: str) -> str:
+    if not set(text.split("+")) <= set(SPLITS):
+        raise ValueError(f"{', '.join(SPLITS)}, or several as valid+test")
+    return text
+
+
+Splits = Annotated[str, AfterValidator(_splits)]
+
+
+@checked
 class ExcerptsData(pl.LightningDataModule):
     """Batches of excerpts as described in `Excerpts`. Log-mels are not standardised.
 
@@ -40,25 +53,19 @@ class ExcerptsData(pl.LightningDataModule):
         self,
         corpus: Corpus,
         store: MelStore,
-        batch_size: int = 32,
-        hop: int = 10,
-        valid_hop: int = 10,
+        batch_size: PositiveInt = 32,
+        hop: PositiveInt = 10,
+        valid_hop: PositiveInt = 10,
         augment: Callable[[FrontEnd], Augment] | None = None,
         features: Literal["cached", "live"] = "live",
-        split: str = "test",
+        split: Splits = "test",
         sampling: Literal["random", "tracks", "released", "all"] = "all",
-        n: int = 3000,
-        seed: int = 0,
-        test_hop: int = 10,
+        n: PositiveInt = 3000,
+        seed: NonNegativeInt = 0,
+        test_hop: PositiveInt = 10,
         both_classes: bool = False,
     ) -> None:
         super().__init__()
-        counts = {"batch_size": batch_size, "hop": hop, "valid_hop": valid_hop, "test_hop": test_hop}
-        for key, count in counts.items():
-            if count < 1:
-                raise ConfigError(f"excerpts.{key}={count}: expected at least 1")
-        if not set(split.split("+")) <= set(SPLITS):
-            raise ConfigError(f"excerpts.split={split}: expected {', '.join(SPLITS)}, or several as valid+test")
         self.corpus, self.store = corpus, store
         self.augment = augment and augment(store.frontend)
         self.batch_size, self.hop, self.valid_hop = batch_size, hop, valid_hop

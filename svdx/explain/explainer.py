@@ -11,17 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError, ScoreError
-from svdx.explain.masks import (
-    FILLS,
-    KEEPS,
-    apply_mask,
-    check_choice,
-    fill_value,
-    normalise,
-    relative_area,
-    threshold_mask,
-)
+from svdx.explain.masks import apply_mask, fill_value, normalise, relative_area, threshold_mask
 from svdx.explain.thresholds import Area, Choice, as_choice
+from svdx.schema.checks import checked
+from svdx.schema.types import Fill, Keep, PositiveFloat, Share, Threshold
 
 Kind = TypeVar("Kind", bound="BaseExplanation")
 
@@ -102,6 +95,7 @@ class Explanation(BaseExplanation):
         return {{"score": "picture"}.get(name, name): array for name, array in super().arrays().items()}
 
 
+@checked
 class Explainer(ABC):
     """Explains a frozen classifier. A subclass implements `score`: how much each bin matters.
 
@@ -121,23 +115,21 @@ class Explainer(ABC):
     def __init__(
         self,
         classifier: nn.Module,
-        threshold: float | Choice | None = None,
-        keep: str = "salient",
-        fill: str = "mean",
-        floor: float = 1e-7,
-        area: float | None = None,
+        threshold: Threshold | Choice | None = None,
+        keep: Keep = "salient",
+        fill: Fill = "mean",
+        floor: PositiveFloat = 1e-7,
+        area: Share | None = None,
     ) -> None:
-        if area is not None and threshold is not None:
-            raise ConfigError(f"explainer.threshold={threshold} and explainer.area={area}: give one of them")
         default = self.default_threshold if area is None else Area(area)
         threshold = default if threshold is None else threshold
-        as_choice(threshold)  # raises ConfigError outside the range
-        check_choice("keep", keep, KEEPS)
-        check_choice("fill", fill, FILLS)
-        if not floor > 0:
-            raise ConfigError(f"explainer.floor={floor}: expected more than 0")
         self.classifier, self.threshold, self.keep, self.fill, self.floor = classifier, threshold, keep, fill, floor
         self.decision = float(getattr(classifier, "threshold", 0.5))
+
+    @staticmethod
+    def check_options(*, threshold: float | Choice | None, area: float | None, **_: object) -> None:
+        if area is not None and threshold is not None:
+            raise ConfigError(f"explainer.threshold={threshold} and explainer.area={area}: give one of them")
 
     @property
     def choice(self) -> Choice:

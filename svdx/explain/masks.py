@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from svdx.errors import ConfigError
+from svdx.schema.types import LARGEST_THRESHOLD, Fill, Keep
 
-FILLS = ("mean", "zero", "floor", "excerpt-mean")
-KEEPS = ("salient", "complement")
-LARGEST_THRESHOLD = 1.1  # keeps nothing; the published curves end there
+FILLS, KEEPS = get_args(Fill), get_args(Keep)
 
 
 def normalise(score: Tensor) -> Tensor:

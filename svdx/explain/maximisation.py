@@ -17,6 +17,8 @@ from svdx.errors import ConfigError
 from svdx.explain.evidence import log_odds, recording
 from svdx.explain.methods.variation import variation as roughness
 from svdx.models.layers import FC8, MAPS, VECTORS, network_up_to
+from svdx.schema.checks import checked
+from svdx.schema.types import NonNegativeFloat, PositiveFloat, PositiveInt, Seed
 
 LAST = "fc9"  # the log-odds of singing
 Unit = Callable[[Tensor], Tensor]  # excerpts [B, frames, bands] → activations [B]
@@ -35,16 +37,17 @@ class Extreme:
         return float(self.trace[-1])
 
 
+@checked
 def maximise(
     unit: Unit,
     start: Tensor,
-    l2: float = 0.5,
-    variation: float = 1.5,
-    bound: float = 3.0,
-    steps: int = 200,
-    rate: float = 0.1,
-    noise: float = 0.1,
-    seed: int = 0,
+    l2: NonNegativeFloat = 0.5,
+    variation: NonNegativeFloat = 1.5,
+    bound: NonNegativeFloat = 3.0,
+    steps: PositiveInt = 200,
+    rate: PositiveFloat = 0.1,
+    noise: NonNegativeFloat = 0.1,
+    seed: Seed = 0,
 ) -> Extreme:
     """The excerpt x at which unit(x) / s − l2 · mean(x²) − variation · `total_variation`(x) is greatest.
 

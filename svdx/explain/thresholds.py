@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
-from svdx.explain.masks import LARGEST_THRESHOLD, check_threshold, largest_mask
+from svdx.explain.masks import largest_mask
+from svdx.schema.checks import checked
+from svdx.schema.types import LARGEST_THRESHOLD, Share, Threshold
 
 DIGITS = 4  # of a chosen threshold, where it is shown
 LEAST = 1e-6  # shown for a chosen threshold of 0 that does not keep everything, as a threshold of 0 does
@@ -44,10 +47,11 @@ class Choice(ABC):
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         """excerpts, salience: as in `Explanation`; of a whole track B = 1."""
 
-    def check_tracks(self) -> None:
+    @classmethod
+    def check_tracks(cls) -> None:
         """Raises ConfigError if whole tracks cannot be cut so."""
-        if not self.of_tracks:
-            raise ConfigError(f"threshold={self.name}: of excerpts only; give start=SECONDS, or another threshold=")
+        if not cls.of_tracks:
+            raise ConfigError(f"threshold={cls.name}: of excerpts only; give start=SECONDS, or another threshold=")
 
     def shown(self, threshold: float) -> float:
         """A chosen threshold as it is written."""
@@ -58,15 +62,13 @@ class Choice(ABC):
         return f"threshold={self.name}, here {self.shown(threshold):g}"
 
 
+@checked
 @dataclass(frozen=True)
 class Fixed(Choice):
     """The same number for all: salience ≥ threshold, in [0, 1.1], as in the paper."""
 
-    threshold: float
+    threshold: Threshold
     name = "fixed"
-
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold)
 
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         return Cut(salience >= self.threshold, salience.new_full((len(salience),), self.threshold))
@@ -78,6 +80,7 @@ class Fixed(Choice):
         return f"threshold {self.threshold:g}"
 
 
+@checked
 @dataclass(frozen=True)
 class Area(Choice):
     """Exactly round(area × bins) bins of every excerpt, those of greatest salience; of equal ones the first.
@@ -85,12 +88,8 @@ class Area(Choice):
     In a constant picture no bin is better than another: none is salient, unless all are asked for.
     """
 
-    area: float
+    area: Share
     name = "area"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.area <= 1:
-            raise ConfigError(f"explainer.area={self.area}: expected 0 to 1")
 
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         n_bins = salience[0].numel()
@@ -124,6 +123,7 @@ class Otsu(Choice):
         return Cut(salience >= threshold[:, None, None], threshold)
 
 
+@checked
 @dataclass(frozen=True)
 class ReconstructionError(Choice):
     """The greatest threshold of a grid from 1 down to 0 whose explanation tells the classifier enough of the excerpt.
@@ -134,16 +134,10 @@ class ReconstructionError(Choice):
     step: of the grid. A forward for each step that an excerpt is above its threshold.
     """
 
-    error: float = 0.5
-    step: float = 0.02
+    error: Share = 0.5
+    step: Annotated[float, Field(gt=0, le=1)] = 0.02
     name = "reconstruction_error"
     of_tracks = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.error <= 1:
-            raise ConfigError(f"explainer.error={self.error}: expected 0 to 1")
-        if not 0 < self.step <= 1:
-            raise ConfigError(f"explainer.step={self.step}: expected more than 0, and 1 at most")
 
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         features = explainer.classifier.features

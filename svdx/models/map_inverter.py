@@ -7,13 +7,15 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svdx.errors import ConfigError
 from svdx.models.inverter import EPSILON, BatchNorm2d, InverterNet
 from svdx.models.layers import MAPS, Maps
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveInt
 
 STEP = 3  # size and stride of SVDNet's poolings
 
 
+@checked
 class MapInverter(InverterNet):
     """Inverter network of conv1 … mp6: a 3×3 convolution; for each pooling to undo, an enlargement by 3 and a 3×3
     convolution; and a 3×3 convolution to one map.
@@ -36,14 +38,12 @@ class MapInverter(InverterNet):
     def __init__(
         self,
         layer: Literal["conv1", "conv2", "mp3", "conv4", "conv5", "mp6"],
-        width: int = 16,
+        width: PositiveInt = 16,
         frames: int = 115,
         bands: int = 80,
     ) -> None:
         maps = MAPS[layer]
         super().__init__(layer, maps.channels * maps.size(frames) * maps.size(bands), width, frames, bands)
-        if width < 1:
-            raise ConfigError(f"inverter.width={width}: expected at least 1")
         (top, bottom, self.top), (left, right, self.left) = (_margins(maps, bins) for bins in (frames, bands))
         self.margins = (left, right, top, bottom)
         poolings = {1: 0, STEP: 1, STEP**2: 2}[maps.stride]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svdx.errors import ConfigError
+from svdx.schema.checks import checked
 
-SMALLEST = 25  # frames and bands: two convolutions and a pooling, twice, leave 1 of them
+Size = Annotated[int, Field(ge=25)]  # frames and bands: two convolutions and a pooling, twice, leave 1 of 25
 LEAK = 0.01
 BLOCK = 1024  # frames of a track that pass through the convolutions at once
 
 
+@checked
 class SVDNet(nn.Module):
     """Convolutional network from a log-mel excerpt to the probability of singing at its centre.
 
@@ -34,10 +37,8 @@ class SVDNet(nn.Module):
     std: Tensor
     threshold: Tensor
 
-    def __init__(self, frames: int = 115, bands: int = 80) -> None:
+    def __init__(self, frames: Size = 115, bands: Size = 80) -> None:
         super().__init__()
-        if min(frames, bands) < SMALLEST:
-            raise ConfigError(f"frontend: SVDNet needs at least {SMALLEST} frames and bands, got {frames} and {bands}")
         self.frames, self.bands = frames, bands
         self.conv1, self.conv2 = nn.Conv2d(1, 64, 3), nn.Conv2d(64, 32, 3)
         self.conv4, self.conv5 = nn.Conv2d(32, 128, 3), nn.Conv2d(128, 64, 3)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
 from svdx.models.inverter import EPSILON, BatchNorm1d, BatchNorm2d, InverterNet
 from svdx.models.layers import FC8, VECTORS
+from svdx.schema.checks import checked
 
+Size = Annotated[int, Field(ge=1, le=128)]  # frames and bands; the output is at most 128 × 128
+Width = Annotated[int, Field(ge=8, multiple_of=8)]  # halved three times
 SEED_SHAPE = (16, 4, 4)  # of the second dense layer's output
 
 
+@checked
 class UpConv(InverterNet):
     """Inverter network of linear layers, each followed by batch norm and ELU. The last has a bias and no batch norm.
 
@@ -31,12 +35,10 @@ class UpConv(InverterNet):
     torch.Size([2, 115, 80])
     """
 
-    def __init__(self, width: int = 16, frames: int = 115, bands: int = 80, layer: Literal["fc7", "fc8"] = FC8) -> None:
+    def __init__(
+        self, width: Width = 16, frames: Size = 115, bands: Size = 80, layer: Literal["fc7", "fc8"] = FC8
+    ) -> None:
         super().__init__(layer, VECTORS[layer], width, frames, bands)
-        if width < 8 or width % 8:
-            raise ConfigError(f"inverter.width={width}: expected a multiple of 8")
-        if max(frames, bands) > 128:
-            raise ConfigError(f"frontend: the inverter makes at most 128 frames and bands, got {frames} and {bands}")
         n_seed = torch.Size(SEED_SHAPE).numel()
         self.dense = nn.Sequential(
             *_normalised(nn.Linear(self.n_features, 64, bias=False), BatchNorm1d(64, EPSILON)),

@@ -1,16 +1,17 @@
 """Words of a command line as Hydra is given them."""
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from svdx.app.arguments import PATHS, as_typed
 from svdx.app.run_directory import COMPARED_BY_CONTENT
-from svdx.app.settings import FILES, annotated
+from svdx.app.validation import FILES, settings, targets
+from svdx.schema.checks import describe, options_of
 from tests.app.test_configs import CONF
 from tests.robustness.test_names import NAMES
 
@@ -60,14 +61,20 @@ def test_every_key_of_a_path_takes_one_that_is_none_to_hydra(key):
     assert read(word) == "1_000"
 
 
-def test_no_key_of_a_path_is_forgotten():
-    """Those that something annotates to take a path, and those whose value is looked for on the disk."""
-    found = {*FILES, *COMPARED_BY_CONTENT, "hydra.run.dir", "hydra.sweep.dir", "plot", "gather", "audio"}
+def test_every_option_annotated_as_a_path_is_a_key_of_a_path():
+    found = {*FILES, *COMPARED_BY_CONTENT, "hydra.run.dir", "hydra.sweep.dir"}
+    found |= {key for key, option in settings().items() if is_path(option)}
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for entry in ("train", "evaluate", "explain"):
             nodes = OmegaConf.to_container(compose(entry, ["paths.run=run"]), resolve=True)
-            found |= {key for key, hint in annotated(nodes) if Path in (hint, *get_args(hint)) and ".fit." not in key}
-    assert found <= PATHS
+            for section, node in targets(nodes):
+                options = options_of(get_object(node["_target_"])).items()
+                found |= {section + name for name, option in options if name in node and is_path(option)}
+    assert {"data.corpus.root", "store.directory", "audio"} < found <= PATHS
+
+
+def is_path(option):
+    return "a path" in describe(option.annotation)
 
 
 def test_a_home_directory_is_found_wherever_the_word_begins(monkeypatch, tmp_path):

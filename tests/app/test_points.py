@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 
 from svdx.app.points import curve_points, listed_points, page_points
-from svdx.app.settings import build_explainer, check, parts_needed
+from svdx.app.settings import build_explainer, parts_needed
+from svdx.app.validation import validate_config
 from svdx.errors import ConfigError
 from svdx.explain import Area, Otsu
 
@@ -25,7 +26,7 @@ def hydra():
 
 def composed(*words, entry="evaluate"):
     cfg = compose(entry, ["paths.run=run", *words])
-    check(cfg)
+    validate_config(cfg)
     return cfg
 
 

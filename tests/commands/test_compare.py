@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 
 from svdx.app.overrides import changed_options, ignored, options_line
-from svdx.app.settings import check
+from svdx.app.validation import validate_config
 from svdx.commands import compare as comparing
 from svdx.commands.compare import check_comparison, conclude, write
 from svdx.comparison.results import COLUMNS
@@ -119,8 +119,8 @@ def test_what_cannot_be_compared_is_one_line(override, said):
 
 
 def test_no_more_bins_than_all_can_be_the_best():
-    with pytest.raises(ConfigError, match=r"compare.sanity.best=1.5: expected 0 to 1"):
-        check(config("compare.sanity.best=1.5"))
+    with pytest.raises(ConfigError, match=r"compare.sanity.best=1.5: expected more than 0, up to 1"):
+        validate_config(config("compare.sanity.best=1.5"))
 
 
 def test_the_page_outlines_the_area_that_is_shown(tmp_path, frontend, monkeypatch):

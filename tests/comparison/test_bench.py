@@ -269,15 +269,12 @@ def test_thirds_part_the_localised(study):
 @pytest.mark.parametrize(
     "make, said",
     [
-        (
-            lambda: EqualArea(["most"], [0.1]),
-            r"compare.equal_area.fills=\[most\]: expected one or more different ones of",
-        ),
+        (lambda: EqualArea(["most"], [0.1]), r"fills=\[most\]: expected \[mean, zero, floor or excerpt-mean, …\]"),
         (lambda: EqualArea(["mean", "mean"], [0.1]), "different"),
         (lambda: EqualArea(["mean"], [0.2, 0.1]), "ascending"),
-        (lambda: EqualArea(["mean"], [0.5, 1.0]), "between 0 and 1"),
+        (lambda: EqualArea(["mean"], [0.5, 1.0]), "more than 0, less than 1"),
         (lambda: Cost(0), "more than 0"),
-        (lambda: Sanity(["fc9"], noise=0), "compare.sanity.noise=0"),
+        (lambda: Sanity(["fc9"], noise=0), "noise=0: expected more than 0"),
         (lambda: bench(sanity=Sanity(["fc3"])), "fc3: expected some of fc9"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from svdx.corpora import Rwc
-from svdx.errors import CorpusError
+from svdx.errors import ConfigError, CorpusError
 
 
 def add(root, audio, label=None, text="0.0\tb\r\n0.1\tm\r\n"):
@@ -62,7 +62,7 @@ def test_the_test_pieces_do_not_depend_on_the_validation(root):
 def test_too_few_pieces(root):
     assert "holds 10 pieces, too few for data.n_test=20 and data.n_valid=16: lower them" in refusal(Rwc(root))
     assert "'train' of data=rwc is empty: change" in refusal(Rwc(root, n_test=10, n_valid=0))
-    with pytest.raises(CorpusError, match="must not be negative"):
+    with pytest.raises(ConfigError, match="expected 0 or more"):
         Rwc(root, n_test=-1)
 
 

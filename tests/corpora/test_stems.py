@@ -7,7 +7,7 @@ import soundfile
 from svdx.audio.reading import read
 from svdx.corpora import Segment, Stems
 from svdx.corpora.stems import MUSDB18_VALID, vocal_segments
-from svdx.errors import CorpusError
+from svdx.errors import ConfigError, CorpusError
 from tests.support.recordings import encoded
 
 RATE = 4000
@@ -121,7 +121,7 @@ def test_missing_and_duplicate_files_are_errors(tmp_path):
     assert refusal(corpus, "valid").startswith(f"{song}/mixture.wav is missing")
     add(tmp_path, "test/song")
     assert "is in" in refusal(corpus, "valid")
-    with pytest.raises(CorpusError, match="must not be negative"):
+    with pytest.raises(ConfigError, match="expected 0 or more"):
         Stems(tmp_path, n_valid=-1)
 
 

@@ -12,7 +12,7 @@ import soundfile
 from svdx.corpora.synthetic import corpus as synthetic
 from svdx.corpora.synthetic.corpus import Recipe, Synthetic, make_corpus, make_song, track_name
 from svdx.corpora.synthetic.song import Song, compose
-from svdx.errors import CorpusError
+from svdx.errors import ConfigError, CorpusError
 
 RATE = 22050
 RECIPE = Recipe(n_train=2, n_valid=1, n_test=1, seconds=6.0, seed=3, sample_rate=RATE)
@@ -149,6 +149,6 @@ def test_an_interrupted_generation_leaves_no_files(root: Path, tmp_path: Path, m
 
 @pytest.mark.parametrize("key", ["n_train", "n_valid", "n_test", "seconds", "seed", "sample_rate"])
 def test_settings_out_of_range_are_refused_in_one_line(key: str, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=f"data.{key}=-1") as error:
+    with pytest.raises(ConfigError, match=f"{key}=-1: expected") as error:
         Synthetic(tmp_path / "corpus", **(ARGUMENTS | {key: -1}))
     assert "\n" not in str(error.value) and not (tmp_path / "corpus").exists()

@@ -146,5 +146,5 @@ def test_a_strip_is_labelled_at_the_middle_of_each_of_its_excerpts(frontend, mon
 @pytest.mark.parametrize("odd", [{"max_stretch": 1.0}, {"max_stretch": -0.1}, {"max_shift": 1.5}, {"strip": 0}])
 def test_options_out_of_range_are_refused(frontend, odd):
     (key,) = odd
-    with pytest.raises(ConfigError, match=rf"augment\.{key}={odd[key]}: expected"):
+    with pytest.raises(ConfigError, match=f"{key}={odd[key]}: expected"):
         Augment(frontend, **{"max_stretch": 0.3, "max_shift": 0.3, "max_db": 10.0, **odd})

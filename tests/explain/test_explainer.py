@@ -131,7 +131,7 @@ def test_a_threshold_outside_its_range_is_refused_when_the_explainer_is_made(thr
 
 @pytest.mark.parametrize("option", ["keep", "fill"])
 def test_an_unknown_keep_or_fill_is_refused(option):
-    with pytest.raises(ConfigError, match=f"explainer.{option}=other"):
+    with pytest.raises(ConfigError, match=f"{option}=other: expected"):
         Itself(Mean(), **{option: "other"})(EXCERPTS)
 
 

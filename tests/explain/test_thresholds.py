@@ -159,13 +159,13 @@ def test_what_nothing_loses_may_be_lost():
 def test_what_a_choice_cannot_do_is_refused_in_a_line():
     with pytest.raises(ConfigError, match=r"^threshold=reconstruction_error: of excerpts only"):
         explain_track(inverting(ReconstructionError()), torch.zeros(30, BANDS), FRAMES, 3)
-    with pytest.raises(ConfigError, match=r"^explainer.area=1.5: expected 0 to 1"):
+    with pytest.raises(ConfigError, match=r"^Area: area=1.5: expected 0 to 1"):
         Area(1.5)
-    with pytest.raises(ConfigError, match=r"^explainer.step=0: expected"):
+    with pytest.raises(ConfigError, match=r"^ReconstructionError: step=0: expected more than 0"):
         ReconstructionError(step=0)
-    with pytest.raises(ConfigError, match=r"^explainer.error=2: expected 0 to 1"):
+    with pytest.raises(ConfigError, match=r"^ReconstructionError: error=2: expected 0 to 1"):
         ReconstructionError(2)
-    with pytest.raises(ConfigError, match=r"^explainer.threshold: 1.2 is outside"):
+    with pytest.raises(ConfigError, match=r"^Fixed: threshold=1.2: expected 0 to 1.1"):
         Fixed(1.2)
 
 

@@ -112,7 +112,7 @@ def test_a_layer_that_no_network_inverts_is_refused(classifier, tmp_path):
     save(network, tmp_path / "odd.safetensors")
     with pytest.raises(WeightsError, match="no network can be built of"):
         load_inverter(tmp_path / "odd.safetensors", classifier)
-    with pytest.raises(ConfigError, match=r"inverter\.width=0: expected at least 1"):
+    with pytest.raises(ConfigError, match=r"width=0: expected 1 or more"):
         MapInverter("mp6", 0)
 
 

@@ -91,5 +91,5 @@ def test_initial_weights_have_the_gain_of_lasagne():
 
 @pytest.mark.parametrize("width", [0, 4, 12, -8])
 def test_widths_that_are_no_multiple_of_eight_are_refused(width):
-    with pytest.raises(ConfigError, match=f"inverter.width={width}: expected a multiple of 8"):
+    with pytest.raises(ConfigError, match=f"width={width}: expected a multiple of 8"):
         UpConv(width)

@@ -150,7 +150,7 @@ CASES = {
         "{small.safetensors}: makes 100 frames of 80 bands, the classifier takes 115 frames of 80 bands",
     ),
     "a word where a number is needed": (f"{EVALUATE} excerpts.n=many", "excerpts.n=many: expected a whole number"),
-    "a GPU that is not there": (f"{EVALUATE} trainer.accelerator=tpu", "trainer.accelerator=tpu: refused by Lightning"),
+    "a GPU that is not there": (f"{EVALUATE} trainer.accelerator=tpu", "trainer.accelerator=tpu: no such device here"),
     "no root": ("train.py data=folder", "data=folder needs data.root=DIR"),
     "a root that is not there": ("train.py data=jamendo data.root={nowhere}", "data.root={nowhere} does not exist"),
     "a root that is a file": ("train.py data=stems data.root={song.wav}", "data.root={song.wav} is not a directory"),

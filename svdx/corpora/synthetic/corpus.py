@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import soundfile
+from pydantic import Field
 from rich.progress import track as progress
 
 from svdx.corpora.corpus import SPLITS
@@ -25,30 +27,27 @@ from svdx.corpora.synthetic.song import Song, compose
 from svdx.corpora.track import Segment
 from svdx.errors import CACHE, CorpusError, writing
 from svdx.files.atomic import process_lock
+from svdx.schema.checks import checked
+from svdx.schema.types import AnyPath, PositiveInt, Seed
 
 GENERATOR = 2  # version; increase it if the same seed gives other audio
-SHORTEST = 4.0  # seconds of a track
-LOWEST_RATE = 16_000  # Hz, since the front end's bands extend to 8 kHz
+Seconds = Annotated[float, Field(ge=4)]  # of a track
+SampleRate = Annotated[int, Field(ge=16_000)]  # Hz, since the front end's bands extend to 8 kHz
 CARD = "corpus.json"
 
 
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """All parameters of a synthetic corpus. seconds: length of every track"""
 
-    n_train: int
-    n_valid: int
-    n_test: int
-    seconds: float
-    seed: int
-    sample_rate: int
+    n_train: PositiveInt
+    n_valid: PositiveInt
+    n_test: PositiveInt
+    seconds: Seconds
+    seed: Seed
+    sample_rate: SampleRate
     generator: int = GENERATOR
-
-    def __post_init__(self) -> None:
-        minimum = {"n_train": 1, "n_valid": 1, "n_test": 1, "seconds": SHORTEST, "seed": 0, "sample_rate": LOWEST_RATE}
-        for key, value in minimum.items():
-            if not getattr(self, key) >= value:
-                raise CorpusError(f"data.{key}={getattr(self, key)}: the synthetic corpus needs at least {value:g}")
 
     def tracks(self) -> Iterator[tuple[str, int]]:
         """(split, index within the split) of every track."""
@@ -56,6 +55,7 @@ class Recipe:
             yield from ((split, number) for number in range(count))
 
 
+@checked
 class Synthetic(Folder):
     """Synthesised music with singing in the layout of `Folder`, including `vocals/`; generated in `root` if missing.
 
@@ -71,14 +71,14 @@ class Synthetic(Folder):
 
     def __init__(
         self,
-        root: str | Path | None,
-        n_train: int,
-        n_valid: int,
-        n_test: int,
-        seconds: float,
-        seed: int,
-        sample_rate: int,
-        workers: int = 2,
+        root: AnyPath | None,
+        n_train: PositiveInt,
+        n_valid: PositiveInt,
+        n_test: PositiveInt,
+        seconds: Seconds,
+        seed: Seed,
+        sample_rate: SampleRate,
+        workers: PositiveInt = 2,
     ) -> None:
         if root:
             self.recipe = Recipe(n_train, n_valid, n_test, float(seconds), seed, sample_rate)

@@ -13,11 +13,14 @@ from svdx.errors import ConfigError
 from svdx.explain.chance import own_chance
 from svdx.explain.evidence import TwoClasses, recording
 from svdx.explain.explainer import Explainer
+from svdx.schema.checks import checked
+from svdx.schema.types import Seed
 
 AT_ONCE = 32  # excerpts, or variations of one, that go through a network together
 PACKAGES = {"captum": "captum", "sklearn": "scikit-learn"}  # module → package
 
 
+@checked
 class Attributed(Explainer):
     """Attributes the log-odds of the predicted class, singing where the probability is above the decision threshold.
 
@@ -30,9 +33,12 @@ class Attributed(Explainer):
 
     def __init__(self, classifier: nn.Module, **options) -> None:
         super().__init__(classifier, **options)
-        for module in self.needs:
+
+    @classmethod
+    def check_options(cls, **_: object) -> None:
+        for module in cls.needs:
             if find_spec(module) is None:
-                raise ConfigError(f"explainer={self.name} needs {PACKAGES[module]}: pip install 'svdx[compare]'")
+                raise ConfigError(f"explainer={cls.name} needs {PACKAGES[module]}: pip install 'svdx[compare]'")
 
     @abstractmethod
     def attribute(self, model: nn.Module, excerpts: Tensor, label: Tensor) -> Tensor:
@@ -59,12 +65,13 @@ class Attributed(Explainer):
         return torch.cat(scores), probability
 
 
+@checked
 class Sampled(Attributed):
     """A method that draws at random: from the seed and the excerpt itself, and so one excerpt after the other."""
 
     at_once = 1
 
-    def __init__(self, classifier: nn.Module, seed: int = 0, **options) -> None:
+    def __init__(self, classifier: nn.Module, seed: Seed = 0, **options) -> None:
         super().__init__(classifier, **options)
         self.seed = seed
 

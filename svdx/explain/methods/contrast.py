@@ -30,9 +30,13 @@ class ContrastiveInversion(Explainer):
         super().__init__(classifier, **options)
         if not 0 < self.decision < 1:
             raise ConfigError(f"classifier.threshold={self.decision}: explainer=contrast needs one between 0 and 1")
-        if layer_of(inverter) != FC8:
-            raise ConfigError(f"layer={layer_of(inverter)}: explainer=contrast needs {FC8}, which the last layer hears")
+        self.check_layer(layer_of(inverter))
         self.inverter = inverter
+
+    @classmethod
+    def check_layer(cls, layer: str) -> None:
+        if layer != FC8:
+            raise ConfigError(f"layer={layer}: explainer={cls.name} needs {FC8}, the input of the last layer")
 
     def score(self, excerpts: Tensor) -> Tensor:
         features = self.classifier.features(excerpts)

@@ -11,14 +11,17 @@ from svdx.errors import ConfigError
 from svdx.explain.chance import seed_of
 from svdx.explain.explainer import Explainer
 from svdx.explain.methods.blocks import blocks
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveInt, Seed
 
 
+@checked
 class Control(Explainer):
     """An explainer to compare others with. What is random comes from the seed and the excerpt itself, whatever
     batch it is in.
     """
 
-    def __init__(self, classifier: nn.Module, seed: int = 0, **options) -> None:
+    def __init__(self, classifier: nn.Module, seed: Seed = 0, **options) -> None:
         super().__init__(classifier, **options)
         self.seed = seed
 
@@ -37,6 +40,7 @@ class RandomBins(Control):
         return self._random(excerpts, *excerpts.shape[1:])
 
 
+@checked
 class RandomBlocks(Control):
     """Whole blocks of a grid over time and frequency in random order, the last one in part (from its beginning).
 
@@ -45,7 +49,9 @@ class RandomBlocks(Control):
 
     name = "random_blocks"
 
-    def __init__(self, classifier: nn.Module, seed: int = 0, rows: int = 6, columns: int = 4, **options) -> None:
+    def __init__(
+        self, classifier: nn.Module, seed: Seed = 0, rows: PositiveInt = 6, columns: PositiveInt = 4, **options
+    ) -> None:
         super().__init__(classifier, seed, **options)
         self.rows, self.columns = rows, columns
 
@@ -68,7 +74,12 @@ CONTROLS = {control.name: control for control in (RandomBins, RandomBlocks, Loud
 
 def make_controls(names: Sequence[str], classifier: nn.Module, seed: int) -> list[Control]:
     """Controls of an explanation of the classifier, by name. Raises: ConfigError."""
+    check_controls(names)
+    return [CONTROLS[name](classifier, seed) for name in names]
+
+
+def check_controls(names: Sequence[str]) -> None:
+    """Raises ConfigError for names of no control."""
     unknown = [name for name in names if name not in CONTROLS]
     if unknown:
         raise ConfigError(f"controls={unknown}: expected some of {', '.join(CONTROLS)}")
-    return [CONTROLS[name](classifier, seed) for name in names]

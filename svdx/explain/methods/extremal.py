@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from svdx.errors import ConfigError
 from svdx.explain.evidence import evidence, recording
 from svdx.explain.explainer import Explainer
-from svdx.explain.options import expect_at_least, expect_positive
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveFloat, PositiveInt, ProperShare
 
-AREAS = (0.05, 0.1, 0.2, 0.4)
+AREAS = [0.05, 0.1, 0.2, 0.4]
 TEMPERATURE = 1 / 20  # of the smooth maximum, the paper's
 
 
+@checked
 class ExtremalMask(Explainer):
     """Masks that maximise the evidence for the predicted class, one for each of several areas, and their sum (Fong,
     Patrick and Vedaldi, Understanding deep networks via extremal perturbations and smooth masks, ICCV 2019).
@@ -34,19 +38,15 @@ class ExtremalMask(Explainer):
     def __init__(
         self,
         classifier: nn.Module,
-        areas: list[float] = AREAS,
-        steps: int = 20,
-        rate: float = 0.2,
-        stride: int = 5,
-        weight: float = 30.0,
-        growth: float = 30.0,
+        areas: Annotated[list[ProperShare], Field(min_length=1)] = AREAS,
+        steps: PositiveInt = 20,
+        rate: PositiveFloat = 0.2,
+        stride: PositiveInt = 5,
+        weight: PositiveFloat = 30.0,
+        growth: PositiveFloat = 30.0,
         **options,
     ) -> None:
         super().__init__(classifier, **options)
-        if not areas or not all(0 < area < 1 for area in areas):
-            raise ConfigError(f"explainer.areas={list(areas)}: expected numbers between 0 and 1")
-        expect_at_least(1, steps=steps, stride=stride)
-        expect_positive(rate=rate, weight=weight, growth=growth)
         self.areas, self.steps, self.rate, self.stride = list(areas), steps, rate, stride
         self.weight, self.growth = weight, growth
 

@@ -9,11 +9,13 @@ from svdx.explain.evidence import evidence_gradient
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import normalise
 from svdx.explain.methods.inversion import invert
-from svdx.explain.options import expect_at_least
+from svdx.schema.checks import checked
+from svdx.schema.types import NonNegativeFloat
 
 REACH = 3  # standard deviations after which a Gaussian is cut off
 
 
+@checked
 class GatedInversion(Explainer):
     """The inversion's salience times the evidence for the predicted class, both from 0 to 1. Of this package; the
     inversion is Mishra, Sturm and Dixon's (EUSIPCO 2018), the evidence gradient × input (Shrikumar et al., 2016).
@@ -29,10 +31,14 @@ class GatedInversion(Explainer):
     name = "gated_inversion"
 
     def __init__(
-        self, classifier: nn.Module, inverter: nn.Module, frames: float = 4.0, bands: float = 3.0, **options
+        self,
+        classifier: nn.Module,
+        inverter: nn.Module,
+        frames: NonNegativeFloat = 4.0,
+        bands: NonNegativeFloat = 3.0,
+        **options,
     ) -> None:
         super().__init__(classifier, **options)
-        expect_at_least(0, frames=frames, bands=bands)
         self.inverter, self.frames, self.bands = inverter, frames, bands
 
     def score(self, excerpts: Tensor) -> Tensor:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from svdx.explain.methods.attribution import AT_ONCE, Attributed
-from svdx.explain.options import expect_at_least
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveInt
 
 
+@checked
 class IntegratedGradients(Attributed):
     """The gradient's mean on the straight line from the training mean to the excerpt, times their difference, signed
     (Sundararajan, Taly and Yan, ICML 2017), by Captum's IntegratedGradients.
@@ -17,9 +19,8 @@ class IntegratedGradients(Attributed):
 
     name = "integrated_gradients"
 
-    def __init__(self, classifier: nn.Module, steps: int = 50, **options) -> None:
+    def __init__(self, classifier: nn.Module, steps: PositiveInt = 50, **options) -> None:
         super().__init__(classifier, **options)
-        expect_at_least(1, steps=steps)
         self.steps = steps
 
     def attribute(self, model: nn.Module, excerpts: Tensor, label: Tensor) -> Tensor:

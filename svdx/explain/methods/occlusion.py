@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
 from svdx.explain.methods.attribution import AT_ONCE, Attributed
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveInt
+
+Bins = Annotated[Annotated[list[PositiveInt], Field(min_length=2, max_length=2)], "[frames,bands], 1 or more of each"]
+
+WINDOW, STRIDE = [19, 20], [5, 5]
 
 
+@checked
 class Occlusion(Attributed):
     """A window that slides over the excerpt, holding the training mean (Zeiler and Fergus, ECCV 2014), by Captum's
     Occlusion. A bin scores the mean of what is lost over the windows that cover it.
@@ -21,15 +31,19 @@ class Occlusion(Attributed):
     name = "occlusion"
 
     def __init__(
-        self, classifier: nn.Module, window: list[int] | None = None, stride: list[int] | None = None, **options
+        self,
+        classifier: nn.Module,
+        window: Bins = WINDOW,
+        stride: Bins = STRIDE,
+        **options,
     ) -> None:
         super().__init__(classifier, **options)
-        self.window, self.stride = tuple(window or (19, 20)), tuple(stride or (5, 5))
-        for name, pair in {"window": self.window, "stride": self.stride}.items():
-            if len(pair) != 2 or min(pair) < 1:
-                raise ConfigError(f"explainer.{name}={list(pair)}: expected frames and bands, 1 or more of each")
-        if any(step > size for step, size in zip(self.stride, self.window, strict=True)):
-            raise ConfigError(f"explainer.stride={list(self.stride)}: steps over bins with window={list(self.window)}")
+        self.window, self.stride = tuple(window), tuple(stride)
+
+    @staticmethod
+    def check_options(*, window: list[int], stride: list[int], **_: object) -> None:
+        if any(step > size for step, size in zip(stride, window, strict=True)):
+            raise ConfigError(f"explainer.stride={list(stride)}: steps over bins with window={list(window)}")
 
     def attribute(self, model: nn.Module, excerpts: Tensor, label: Tensor) -> Tensor:
         from captum.attr import Occlusion as Method

@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from svdx.explain.evidence import recording
 from svdx.explain.explainer import Explainer
 from svdx.explain.methods.variation import variation
-from svdx.explain.options import expect_at_least, expect_positive
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveFloat, PositiveInt
 
 ALPHA = 6  # exponent of the norm, the paper's
 
 
+@checked
 class OptimisedInversion(Explainer):
     """x* = argmin ‖Φ(x) − Φ(x₀)‖² / ‖Φ(x₀)‖² + R_α(x) + R_V(x) (Mahendran and Vedaldi, Understanding deep image
     representations by inverting them, CVPR 2015; equation 1 of Mishra, Sturm and Dixon, EUSIPCO 2018).
@@ -34,15 +36,13 @@ class OptimisedInversion(Explainer):
     def __init__(
         self,
         classifier: nn.Module,
-        steps: int = 200,
-        rate: float = 0.2,
-        bound: float = 3.0,
-        slope: float = 0.5,
+        steps: PositiveInt = 200,
+        rate: PositiveFloat = 0.2,
+        bound: PositiveFloat = 3.0,
+        slope: PositiveFloat = 0.5,
         **options,
     ) -> None:
         super().__init__(classifier, **options)
-        expect_at_least(1, steps=steps)
-        expect_positive(rate=rate, bound=bound, slope=slope)
         self.steps, self.rate, self.bound, self.slope = steps, rate, bound, slope
 
     def score(self, excerpts: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from svdx.explain.methods.attribution import AT_ONCE
 from svdx.explain.methods.block_attribution import BlockAttributed
-from svdx.explain.options import expect_positive
+from svdx.schema.checks import checked
+from svdx.schema.types import PositiveFloat, Seed
 
 
+@checked
 class Slime(BlockAttributed):
     """LIME over time–frequency blocks (Mishra, Sturm and Dixon, ISMIR 2017), by Captum's Lime.
 
@@ -28,9 +30,8 @@ class Slime(BlockAttributed):
 
     name = "slime"
 
-    def __init__(self, classifier: nn.Module, seed: int = 0, kernel_width: float = 0.25, **options) -> None:
+    def __init__(self, classifier: nn.Module, seed: Seed = 0, kernel_width: PositiveFloat = 0.25, **options) -> None:
         super().__init__(classifier, seed, **options)
-        expect_positive(kernel_width=kernel_width)
         self.kernel_width = kernel_width
 
     def sample(self, model: nn.Module, excerpt: Tensor, label: Tensor) -> Tensor:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from svdx.explain.methods.attribution import AT_ONCE, Sampled
-from svdx.explain.options import expect_at_least
+from svdx.schema.checks import checked
+from svdx.schema.types import NonNegativeFloat, PositiveInt, Seed
 
 
+@checked
 class SmoothGrad(Sampled):
     """Magnitude of the mean gradient under Gaussian noise (Smilkov et al., 2017), by Captum's NoiseTunnel.
 
@@ -19,10 +21,15 @@ class SmoothGrad(Sampled):
 
     name = "smoothgrad"
 
-    def __init__(self, classifier: nn.Module, seed: int = 0, samples: int = 50, noise: float = 0.15, **options) -> None:
+    def __init__(
+        self,
+        classifier: nn.Module,
+        seed: Seed = 0,
+        samples: PositiveInt = 50,
+        noise: NonNegativeFloat = 0.15,
+        **options,
+    ) -> None:
         super().__init__(classifier, seed, **options)
-        expect_at_least(1, samples=samples)
-        expect_at_least(0, noise=noise)
         self.samples, self.noise = samples, noise
 
     def sample(self, model: nn.Module, excerpt: Tensor, label: Tensor) -> Tensor:
