@@ -16,9 +16,9 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
-from svdx.explain.chance import seed_of
 from svdx.explain.explainer import Explainer
 from svdx.explain.masks import ranks
+from svdx.explain.seeding import excerpt_seed
 from svdx.schema.checks import checked
 from svdx.schema.types import Fill, ProperShare
 
@@ -79,7 +79,7 @@ class EqualArea:
 def drawn_order(excerpts: Tensor) -> Tensor:
     """A random order of the bins of each excerpt [B, frames, bands], independent of its batch; [B, bins]."""
     n_bins = excerpts[0].numel()
-    generators = [torch.Generator().manual_seed(seed_of(excerpt, TIES_SEED)) for excerpt in excerpts]
+    generators = [torch.Generator().manual_seed(excerpt_seed(excerpt, TIES_SEED)) for excerpt in excerpts]
     return torch.stack([torch.randperm(n_bins, generator=one) for one in generators]).to(excerpts.device)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from svdx.errors import ConfigError
 from svdx.explain.evidence import log_odds, recording
-from svdx.explain.methods.variation import variation as roughness
+from svdx.explain.methods.optimised import total_variation
 from svdx.models.layers import FC8, MAPS, VECTORS, network_up_to
 from svdx.schema.checks import checked
 from svdx.schema.types import NonNegativeFloat, PositiveFloat, PositiveInt, Seed
@@ -70,7 +70,7 @@ def maximise(
         for _ in range(steps):
             activation = unit(excerpt[None])[0]
             trace.append(activation.detach())
-            penalty = l2 * excerpt.square().mean() + variation * roughness(excerpt[None])[0] / 4
+            penalty = l2 * excerpt.square().mean() + variation * total_variation(excerpt[None])[0] / 4
             (excerpt.grad,) = torch.autograd.grad(scale * penalty - activation, excerpt)
             optimizer.step()
             falling.step()

@@ -20,7 +20,7 @@ from svdx.corpora.loose_files import track_at
 from svdx.errors import AudioError
 from svdx.explain import FeatureInversion
 from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.methods.borrowed import ClassMeanMask, OtherTrackMask
+from svdx.explain.methods.controls import ClassMeanMask, OtherTrackMask
 from svdx.models import UpConv
 
 RATE = 22050

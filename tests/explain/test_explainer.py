@@ -7,7 +7,7 @@ from torch import nn
 
 from svdx.errors import ConfigError
 from svdx.explain import Area, Explainer, FeatureInversion
-from svdx.explain.methods.gated import GatedInversion
+from svdx.explain.methods.inversion import GatedInversion
 from svdx.models import SVDNet, UpConv
 
 

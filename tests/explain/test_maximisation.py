@@ -8,7 +8,7 @@ import torch
 
 from svdx.errors import ConfigError
 from svdx.explain.maximisation import check_unit, extremes, maximise, unit_of
-from svdx.explain.methods.variation import variation
+from svdx.explain.methods.optimised import total_variation
 from svdx.report.files import write_unit
 from tests.support.toys import BANDS, FRAMES, RECTANGLE, Planted
 
@@ -47,14 +47,14 @@ def test_total_variation_makes_it_that_of_the_linear_equation():
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
     def roughness(excerpt):
-        return variation(excerpt[None])[0] / excerpt.square().mean()
+        return total_variation(excerpt[None])[0] / excerpt.square().mean()
 
     assert roughness(found) < 0.5 * roughness(closely(l2=0.5, variation=0).excerpt)
 
 
 def test_white_noise_has_a_total_variation_of_four_times_its_variance():
     noise = 2 * torch.randn(1, 500, 500, generator=GENERATOR)
-    assert float(variation(noise)[0]) == pytest.approx(16, rel=0.02)
+    assert float(total_variation(noise)[0]) == pytest.approx(16, rel=0.02)
 
 
 def test_the_penalties_suit_units_of_any_scale():

@@ -12,7 +12,7 @@ from svdx.errors import AudioError, ScoreError
 from svdx.explain import Explainer, FeatureInversion
 from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.masks import normalise
-from svdx.explain.methods.gated import GatedInversion
+from svdx.explain.methods.inversion import GatedInversion
 from svdx.explain.tracks import explain_track
 
 NAN, INF = float("nan"), float("inf")

@@ -18,7 +18,7 @@ from svdx.explain import Area, Explainer, FeatureInversion, Fixed, Otsu, Reconst
 from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.masks import normalise, threshold_mask
 from svdx.explain.methods.controls import RandomBlocks
-from svdx.explain.methods.gated import GatedInversion
+from svdx.explain.methods.inversion import GatedInversion
 from svdx.explain.tracks import explain_track
 from svdx.models import UpConv
 from svdx.report.facts import percent

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from svdx.explain.methods.deeplift import DeepLift
-from svdx.explain.methods.gradient_x_input import GradientXInput
-from svdx.explain.methods.guided_backprop import GuidedBackprop
-from svdx.explain.methods.integrated_gradients import IntegratedGradients
-from svdx.explain.methods.kernel_shap import KernelShap
-from svdx.explain.methods.occlusion import Occlusion
-from svdx.explain.methods.saliency import Saliency
-from svdx.explain.methods.slime import Slime
-from svdx.explain.methods.smoothgrad import SmoothGrad
+from svdx.explain.methods.blocks import KernelShap, Occlusion, Slime
+from svdx.explain.methods.gradients import (
+    DeepLift,
+    GradientXInput,
+    GuidedBackprop,
+    IntegratedGradients,
+    Saliency,
+    SmoothGrad,
+)
 from svdx.models import SVDNet
 
 METHODS = {  # with options for small excerpts
@@ -28,7 +28,7 @@ METHODS = {  # with options for small excerpts
 every_method = pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.name)
 
 
-def pictures(kind, classifier, excerpts, **options):
+def scores(kind, classifier, excerpts, **options):
     return kind(classifier, **{**METHODS[kind], **options}).score(excerpts)
 
 

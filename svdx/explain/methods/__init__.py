@@ -1,1 +1,1 @@
-"""The explanation methods, one file each."""
+"""The explanation methods, one file per family; conf/explainer names their classes."""

@@ -1,31 +1,34 @@
-"""Attribution methods as explainers: what each bin adds to the log-odds of the predicted class, by Captum."""
+"""Base classes of explainers that attribute the log-odds of the predicted class to the bins, by Captum."""
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from svdx.errors import ConfigError
-from svdx.explain.chance import own_chance
 from svdx.explain.evidence import TwoClasses, recording
 from svdx.explain.explainer import Explainer
+from svdx.explain.seeding import seeded
 from svdx.schema.checks import checked
 from svdx.schema.types import Seed
 
-AT_ONCE = 32  # excerpts, or variations of one, that go through a network together
+AT_ONCE = 32  # excerpts, or variations of one, per forward pass
 PACKAGES = {"captum": "captum", "sklearn": "scikit-learn"}  # module → package
 
 
 @checked
-class Attributed(Explainer):
-    """Attributes the log-odds of the predicted class, singing where the probability is above the decision threshold.
+class Attribution(Explainer):
+    """Attributes the log-odds of the predicted class: singing if the probability is above the decision threshold.
 
-    A child calls Captum in `attribute`. Where a method compares with a baseline, that is the training mean, 0 in a
-    standardised excerpt: what the paper fills masked bins with.
+    A subclass calls Captum in `attribute`. The baseline, for methods that have one, is the training mean, 0 in a
+    standardised excerpt: the paper's fill of masked bins.
+
+    Raises: ConfigError if Captum, or scikit-learn where it is needed, is not installed.
     """
 
     needs: tuple[str, ...] = ("captum",)
@@ -35,20 +38,20 @@ class Attributed(Explainer):
         super().__init__(classifier, **options)
 
     @classmethod
-    def check_options(cls, **_: object) -> None:
+    def check_options(cls, **options: Any) -> None:
         for module in cls.needs:
             if find_spec(module) is None:
                 raise ConfigError(f"explainer={cls.name} needs {PACKAGES[module]}: pip install 'svdx[compare]'")
 
     @abstractmethod
     def attribute(self, model: nn.Module, excerpts: Tensor, label: Tensor) -> Tensor:
-        """Score of every bin [B, frames, bands] for the evidence `model(excerpts)[:, label]`.
+        """Score every bin [B, frames, bands] for the evidence `model(excerpts)[:, label]`.
 
-        model: the classifier with two columns, log-odds of no singing and of singing; label: [B], 0 or 1
+        model: of `model()`; label: [B], 0 no singing or 1 singing
         """
 
     def model(self) -> nn.Module:
-        """The classifier as `attribute` takes it."""
+        """The classifier with two outputs, the log-odds of no singing and of singing."""
         return TwoClasses(self.classifier)
 
     def score(self, excerpts: Tensor) -> Tensor:
@@ -59,15 +62,15 @@ class Attributed(Explainer):
         with recording(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Setting .*hooks", UserWarning)  # Captum removes them again
             label = (probability > self.decision).long()
-            few = zip(excerpts.clone().split(self.at_once), label.split(self.at_once), strict=True)
+            batches = zip(excerpts.clone().split(self.at_once), label.split(self.at_once), strict=True)
             model = self.model()
-            scores = [self.attribute(model, some.requires_grad_(), labels).detach() for some, labels in few]
+            scores = [self.attribute(model, batch.requires_grad_(), labels).detach() for batch, labels in batches]
         return torch.cat(scores), probability
 
 
 @checked
-class Sampled(Attributed):
-    """A method that draws at random: from the seed and the excerpt itself, and so one excerpt after the other."""
+class SampledAttribution(Attribution):
+    """A method that draws at random, from the seed and the excerpt alone, and so explains one excerpt at a time."""
 
     at_once = 1
 
@@ -76,9 +79,9 @@ class Sampled(Attributed):
         self.seed = seed
 
     def attribute(self, model: nn.Module, excerpts: Tensor, label: Tensor) -> Tensor:
-        with own_chance(excerpts[0], self.seed):
+        with seeded(excerpts[0], self.seed):
             return self.sample(model, excerpts, label)
 
     @abstractmethod
     def sample(self, model: nn.Module, excerpt: Tensor, label: Tensor) -> Tensor:
-        """As `attribute`, of one excerpt [1, frames, bands], from torch's global generators."""
+        """As `attribute`, for one excerpt [1, frames, bands], drawing from torch's global generators."""

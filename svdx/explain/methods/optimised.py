@@ -1,4 +1,4 @@
-"""Inversion without an inverter: a picture is optimised until the classifier's features are those of the excerpt."""
+"""Inversion without an inverter: optimise an input until the classifier's features are those of the excerpt."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from svdx.explain.evidence import recording
 from svdx.explain.explainer import Explainer
-from svdx.explain.methods.variation import variation
+from svdx.models.layers import FC8, features_of
 from svdx.schema.checks import checked
 from svdx.schema.types import PositiveFloat, PositiveInt
 
-ALPHA = 6  # exponent of the norm, the paper's
+ALPHA = 6  # exponent of the norm, and
+BETA = 2  # of the total variation (Mahendran and Vedaldi, CVPR 2015)
 
 
 @checked
@@ -19,16 +20,16 @@ class OptimisedInversion(Explainer):
     """x* = argmin ‖Φ(x) − Φ(x₀)‖² / ‖Φ(x₀)‖² + R_α(x) + R_V(x) (Mahendran and Vedaldi, Understanding deep image
     representations by inverting them, CVPR 2015; equation 1 of Mishra, Sturm and Dixon, EUSIPCO 2018).
 
-    R_α is the mean of |x / bound|⁶ over the bins, R_V that of (Δ / slope)², Δ² being the squared difference to the next
-    frame plus that to the next band: the weights are said by what costs as much as the loss of all features. Adam
-    starts from the training mean, 0, and its rate falls to 0. Each excerpt is inverted alone: what is rounded depends
-    on the batch, and so many steps would make it visible.
+    R_α is the mean of |x / bound|⁶ over the bins and R_V that of (Δ / slope)², where Δ² is the squared difference to
+    the next frame plus that to the next band: a value of `bound`, or a slope of `slope`, in all bins costs as much as
+    losing all features. Adam starts from the training mean, 0, and its rate falls to 0. Each excerpt is inverted
+    alone, because rounding depends on the batch and so many steps would amplify it.
 
-    The least cost is not reached, and there is more than one way down: after 200 steps it was about 1.7 times that
-    after 1500, and the two pictures' rank correlations were 0.44 and 0.75 (two excerpts of MIR-1K).
+    The result is not the least cost, nor the only way to a low one: after 200 steps the cost was about 1.7 times that
+    after 1500, and the rank correlations of the two results were 0.44 and 0.75 (two excerpts of MIR-1K).
 
-    steps: forwards and backwards; rate: how far Adam goes in the first of them, in standard deviations
-    bound: of a bin, in standard deviations; slope: of the picture, in standard deviations a bin
+    steps: forward and backward passes; rate: Adam's in the first step, in standard deviations
+    bound: of a bin, in standard deviations; slope: in standard deviations per bin
     """
 
     name = "inversion_optimised"
@@ -50,23 +51,31 @@ class OptimisedInversion(Explainer):
             return torch.cat([self.invert(excerpt.clone()) for excerpt in excerpts.split(1)])
 
     def invert(self, excerpts: Tensor) -> Tensor:
-        """The optimised pictures, [B, frames, bands]; where gradients are recorded."""
-        features = self.classifier.features(excerpts).detach()
-        picture = torch.zeros_like(excerpts).requires_grad_()
-        adam = torch.optim.Adam([picture], self.rate)
-        falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 1 / self.steps, self.steps)
+        """The optimised inputs, [B, frames, bands]. Gradients must be enabled."""
+        features = features_of(self.classifier, FC8, excerpts).detach()
+        inverted = torch.zeros_like(excerpts).requires_grad_()
+        adam = torch.optim.Adam([inverted], self.rate)
+        schedule = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 1 / self.steps, self.steps)
         for _ in range(self.steps):
-            (picture.grad,) = torch.autograd.grad(self.cost(picture, features).sum(), picture)
+            (inverted.grad,) = torch.autograd.grad(self.cost(inverted, features).sum(), inverted)
             adam.step()
-            falling.step()
-        return picture.detach()
+            schedule.step()
+        return inverted.detach()
 
-    def cost(self, picture: Tensor, features: Tensor) -> Tensor:
-        """What is minimised, [B]: picture [B, frames, bands] against the features [B, n_features] of the excerpts."""
-        error = (self.classifier.features(picture) - features).square().sum(1)
+    def cost(self, inverted: Tensor, features: Tensor) -> Tensor:
+        """The cost, [B], of inputs [B, frames, bands] against the features [B, n_features] of the excerpts."""
+        error = (features_of(self.classifier, FC8, inverted) - features).square().sum(1)
         scale = features.square().sum(1).clamp_min(torch.finfo(features.dtype).tiny)
-        return error / scale + self.size(picture) + variation(picture / self.slope)
+        size = (inverted / self.bound).abs().pow(ALPHA).mean((1, 2))
+        return error / scale + size + total_variation(inverted / self.slope)
 
-    def size(self, picture: Tensor) -> Tensor:
-        """R_α [B]."""
-        return (picture / self.bound).abs().pow(ALPHA).mean((1, 2))
+
+def total_variation(excerpts: Tensor) -> Tensor:
+    """Total variation of excerpts [B, frames, bands]: mean of (Δ²)^(β/2) over the bins, [B].
+
+    >>> total_variation(torch.tensor([[[0.0, 3.0], [0.0, 3.0]]]))  # two of the four bins differ from the next by 3
+    tensor([4.5000])
+    """
+    frames = nn.functional.pad(excerpts.diff(dim=1).square(), (0, 0, 0, 1))
+    bands = nn.functional.pad(excerpts.diff(dim=2).square(), (0, 1))
+    return (frames + bands).pow(BETA / 2).mean((1, 2))

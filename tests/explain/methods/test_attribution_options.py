@@ -10,11 +10,8 @@ from hydra import compose, initialize_config_dir
 from svdx.app.settings import build
 from svdx.app.validation import validate_config
 from svdx.errors import ConfigError
-from svdx.explain.methods.integrated_gradients import IntegratedGradients
-from svdx.explain.methods.kernel_shap import KernelShap
-from svdx.explain.methods.occlusion import Occlusion
-from svdx.explain.methods.slime import Slime
-from svdx.explain.methods.smoothgrad import SmoothGrad
+from svdx.explain.methods.blocks import KernelShap, Occlusion, Slime
+from svdx.explain.methods.gradients import IntegratedGradients, SmoothGrad
 from tests.support.methods import METHODS, every_method
 from tests.support.toys import Planted, planted_excerpts
 

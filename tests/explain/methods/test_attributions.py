@@ -6,16 +6,16 @@ import warnings
 import pytest
 import torch
 
-from svdx.explain.methods.deeplift import DeepLift
-from svdx.explain.methods.gradient_x_input import GradientXInput
-from svdx.explain.methods.guided_backprop import GuidedBackprop
-from svdx.explain.methods.integrated_gradients import IntegratedGradients
-from svdx.explain.methods.kernel_shap import KernelShap
-from svdx.explain.methods.occlusion import Occlusion
-from svdx.explain.methods.saliency import Saliency
-from svdx.explain.methods.slime import Slime
-from svdx.explain.methods.smoothgrad import SmoothGrad
-from tests.support.methods import METHODS, alike, every_method, pictures, small_network
+from svdx.explain.methods.blocks import KernelShap, Occlusion, Slime
+from svdx.explain.methods.gradients import (
+    DeepLift,
+    GradientXInput,
+    GuidedBackprop,
+    IntegratedGradients,
+    Saliency,
+    SmoothGrad,
+)
+from tests.support.methods import METHODS, alike, every_method, scores, small_network
 from tests.support.toys import RECTANGLE, Planted, planted_excerpts
 
 RANDOM = (SmoothGrad, Slime, KernelShap)
@@ -25,20 +25,20 @@ SLOPE = 8 / 48  # of the log-odds by a bin of the rectangle
 
 @pytest.mark.parametrize("kind", [Saliency, GuidedBackprop, SmoothGrad])
 def test_steepness_of_a_linear_classifier_is_its_weights(kind):
-    assert torch.allclose(pictures(kind, Planted(), EXCERPTS), SLOPE * RECTANGLE.float().expand_as(EXCERPTS))
+    assert torch.allclose(scores(kind, Planted(), EXCERPTS), SLOPE * RECTANGLE.float().expand_as(EXCERPTS))
 
 
 @pytest.mark.parametrize("kind", [GradientXInput, IntegratedGradients, DeepLift])
 def test_contributions_to_a_linear_classifier_are_signed_towards_the_label(kind):
     sign = torch.where(VOCAL, 1.0, -1.0)[:, None, None]
     expected = sign * SLOPE * RECTANGLE * EXCERPTS
-    assert torch.allclose(pictures(kind, Planted(), EXCERPTS), expected, atol=1e-6)
+    assert torch.allclose(scores(kind, Planted(), EXCERPTS), expected, atol=1e-6)
     assert (expected[:, RECTANGLE].mean(1) > 0).all()
 
 
 @pytest.mark.parametrize("kind", [GradientXInput, IntegratedGradients, DeepLift, KernelShap])
 def test_contributions_sum_to_the_difference_in_log_odds(kind):
-    found = pictures(kind, Planted(), EXCERPTS)
+    found = scores(kind, Planted(), EXCERPTS)
     if kind is KernelShap:  # a bin has its block's
         found = found[:, ::4, ::4]
     assert torch.allclose(found.sum((1, 2)), Planted().logits(EXCERPTS).abs(), atol=1e-3)
@@ -48,17 +48,17 @@ def test_deeplift_and_integrated_gradients_are_complete_for_a_network_too():
     network, excerpts = small_network()
     sign = torch.where(network(excerpts) > 0.5, 1, -1)
     difference = sign * (network.logits(excerpts) - network.logits(torch.zeros(1, 28, 28)))
-    assert torch.allclose(pictures(DeepLift, network, excerpts).sum((1, 2)), difference, rtol=1e-4, atol=1e-4)
-    found = pictures(IntegratedGradients, network, excerpts, steps=200).sum((1, 2))
+    assert torch.allclose(scores(DeepLift, network, excerpts).sum((1, 2)), difference, rtol=1e-4, atol=1e-4)
+    found = scores(IntegratedGradients, network, excerpts, steps=200).sum((1, 2))
     assert torch.allclose(found, difference, atol=0.02)
-    assert not torch.allclose(pictures(GradientXInput, network, excerpts).sum((1, 2)), difference, atol=0.1)
+    assert not torch.allclose(scores(GradientXInput, network, excerpts).sum((1, 2)), difference, atol=0.1)
 
 
 @pytest.mark.parametrize("kind", [Slime, KernelShap])
 def test_blocks_that_touch_the_rectangle_score_above_all_others(kind):
     """A grid of 6 × 4 over 24 × 16 has blocks of 4 × 4; the rectangle reaches into six."""
-    for picture in pictures(kind, Planted(), EXCERPTS, samples=400):
-        blocks = picture.unfold(0, 4, 4).unfold(1, 4, 4).flatten(2)
+    for score in scores(kind, Planted(), EXCERPTS, samples=400):
+        blocks = score.unfold(0, 4, 4).unfold(1, 4, 4).flatten(2)
         touched = RECTANGLE.unfold(0, 4, 4).unfold(1, 4, 4).flatten(2).any(2)
         assert torch.equal(blocks.amin(2), blocks.amax(2))
         assert touched.sum() == 6 and blocks[touched].min() > blocks[~touched].max()
@@ -66,7 +66,7 @@ def test_blocks_that_touch_the_rectangle_score_above_all_others(kind):
 
 def test_windows_of_a_linear_classifier_lose_what_they_cover():
     """Windows of 4 × 2 side by side: each loses the sum of its part of the rectangle."""
-    found = pictures(Occlusion, Planted(), EXCERPTS, window=[4, 2], stride=[4, 2])
+    found = scores(Occlusion, Planted(), EXCERPTS, window=[4, 2], stride=[4, 2])
     heard = torch.where(VOCAL, 1.0, -1.0)[:, None, None] * SLOPE * RECTANGLE * EXCERPTS
     lost = heard.unfold(1, 4, 4).unfold(2, 2, 2).sum((3, 4))
     assert torch.allclose(found, lost.repeat_interleave(4, 1).repeat_interleave(2, 2), atol=1e-5)
@@ -74,7 +74,7 @@ def test_windows_of_a_linear_classifier_lose_what_they_cover():
 
 @every_method
 def test_the_rectangle_scores_above_the_rest(kind):
-    found = pictures(kind, Planted(), EXCERPTS)
+    found = scores(kind, Planted(), EXCERPTS)
     assert found.shape == EXCERPTS.shape and found.dtype == EXCERPTS.dtype and not found.requires_grad
     assert (found[:, RECTANGLE].mean(1) > found[:, ~RECTANGLE].mean(1) + 0.01).all()
 
@@ -82,10 +82,10 @@ def test_the_rectangle_scores_above_the_rest(kind):
 @every_method
 def test_an_excerpt_scores_the_same_in_any_batch(kind):
     network, excerpts = small_network()
-    together = pictures(kind, network, excerpts)
+    together = scores(kind, network, excerpts)
     for excerpt, expected in zip(excerpts, together, strict=True):
-        assert alike(pictures(kind, network, excerpt[None])[0], expected)
-    assert alike(pictures(kind, network, excerpts.flip(0)).flip(0), together)
+        assert alike(scores(kind, network, excerpt[None])[0], expected)
+    assert alike(scores(kind, network, excerpts.flip(0)).flip(0), together)
 
 
 @every_method
@@ -99,8 +99,8 @@ def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(kind, value):
 @every_method
 def test_more_excerpts_than_go_through_together(kind):
     many, _ = planted_excerpts(40)
-    found = pictures(kind, Planted(), many)
-    assert torch.allclose(found[34:], pictures(kind, Planted(), many[34:]), atol=1e-6)
+    found = scores(kind, Planted(), many)
+    assert torch.allclose(found[34:], scores(kind, Planted(), many[34:]), atol=1e-6)
 
 
 @every_method
@@ -108,12 +108,12 @@ def test_chance_comes_from_the_seed_and_the_global_generator_is_left_alone(kind)
     classifier = Cubed()
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = pictures(kind, classifier, EXCERPTS)
+    first = scores(kind, classifier, EXCERPTS)
     assert torch.equal(torch.get_rng_state(), state)
     torch.rand(3)
-    assert torch.equal(pictures(kind, classifier, EXCERPTS), first)
+    assert torch.equal(scores(kind, classifier, EXCERPTS), first)
     if kind in RANDOM:
-        assert not torch.equal(pictures(kind, classifier, EXCERPTS, seed=1), first)
+        assert not torch.equal(scores(kind, classifier, EXCERPTS, seed=1), first)
 
 
 class Cubed(Planted):
@@ -126,7 +126,7 @@ class Cubed(Planted):
 @every_method
 def test_it_works_where_gradients_are_switched_off(kind):
     network, excerpts = small_network()
-    expected = pictures(kind, network, excerpts)
+    expected = scores(kind, network, excerpts)
     with torch.inference_mode():
         explanation = kind(network, **METHODS[kind])(excerpts.clone())
     assert alike(explanation.score, expected)
@@ -139,7 +139,7 @@ def test_the_classifier_and_the_excerpts_are_left_as_they_were(kind, trainable):
     for classifier, excerpts in [small_network(), (Rectified(), EXCERPTS)]:
         classifier.requires_grad_(trainable)
         before, given = snapshot(classifier), excerpts.clone()
-        pictures(kind, classifier, given)
+        scores(kind, classifier, given)
         assert str(snapshot(classifier)) == str(before)
         assert torch.equal(given, excerpts) and not given.requires_grad
 
@@ -148,7 +148,7 @@ def test_the_classifier_and_the_excerpts_are_left_as_they_were(kind, trainable):
 def test_captum_says_nothing(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pictures(kind, Rectified(), EXCERPTS)
+        scores(kind, Rectified(), EXCERPTS)
 
 
 class Rectified(Planted):

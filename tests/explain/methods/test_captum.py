@@ -6,20 +6,20 @@ import torch
 from captum._utils.models.linear_model import SkLearnRidge
 from torch import nn
 
-from svdx.explain.chance import seed_of
-from svdx.explain.methods.blocks import blocks
-from svdx.explain.methods.deeplift import DeepLift
-from svdx.explain.methods.gradient_x_input import GradientXInput
-from svdx.explain.methods.guided_backprop import GuidedBackprop
-from svdx.explain.methods.integrated_gradients import IntegratedGradients
-from svdx.explain.methods.kernel_shap import KernelShap
-from svdx.explain.methods.layered import LeakyRectifier, layered
-from svdx.explain.methods.occlusion import Occlusion
-from svdx.explain.methods.saliency import Saliency
-from svdx.explain.methods.slime import Slime, proximity, shown_blocks
-from svdx.explain.methods.smoothgrad import SmoothGrad
+from svdx.explain.methods.blocks import KernelShap, Occlusion, Slime, block_numbers, proximity, shown_blocks
+from svdx.explain.methods.gradients import (
+    DeepLift,
+    GradientXInput,
+    GuidedBackprop,
+    IntegratedGradients,
+    LeakyRectifier,
+    Saliency,
+    SmoothGrad,
+    with_rectifiers,
+)
+from svdx.explain.seeding import excerpt_seed
 from svdx.models.layers import sequential
-from tests.support.methods import alike, every_method, pictures, small_network
+from tests.support.methods import alike, every_method, scores, small_network
 from tests.support.toys import Planted, planted_excerpts
 
 PLANTED, _ = planted_excerpts(3)
@@ -40,8 +40,8 @@ class Columns(nn.Module):
 def directly(kind, classifier, excerpt, label):
     """Captum's result for one excerpt [1, frames, bands] with the options of METHODS, written out."""
     model, of = Columns(classifier), {"target": label}
-    grid = blocks(*excerpt.shape[1:], 6, 4)[None]
-    torch.manual_seed(seed_of(excerpt[0], 0))
+    grid = block_numbers(*excerpt.shape[1:], 6, 4)[None]
+    torch.manual_seed(excerpt_seed(excerpt[0], 0))
     if kind is Saliency:
         return captum.attr.Saliency(model).attribute(excerpt, **of)
     if kind is GradientXInput:
@@ -70,10 +70,10 @@ def directly(kind, classifier, excerpt, label):
 @pytest.mark.parametrize("toy", [True, False])
 def test_captums_own_result_with_the_same_arguments(kind, toy):
     classifier, excerpts = (Planted().requires_grad_(False), PLANTED) if toy else small_network()
-    found = pictures(kind, classifier, excerpts)
-    for excerpt, picture in zip(excerpts[:, None].clone(), found, strict=True):
+    found = scores(kind, classifier, excerpts)
+    for excerpt, score in zip(excerpts[:, None].clone(), found, strict=True):
         label = int(classifier(excerpt) > 0.5)
-        assert alike(picture, directly(kind, classifier, excerpt.requires_grad_(), label).detach()[0])
+        assert alike(score, directly(kind, classifier, excerpt.requires_grad_(), label).detach()[0])
 
 
 class Units(nn.Module):
@@ -133,10 +133,10 @@ def test_deeplift_of_what_is_flat_does_not_come_from_another_excerpt():
 def test_a_network_by_its_modules_is_the_same_network():
     network, excerpts = small_network()
     for rectifier in (LeakyRectifier, nn.LeakyReLU):
-        assert torch.allclose(layered(network, rectifier).logits(excerpts), network.logits(excerpts), atol=1e-5)
-        assert torch.allclose(layered(network, rectifier)(excerpts), network(excerpts), atol=1e-5)
+        assert torch.allclose(with_rectifiers(network, rectifier).logits(excerpts), network.logits(excerpts), atol=1e-5)
+        assert torch.allclose(with_rectifiers(network, rectifier)(excerpts), network(excerpts), atol=1e-5)
     toy = Planted()
-    assert layered(toy, LeakyRectifier) is toy
+    assert with_rectifiers(toy, LeakyRectifier) is toy
 
 
 def test_smoothgrads_noise_is_a_share_of_each_excerpts_range():

@@ -5,8 +5,17 @@ import torch
 from torch import nn
 
 from svdx.errors import ConfigError
-from svdx.explain.masks import same_area
-from svdx.explain.methods.controls import CONTROLS, Loudest, RandomBins, RandomBlocks, make_controls
+from svdx.explain.masks import normalise, same_area
+from svdx.explain.methods.controls import (
+    CONTROLS,
+    ClassMeanMask,
+    Loudest,
+    OtherTrackMask,
+    RandomBins,
+    RandomBlocks,
+    make_controls,
+)
+from tests.support.toys import Planted, PlantedInverter, planted_excerpts
 
 EXCERPTS = torch.randn(3, 12, 8, generator=torch.Generator().manual_seed(0))
 
@@ -79,3 +88,57 @@ def test_controls_are_made_by_name_and_an_unknown_one_is_refused():
     assert [control.name for control in make_controls(["energy", "random"], nn.Identity(), 0)] == ["energy", "random"]
     with pytest.raises(ConfigError, match=r"controls=\['noise'\].*random, random_blocks, energy"):
         make_controls(["random", "noise"], nn.Identity(), 0)
+
+
+PLANTED, VOCAL = planted_excerpts()
+EXAMPLES, EXAMPLES_VOCAL = planted_excerpts(9, seed=5)
+
+
+def saliences(vocal):
+    return normalise(PlantedInverter()(Planted().features(EXAMPLES)))[vocal == EXAMPLES_VOCAL]
+
+
+def test_the_class_mean_is_the_same_for_all_of_a_label():
+    score = ClassMeanMask(Planted(), PlantedInverter(), EXAMPLES).score(PLANTED).detach()
+    for vocal in (True, False):
+        expected = saliences(vocal).mean(0).expand(3, -1, -1)
+        torch.testing.assert_close(score[vocal == VOCAL], expected)
+    assert not torch.allclose(score[0], score[1])
+
+
+def test_another_tracks_mask_is_an_example_of_the_same_label():
+    scores = [
+        OtherTrackMask(Planted(), PlantedInverter(), EXAMPLES, seed=seed).score(PLANTED).detach() for seed in range(8)
+    ]
+    for vocal in (True, False):
+        drawn = torch.cat([score[vocal == VOCAL] for score in scores])
+        equal = (drawn[:, None] == saliences(vocal)).flatten(2).all(2)
+        assert (equal.sum(1) == 1).all() and (equal.sum(0) > 0).all()  # one each, and each some time
+
+
+@pytest.mark.parametrize("kind", [ClassMeanMask, OtherTrackMask])
+def test_without_an_example_of_the_label_all_are_used(kind):
+    singing = EXAMPLES[EXAMPLES_VOCAL]
+    score = kind(Planted(), PlantedInverter(), singing).score(PLANTED).detach()
+    if kind is ClassMeanMask:
+        torch.testing.assert_close(score, saliences(True).mean(0).expand(6, -1, -1))
+    else:
+        assert (score[:, None] == saliences(True)).flatten(2).all(2).any(1).all()
+
+
+@pytest.mark.parametrize("kind", [ClassMeanMask, OtherTrackMask])
+def test_the_examples_are_looked_at_once_and_not_before_they_are_needed(kind):
+    seen = []
+    inverter = PlantedInverter()
+    inverter.register_forward_pre_hook(lambda _, features: seen.append(len(features[0])))
+    explainer = kind(Planted(), inverter, EXAMPLES)
+    assert seen == []
+    explainer.score(PLANTED), explainer.score(PLANTED)
+    assert seen == [9]
+
+
+def test_an_excerpt_that_is_an_example_does_not_borrow_from_itself():
+    own = EXAMPLES[EXAMPLES_VOCAL][:2]
+    control = OtherTrackMask(Planted(), PlantedInverter(), own)
+    itself = normalise(PlantedInverter()(Planted().features(own)))
+    assert torch.equal(control.score(own), itself.flip(0))

@@ -19,15 +19,15 @@ def overlap(mask):
     return mask[:, RECTANGLE].float().mean(1)
 
 
-def best(picture):
+def best(score):
     """The 48 bins of greatest score; the rectangle has as many."""
-    return largest_mask(picture, torch.full((len(picture),), int(RECTANGLE.sum())))
+    return largest_mask(score, torch.full((len(score),), int(RECTANGLE.sum())))
 
 
 def test_extremal_masks_lie_on_the_rectangle():
-    picture = extremal().score(EXCERPTS)
-    assert (overlap(best(picture)) > 0.75).all()  # the corners of a smooth mask are round
-    assert (overlap(largest_mask(picture, torch.full((6,), 24))) == 0.5).all()  # the best half lies inside
+    score = extremal().score(EXCERPTS)
+    assert (overlap(best(score)) > 0.75).all()  # the corners of a smooth mask are round
+    assert (overlap(largest_mask(score, torch.full((6,), 24))) == 0.5).all()  # the best half lies inside
 
 
 def test_an_extremal_mask_has_its_area():
@@ -49,11 +49,11 @@ def test_extremal_masks_keep_the_evidence_against_the_explainers_own_fill():
 
 
 def test_a_painted_cell_is_1_around_its_centre_and_fades_by_the_papers_profile():
-    mask = paint(torch.eye(5)[2].outer(torch.eye(4)[1])[None], (25, 20))[0]
+    mask = paint(torch.eye(5)[2].outer(torch.eye(4)[1])[None], 25, 20)[0]
     assert mask.shape == (25, 20)
     assert mask[12, 7] > 0.99 and mask.max() <= 1
     assert (mask[12:, 7].diff() <= 0).all() and (mask[:13, 7].diff() >= 0).all() and (mask[12, 7:].diff() <= 0).all()
-    assert (paint(torch.ones(1, 5, 4), (25, 20)) > 0.9).all() and (paint(torch.zeros(1, 5, 4), (25, 20)) == 0).all()
+    assert (paint(torch.ones(1, 5, 4), 25, 20) > 0.9).all() and (paint(torch.zeros(1, 5, 4), 25, 20) == 0).all()
     torch.testing.assert_close(kernel(25, 5)[12], torch.exp(-torch.tensor([1.0, 0, 0, 0, 1]) / 4))
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from svdx.explain.methods.optimised import OptimisedInversion, variation
+from svdx.explain.methods.optimised import OptimisedInversion, total_variation
 from tests.support.toys import BANDS, FRAMES, RECTANGLE, Planted, planted_excerpts
 
 EXCERPTS, _ = planted_excerpts()
@@ -14,20 +14,20 @@ def optimised(**options):
 
 
 def test_optimised_without_regularisers_finds_the_rectangle_and_leaves_the_rest():
-    picture = optimised(steps=200, **FREE).score(EXCERPTS)
-    torch.testing.assert_close(picture, EXCERPTS * RECTANGLE, atol=0.02, rtol=0)
-    assert picture[:, ~RECTANGLE].abs().max() < 1e-3
+    score = optimised(steps=200, **FREE).score(EXCERPTS)
+    torch.testing.assert_close(score, EXCERPTS * RECTANGLE, atol=0.02, rtol=0)
+    assert score[:, ~RECTANGLE].abs().max() < 1e-3
 
 
 def test_optimised_is_smoother_with_a_smaller_slope_and_smaller_with_a_smaller_bound():
     rough, smoother = (optimised(**{**FREE, "slope": slope}).score(EXCERPTS) for slope in (1e9, 0.3))
-    assert (variation(smoother) < 0.7 * variation(rough)).all()
+    assert (total_variation(smoother) < 0.7 * total_variation(rough)).all()
     low = optimised(**{**FREE, "bound": 0.5}).score(EXCERPTS)
     assert low.abs().max() < 0.8 < rough.abs().max()
 
 
 def test_the_cost_of_an_inversion_by_hand():
-    """A picture of ones: error Σ (1 − f)² / Σ f², size 1 / 2⁶, and no variation."""
+    """An input of ones: error Σ (1 − f)² / Σ f², size 1 / 2⁶, and no variation."""
     explainer = optimised(bound=2.0)
     features = torch.full((1, 48), -1.0)
     torch.testing.assert_close(explainer.cost(torch.ones(1, FRAMES, BANDS), features), torch.tensor([4 + 1 / 64]))

@@ -11,10 +11,9 @@ from torch import nn
 from svdx.app.settings import build
 from svdx.app.validation import validate_config
 from svdx.errors import ConfigError
-from svdx.explain.methods.borrowed import ClassMeanMask, OtherTrackMask
-from svdx.explain.methods.contrast import ContrastiveInversion
+from svdx.explain.methods.controls import ClassMeanMask, OtherTrackMask
 from svdx.explain.methods.extremal import ExtremalMask
-from svdx.explain.methods.gated import GatedInversion
+from svdx.explain.methods.inversion import ContrastiveInversion, GatedInversion
 from svdx.explain.methods.optimised import OptimisedInversion
 from svdx.models import UpConv
 from svdx.schema.checks import as_typed
@@ -61,9 +60,9 @@ def test_the_name_the_shape_and_no_trace(name):
     explainer = planted(name)
     before = copy.deepcopy(explainer.classifier.state_dict())
     with torch.no_grad():
-        picture = explainer.score(EXCERPTS)
+        score = explainer.score(EXCERPTS)
     assert explainer.name == name
-    assert picture.shape == EXCERPTS.shape and picture.isfinite().all() and not picture.requires_grad
+    assert score.shape == EXCERPTS.shape and score.isfinite().all() and not score.requires_grad
     assert all(torch.equal(value, before[key]) for key, value in explainer.classifier.state_dict().items())
     assert all(weight.grad is None and weight.requires_grad for weight in explainer.classifier.parameters())
     assert explainer.classifier.training
@@ -71,14 +70,14 @@ def test_the_name_the_shape_and_no_trace(name):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_same_again_in_another_batch_and_in_inference_mode(name):
-    picture = planted(name).score(EXCERPTS).detach()
+    score = planted(name).score(EXCERPTS).detach()
     explainer = planted(name)
     with torch.inference_mode():
         alone = torch.cat([explainer.score(excerpt[None].clone()) for excerpt in EXCERPTS])
         turned = explainer.score(EXCERPTS.flip(0).clone()).flip(0)
-    torch.testing.assert_close(alone.clone(), picture, atol=1e-4, rtol=0)
-    torch.testing.assert_close(turned.clone(), picture, atol=1e-4, rtol=0)
-    torch.testing.assert_close(planted(name).score(EXCERPTS).detach(), picture, atol=0, rtol=0)
+    torch.testing.assert_close(alone.clone(), score, atol=1e-4, rtol=0)
+    torch.testing.assert_close(turned.clone(), score, atol=1e-4, rtol=0)
+    torch.testing.assert_close(planted(name).score(EXCERPTS).detach(), score, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("name", MAKERS)

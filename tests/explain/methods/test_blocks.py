@@ -5,11 +5,9 @@ import torch
 from sklearn.linear_model import Ridge
 from sklearn.metrics import pairwise_distances
 
-from svdx.explain.chance import seed_of
-from svdx.explain.methods.blocks import blocks
-from svdx.explain.methods.kernel_shap import KernelShap
-from svdx.explain.methods.slime import Slime, proximity, shown_blocks
-from tests.support.methods import alike, pictures, small_network
+from svdx.explain.methods.blocks import KernelShap, Slime, block_numbers, proximity, shown_blocks
+from svdx.explain.seeding import excerpt_seed
+from tests.support.methods import alike, scores, small_network
 from tests.support.toys import Planted, planted_excerpts
 
 PLANTED, _ = planted_excerpts(3)
@@ -25,8 +23,8 @@ def test_slimes_weights_are_those_of_the_authors_program():
 
 def test_slime_is_a_weighted_ridge_regression_on_the_blocks_that_are_shown():
     network, excerpts = small_network()
-    excerpt, grid = excerpts[0], blocks(28, 28, 6, 4)
-    torch.manual_seed(seed_of(excerpt, 0))
+    excerpt, grid = excerpts[0], block_numbers(28, 28, 6, 4)
+    torch.manual_seed(excerpt_seed(excerpt, 0))
     draws = shown_blocks(excerpt, num_interp_features=24)
     shown = torch.cat([next(draws) for _ in range(100)])
     assert shown[0].all() and 0.4 < shown.float().mean() < 0.6
@@ -34,7 +32,7 @@ def test_slime_is_a_weighted_ridge_regression_on_the_blocks_that_are_shown():
     weights = [proximity(row[None], 0.25) for row in shown]
     fitted = Ridge(alpha=1).fit(shown.numpy(), evidence.numpy(), weights)
     expected = torch.tensor(fitted.coef_, dtype=torch.float32)[grid]
-    assert alike(pictures(Slime, network, excerpts[:1])[0], expected)
+    assert alike(scores(Slime, network, excerpts[:1])[0], expected)
 
 
 @pytest.mark.parametrize("kind", [Slime, KernelShap])
