@@ -199,8 +199,10 @@ class Explanation:
         return notebook_html(self.result, self.facts, result_figure(self.result))
 
     def __repr__(self) -> str:
-        facts, is_track = self.facts, self.result.timeline is not None
-        place = "whole track" if is_track else f"from {self.result.start:g} s"
-        label = f"singing in {facts['heard as singing']} excerpts" if is_track else facts["excerpt"]
+        facts = self.facts
+        if isinstance(self.result, TrackResult):
+            what = f"whole track: singing in {facts['heard as singing']} excerpts"
+        else:
+            what = f"from {self.result.start:g} s: {facts['excerpt']}"
         end = f"label {facts['label']}, {facts['area kept']} kept by {facts['explainer']}"
-        return f"<Explanation of {facts['file']}, {place}: {label}; {end}>"
+        return f"<Explanation of {facts['file']}, {what}; {end}>"

@@ -1,4 +1,4 @@
-"""Engines: what runs a job over many tracks, in this process, in several, or on a cluster.
+"""Engines: run a job over many tracks, in this process, in several, or on a cluster.
 
-`conf/engine/` chooses one. The files that a job writes do not depend on it.
+`conf/engine/` selects one. The files that a job writes do not depend on the engine.
 """

@@ -11,13 +11,13 @@ from torch import distributed
 
 from svdx.batch.job import REFUSED, Job, Outcome, in_order, warn_if_failed
 
-LONGEST = timedelta(days=365)  # that a process waits for the others, whose tracks may be longer
+LONGEST = timedelta(days=365)  # for which a process waits for the others, whose tracks may be longer
 
 
 class Local:
     """An engine, see `svdx.batch.job.Engine`.
 
-    trainer: how many processes there are, and on which device each has its networks
+    trainer: determines the number of processes, and the device of each
     """
 
     def __init__(self, trainer: pl.Trainer) -> None:
@@ -25,8 +25,8 @@ class Local:
 
     def __call__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> list[Outcome] | None:
         share = _Share(job.to(self.trainer.strategy.root_device), tracks)
-        (own,) = self.trainer.predict(share)
-        outcomes = share.gathered(own)
+        self.trainer.predict(share, return_predictions=False)
+        outcomes = share.gathered()
         return None if outcomes is None else in_order(outcomes)
 
 
@@ -36,29 +36,29 @@ class _Share(pl.LightningModule):
     def __init__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> None:
         super().__init__()
         self.job, self.tracks, self.group = job, tracks, None
+        self.outcomes: dict[int, Outcome] = {}  # of this process, by the number of the track
 
     def setup(self, stage: str) -> None:
         if self.trainer.world_size > 1:  # a group of its own: the default one gives up after half an hour
             self.group = distributed.new_group(backend="gloo", timeout=LONGEST)
 
     def predict_dataloader(self) -> Iterator[list]:
-        """One batch, the whole share, which may be empty; an iterator, since Lightning looks into lists."""
+        """One batch, the whole share, which may be empty. An iterator, since Lightning inspects lists."""
         yield list(enumerate(self.tracks))[self.global_rank :: self.trainer.world_size]
 
     def predict_step(self, share: list[tuple[int, tuple[str, str]]]) -> dict[int, Outcome]:
-        outcomes = {}
         what = f"explaining {len(share)} of {len(self.tracks)} tracks"
         for number, track in progress(share, what, disable=not self.trainer.is_global_zero):
-            outcomes[number] = self.job(*track)
-            warn_if_failed(outcomes[number])
-            if outcomes[number].state == REFUSED:
+            self.outcomes[number] = self.job(*track)
+            warn_if_failed(self.outcomes[number])
+            if self.outcomes[number].state == REFUSED:
                 break
-        return outcomes
+        return self.outcomes
 
-    def gathered(self, own: dict[int, Outcome]) -> dict[int, Outcome] | None:
-        """The outcomes of all processes by the number of the track, in the first of them."""
+    def gathered(self) -> dict[int, Outcome] | None:
+        """The outcomes of all processes in the first of them, None in the others."""
         if self.group is None:
-            return own
+            return self.outcomes
         shares = [{}] * self.trainer.world_size if self.trainer.is_global_zero else None
-        distributed.gather_object(own, shares, group=self.group)
+        distributed.gather_object(self.outcomes, shares, group=self.group)
         return None if shares is None else {number: outcome for share in shares for number, outcome in share.items()}

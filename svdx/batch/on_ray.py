@@ -20,20 +20,20 @@ from svdx.errors import ConfigError
 from svdx.schema.checks import checked
 from svdx.schema.types import NonNegativeFloat, PositiveInt
 
-RETRIES, ROUNDS = 1, 3  # of a track whose worker dies: at once; when the other tracks have ended
+RETRIES, ROUNDS = 1, 3  # for a track whose worker dies: retried at once; and after the other tracks
 
 
 @checked
 class OnRay:
-    """An engine, see `svdx.batch.job.Engine`: workers that hold the networks take one track after another.
+    """An engine, see `svdx.batch.job.Engine`: workers with the networks in memory take one track after another.
 
-    A worker that dies is replaced and its track begun again. The machines of a cluster must see the audio and the
-    results' directory under the same paths, and have svdx installed.
+    A worker that dies is replaced and its track started again. All machines of a cluster must have svdx installed and
+    the audio and the results' directory under the same paths.
 
-    trainer: refused if it has several devices or a GPU, which are for the other engine
-    workers: how many, each with a processor core; None: one for each core
-    address: of a cluster, "auto" for that of this machine; None: one is started here and ends with the run
-    gpus: of each worker; with 0.25 four workers share one
+    trainer: must not have several devices or a GPU, which are for the other engine
+    workers: number of workers, with one processor core each; None: one per core
+    address: of a cluster; "auto": the cluster of this machine; None: a local one for this run
+    gpus: per worker; with 0.25 four workers share a GPU
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class OnRay:
         return in_order(outcomes)
 
     def _rows(self, job: Job, tracks: Sequence[tuple[str, str]], cores: int) -> Iterator[dict[str, Any]]:
-        """A row of each track, as they come; see `Worker`."""
+        """A row per track, in the order of completion; see `Worker`."""
         left = dict(enumerate(tracks))
-        for _ in range(ROUNDS):  # a machine that dies takes its tracks with it, and what Ray tries again at once
+        for _ in range(ROUNDS):  # a machine that dies takes its tracks, and their retries, with it
             for row in self._round(job, left, min(self.workers or cores, len(left))):
                 left.pop(row["number"], None)
                 yield row
@@ -74,19 +74,19 @@ class OnRay:
             yield {"number": number, "state": FAILED, "reason": f"{file}: none of its workers lived to its end"}
 
     def _round(self, job: Job, tracks: Mapping[int, tuple[str, str]], workers: int) -> Iterator[dict[str, Any]]:
-        """The rows of the tracks that did not kill their workers."""
+        """The rows of the tracks whose workers survived."""
         from ray.data import ActorPoolStrategy, DataContext, from_items
 
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         context = DataContext.get_current().copy()
         context.enable_progress_bars = False
-        context.max_errored_blocks = -1  # what kills its workers ends nothing; what fails otherwise comes as a row
+        context.max_errored_blocks = -1  # no number of killed workers ends the run; other failures are rows
         context.execution_no_progress_timeout_s = -1  # a track may be long
         rows = [{"number": number, "file": file, "name": name} for number, (file, name) in tracks.items()]
         with DataContext.current(context), warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*is deprecated and will be removed in Ray.*")  # max_task_retries
-            results = from_items(rows, override_num_blocks=len(rows)).map(  # a block each: so they are lost alone
-                Worker,
+            results = from_items(rows, override_num_blocks=len(rows)).map(  # one block per track
+                Worker,  # type: ignore[arg-type]  # the stubs lack classes of callables
                 fn_constructor_args=(job, "cuda" if self.gpus else "cpu", str(Path.cwd())),
                 compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
                 num_cpus=1,
@@ -98,18 +98,18 @@ class OnRay:
 
 @contextmanager
 def _cluster(address: str | None, workers: int | None) -> Iterator[int]:
-    """While connected to a cluster, or to one that is here for so long: its number of cores.
+    """Connect to a cluster, or start a local one, and yield its number of cores. An existing connection stays open.
 
-    What is connected already stays so. Raises: ConfigError.
+    Raises: ConfigError.
     """
     import ray
 
-    there = ray.is_initialized()
-    if not there:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    is_connected = ray.is_initialized()
+    if not is_connected:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        here = {"address": "local", "num_cpus": workers, "include_dashboard": False}
-        where = {"address": address} if address else here
+        local = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+        where = {"address": address} if address else local
         try:
             with _mute():
                 ray.init(**where, log_to_driver=False, logging_level=logging.CRITICAL)
@@ -118,13 +118,13 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[int]:
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
-        if not there:
+        if not is_connected:
             ray.shutdown()
 
 
 @contextmanager
 def _mute() -> Iterator[None]:
-    """Nothing on standard error: Ray's core writes there past Python, whatever its level."""
+    """Discard standard error: Ray's core writes there directly, whatever the logging level."""
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 2)

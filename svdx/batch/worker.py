@@ -1,4 +1,4 @@
-"""What lives in a worker of a cluster. It is imported there, so it imports little."""
+"""The worker of a cluster. It is imported there, so it imports little."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from svdx.batch.job import Job, Outcome
 
-BROKEN = "broken"  # beside the states of an outcome: a defect of svdx, to be raised where it is seen
+BROKEN = "broken"  # a further state of an outcome: a defect of svdx, raised in the main process
 
 
 class Worker:
-    """The networks, once, and one row of Ray Data after another: number, file, name → number, state, reason.
+    """Holds the networks and processes rows of Ray Data: number, file, name → number, state, reason.
 
-    device: of the networks; folder: where relative paths begin
+    device: of the networks; folder: working directory, for relative paths
     """
 
     def __init__(self, job: Job, device: str, folder: str) -> None:
@@ -24,6 +24,6 @@ class Worker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         try:
             outcome = self.job(row["file"], row["name"])
-        except Exception:  # Ray Data would drop the row, as it drops a track that kills its worker
+        except Exception:  # Ray Data would drop the row
             outcome = Outcome(BROKEN, traceback.format_exc())
         return {"number": row["number"], **outcome._asdict()}

@@ -1,6 +1,6 @@
-"""Any explainer as an attribution method of Captum's, for what takes one: `captum.metrics`, for example.
+"""Any explainer as a Captum attribution method, for example for `captum.metrics`.
 
-Nothing else of svdx imports this file: Captum is wanted by who imports it. pip install 'svdx[compare]'
+No other module of svdx imports this one, since it needs Captum: pip install 'svdx[compare]'
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ except ImportError as error:
 
 
 class AsAttribution(Attribution):
-    """`attribute(inputs)` → the explainer's score of every bin, not scaled; the networks stay as they are.
+    """`attribute(inputs)` → the explainer's score of every bin, not scaled. The networks are not modified.
 
-    `forward_func` is the classifier with two columns, as Captum's own methods would be given it.
+    `forward_func` is the classifier with two output columns, as Captum's own methods take it.
 
     >>> AsAttribution(FeatureInversion(classifier, inverter)).attribute(excerpts)  # doctest: +SKIP
     """
@@ -34,17 +34,19 @@ class AsAttribution(Attribution):
         self.explainer = explainer
 
     def attribute(self, inputs: Tensor | tuple[Tensor, ...], target: Any = None) -> Tensor | tuple[Tensor, ...]:
-        """inputs: standardised excerpts, [B, frames, bands] or [B, 1, frames, bands] → scores of the same shape; of a
-        tuple, which Captum makes of them, a tuple.
+        """Score standardised excerpts, [B, frames, bands] or [B, 1, frames, bands] → the same shape. For a tuple, which
+        Captum makes of its inputs, a tuple.
 
-        target: 0 no singing, 1 singing, one for all or [B]; an explainer explains the predicted class and no other
-        Raises: ConfigError for another target.
+        target: 0 no singing, 1 singing, one for all or [B]. Raises: ConfigError unless it is the predicted class.
         """
         if isinstance(inputs, tuple):
-            return tuple(self.attribute(excerpts, target) for excerpts in inputs)
+            return tuple(self._attribute(excerpts, target) for excerpts in inputs)
+        return self._attribute(inputs, target)
+
+    def _attribute(self, excerpts: Tensor, target: Any) -> Tensor:
         if target is not None:
-            self._expect_predicted(inputs, target)
-        return scores(self.explainer, inputs)
+            self._expect_predicted(excerpts, target)
+        return scores(self.explainer, excerpts)
 
     @torch.no_grad()
     def _expect_predicted(self, inputs: Tensor, target: Any) -> None:

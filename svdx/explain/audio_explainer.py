@@ -135,7 +135,8 @@ class AudioExplainer:
         self, explanation: AnyExplanation, points: Points, as_sound: Callable[[AnyExplanation], AsSound | None]
     ) -> Curve:
         """The explanation at the points and at the explainer's own mask. as_sound: None where it is not played"""
-        cuts, has_areas = {position(point): point for point in points}, self._has_areas(points)
+        cuts: dict[float, float | Area] = {position(point): point for point in points}
+        has_areas = self._has_areas(points)
         opening, evaluated = self._opening(explanation, has_areas), []
         for place in sorted({*cuts, opening}):
             cut = explanation if place == opening else self.at(explanation, cuts[place])
@@ -181,7 +182,8 @@ class AudioExplainer:
         if recording.voice is not None:
             alone = recording.voice.mono(frontend.sample_rate, span)
             alone = F.pad(alone, (0, len(samples) - len(alone)))
-            voice = voice_of(*(frontend.of_track(part).numpy() for part in (alone, samples - alone)), bins)
+            rest = frontend.of_track(samples - alone).numpy()
+            voice = voice_of(frontend.of_track(alone).numpy(), rest, bins)
         return {
             "track": recording.track,
             "frontend": frontend,

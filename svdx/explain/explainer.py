@@ -123,7 +123,8 @@ class Explainer(ABC):
     ) -> None:
         default = self.default_threshold if area is None else Area(area)
         threshold = default if threshold is None else threshold
-        self.classifier, self.threshold, self.keep, self.fill, self.floor = classifier, threshold, keep, fill, floor
+        self.classifier: Any = classifier  # its methods are those of the docstring
+        self.threshold, self.keep, self.fill, self.floor = threshold, keep, fill, floor
         self.decision = float(getattr(classifier, "threshold", 0.5))
 
     @staticmethod
@@ -173,8 +174,8 @@ class Explainer(ABC):
 
     def cut(self, excerpts: Tensor, salience: Tensor, threshold: float | Choice) -> tuple[Tensor, Tensor]:
         """Bins to keep at a number or by a `Choice`, bool [B, frames, bands], and the threshold [B]."""
-        salient, threshold = as_choice(threshold)(self, excerpts, salience)
-        return salient if self.keep == "salient" else ~salient, threshold
+        salient, cut = as_choice(threshold)(self, excerpts, salience)
+        return salient if self.keep == "salient" else ~salient, cut
 
     def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor:
         """Keep the excerpts where the mask is True and fill the rest."""

@@ -1,4 +1,4 @@
-"""From a score to a mask and to a masked excerpt: pure functions, the paper's section III-B and equation 4.
+"""From a score to a mask and a masked excerpt: pure functions, after section III-B and equation 4 of the paper.
 
 A mask is 1 where the input is **kept**. Excerpts and masks are [B, frames, bands].
 """
@@ -19,8 +19,8 @@ FILLS, KEEPS = get_args(Fill), get_args(Keep)
 
 
 def normalise(score: Tensor) -> Tensor:
-    """Scale every score to [0, 1] by its own minimum and maximum; a constant score becomes 0 everywhere. One with
-    NaN or infinity keeps a NaN, see `Explainer.salience`.
+    """Scale the score of every excerpt to [0, 1] by its own minimum and maximum. A constant score becomes 0 everywhere;
+    one with NaN or infinity keeps a NaN, see `Explainer.salience`.
 
     >>> normalise(torch.tensor([[[-1.0, 0.0, 1.0]]]))
     tensor([[[0.0000, 0.5000, 1.0000]]])
@@ -30,7 +30,7 @@ def normalise(score: Tensor) -> Tensor:
 
 
 def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") -> Tensor:
-    """Bins to keep, bool: those with salience ≥ threshold, or with keep="complement" the others.
+    """Bins to keep, bool: those with salience ≥ threshold, or the others if keep="complement".
 
     Raises: ConfigError for a threshold outside [0, 1.1] or an unknown `keep`.
     """
@@ -41,7 +41,7 @@ def threshold_mask(salience: Tensor, threshold: float, keep: str = "salient") ->
 
 
 def check_threshold(threshold: float, key: str = "explainer.threshold") -> None:
-    """Raises ConfigError unless threshold, the value or one of the values of key, is a number from 0 to 1.1."""
+    """Raises ConfigError unless the threshold is a number from 0 to 1.1. key: of the configuration, for the message"""
     number = isinstance(threshold, Real) and not isinstance(threshold, bool)
     if not (number and 0 <= threshold <= LARGEST_THRESHOLD):
         raise ConfigError(f"{key}: {threshold} is outside [0, {LARGEST_THRESHOLD}]")
@@ -54,7 +54,7 @@ def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def fill_value(fill: str, excerpts: Tensor, mean: Tensor, std: Tensor, floor: float) -> Tensor:
-    """What stands in the masked bins of standardised excerpts [B, frames, bands], [bands] or [B, 1, bands].
+    """Values for the masked bins of standardised excerpts [B, frames, bands]: [bands] or [B, 1, bands].
 
     mean: the training mean (0 when standardised), the paper's M1; zero: 0 in raw log-mel, the paper's M2;
     floor: silence, the logarithm of the least magnitude, `floor`; excerpt-mean: the excerpt's own mean in each band.
@@ -69,7 +69,7 @@ def fill_value(fill: str, excerpts: Tensor, mean: Tensor, std: Tensor, floor: fl
 
 
 def apply_mask(excerpts: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
-    """Keep the excerpts where the mask is 1 and put `fill` elsewhere: equation 4 for fill = 0."""
+    """Keep the excerpts where the mask is 1, and the fill elsewhere; equation 4 for fill = 0."""
     return torch.where(mask, excerpts, fill)
 
 
@@ -84,7 +84,7 @@ def largest_mask(score: Tensor, n_kept: Tensor) -> Tensor:
 
 
 def ranks(score: Tensor) -> Tensor:
-    """Each excerpt's bins numbered from the greatest score down, [B, frames, bands]; of equal scores the first first.
+    """Rank of each bin in its excerpt, 0 for the greatest score, [B, frames, bands]; equal scores rank in order.
 
     >>> ranks(torch.tensor([[[3.0, 1.0], [2.0, 2.0]]]))
     tensor([[[0, 3],
@@ -94,8 +94,8 @@ def ranks(score: Tensor) -> Tensor:
 
 
 def same_area(score: Tensor, masks: Tensor) -> Tensor:
-    """Masks that keep just as many bins of each excerpt as `masks` [T, B, frames, bands] bool do, by another score
-    [B, frames, bands]."""
+    """Masks by another score [B, frames, bands] that keep as many bins of each excerpt as `masks` do, [T, B, frames,
+    bands] bool."""
     rank, n_kept = ranks(score), masks.flatten(2).sum(2)
     return rank < n_kept[:, :, None, None]
 

@@ -1,4 +1,4 @@
-"""What a unit of the classifier answers to most: the excerpt that maximises it, a view of no sound in particular.
+"""Activation maximisation: the excerpt that a unit of the classifier responds to most. It is no sound in particular.
 
 Simonyan, Vedaldi and Zisserman, "Deep Inside Convolutional Networks", 2014; the total variation is that of Mahendran
 and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, with β = 2.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class Extreme:
 
     @property
     def activation(self) -> float:
-        """What the unit makes of the excerpt."""
+        """The unit's activation for the excerpt."""
         return float(self.trace[-1])
 
 
@@ -51,11 +52,11 @@ def maximise(
 ) -> Extreme:
     """The excerpt x at which unit(x) / s − l2 · mean(x²) − variation · `total_variation`(x) is greatest.
 
-    s is what the unit gains, by its gradient at the start, where every bin goes one standard deviation the right way:
-    the same penalties suit units of any scale.
+    s is the unit's gain, by its gradient at the start, if every bin moves one standard deviation in its direction. With
+    it the same penalties suit units of any scale.
 
-    Gradient ascent by Adam, its rate falling to 0 along a cosine, from `start` [frames, bands] (the training mean is 0)
-    and a little noise, drawn from the seed: without it all frames are alike, and a pooling's maximum is its first.
+    Gradient ascent by Adam, with a rate that falls to 0 along a cosine, from `start` [frames, bands] (the training mean
+    is 0) and a little noise from the seed. Without noise all frames are equal, and max-pooling picks the first one.
 
     bound: greatest deviation of a bin from its training mean, in standard deviations
     """
@@ -99,8 +100,8 @@ def check_unit(name: str) -> tuple[str, int]:
 
 
 def unit_of(classifier: nn.Module, name: str) -> Unit:
-    """A unit of a classifier by its name; of hidden ones what the non-linearity is given, which has a gradient where
-    the unit is silent. Raises: ConfigError."""
+    """A unit of a classifier by its name. A hidden unit is taken before its non-linearity, where it has a gradient even
+    if it is inactive. Raises: ConfigError."""
     layer, number = check_unit(name)
     if layer == LAST:
         return partial(log_odds, classifier)
@@ -110,15 +111,15 @@ def unit_of(classifier: nn.Module, name: str) -> Unit:
     return lambda excerpts: part(excerpts)[:, number].flatten(1).mean(1) if layer in MAPS else part(excerpts)[:, number]
 
 
-def extremes(classifier: nn.Module, name: str, ascend: Callable[[Unit, Tensor], Extreme]) -> dict[str, Extreme]:
-    """A unit's "maximum" and, of fc9, its "minimum" too: what speaks for singing, and what against.
+def extremes(classifier: Any, name: str, ascend: Callable[[Unit, Tensor], Extreme]) -> dict[str, Extreme]:
+    """The excerpt that maximises a unit, as "maximum", and for fc9 the one that minimises it, as "minimum".
 
-    ascend: `maximise` with its options; a silent excerpt's frames and bands are those of the classifier
+    ascend: `maximise` with its options
     """
     unit = unit_of(classifier, name)
     start = torch.zeros(classifier.frames, classifier.bands)
-    found = {"maximum": ascend(unit, start)}
+    extreme = {"maximum": ascend(unit, start)}
     if name == LAST:
         opposite = ascend(lambda excerpts: -unit(excerpts), start)
-        found["minimum"] = replace(opposite, trace=-opposite.trace)
-    return found
+        extreme["minimum"] = replace(opposite, trace=-opposite.trace)
+    return extreme

@@ -1,4 +1,4 @@
-"""Where a mask's kept energy lies, in Hz, in seconds and in words, as the paper describes its Figure 4."""
+"""The region of the kept energy in Hz, in seconds and in words, as the paper describes its Figure 4."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Region:
         return f"mostly {_round(self.low)}–{_round(self.high)} Hz, {self._when()}"
 
     def _when(self) -> str:
-        """Times rounded to tenths of a second, or from a minute on to seconds; what they mean is decided afterwards."""
+        """The time range in words. Times are rounded first: to tenths of a second, or from a minute on to seconds."""
         written, unit = (_clock, 1) if self.seconds >= 60 else (_tenths, 0.1)
         start, stop, end = (round(time / unit) for time in (self.start, self.end, self.seconds))
         if (start, stop) == (0, end):
@@ -64,7 +64,7 @@ def voice_of(voice: np.ndarray, accompaniment: np.ndarray, mask: np.ndarray) -> 
 def region(
     logmel: np.ndarray, mask: np.ndarray, edges: np.ndarray, frame_rate: float, most: float = MOST
 ) -> Region | None:
-    """The region that holds most of what a mask keeps, or None where it keeps nothing.
+    """The region of most of the energy that a mask keeps, or None if it keeps nothing.
 
     The energy of a bin is the square of its mel magnitude, exp(2 · log-mel). Summed over time, it gives every band's
     share, and the frequency range is the shortest run of neighbouring bands with at least `most` of the kept energy
@@ -72,7 +72,7 @@ def region(
     found independently, so the rectangle that they span may hold less than `most`.
 
     logmel: [frames, bands], natural logarithm, not standardised; mask: [frames, bands], 1 = kept
-    edges: limits of the bands, [bands + 1], Hz; frame_rate: frames a second, frame i lasting from i to i + 1 of them
+    edges: limits of the bands, [bands + 1], Hz; frame_rate: frames per second; frame i lasts from i to i + 1 of them
     """
     energy = kept_energy(logmel, mask)
     if not energy.sum() > 0:
@@ -88,19 +88,19 @@ def kept_energy(logmel: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def shortest_run(energy: np.ndarray, most: float = MOST) -> slice:
-    """The shortest run of neighbours with at least the share `most` of the sum of energy [n] ≥ 0, which is not 0.
+    """The shortest run of neighbours with at least the share `most` of the sum of energy [n] ≥ 0. The sum is not 0.
 
     >>> shortest_run(np.array([1.0, 0.0, 4.0, 5.0, 0.0]))
     slice(2, 4, None)
     """
     total = np.concatenate([[0.0], np.cumsum(energy)])
-    enough = most * total[-1] * (1 - 1e-12)  # rounding must not ask for one more
+    enough = most * total[-1] * (1 - 1e-12)  # tolerates rounding
     for length in range(1, len(energy) + 1):
         held = total[length:] - total[:-length]
         first = int(held.argmax())
         if held[first] >= enough:
             return slice(first, first + length)
-    raise ValueError("energy holds something other than numbers ≥ 0")
+    raise ValueError("energy: expected numbers ≥ 0")
 
 
 def voice_bins(voice: np.ndarray, accompaniment: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ def voice_share(voice: np.ndarray, accompaniment: np.ndarray, mask: np.ndarray) 
 
 
 def _round(frequency: float) -> int:
-    """To two significant digits, as ranges are read."""
+    """To two significant digits."""
     return int(float(f"{frequency:.2g}"))
 
 

@@ -78,6 +78,12 @@ class Curve:
     def opening_point(self) -> Point:
         return next(point for point in self.points if point.position == self.opening)
 
+    @property
+    def opening_sound(self) -> AsSound:
+        sound = self.opening_point.as_sound
+        assert sound is not None, "the explainer's own mask is always turned into sound"
+        return sound
+
 
 @dataclass(frozen=True)
 class Timeline:

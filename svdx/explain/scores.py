@@ -1,4 +1,4 @@
-"""An explainer's scores alone, for tools that bring their own measures: Captum's (`as_attribution`), Quantus'."""
+"""The scores of an explainer, for tools with measures of their own: Captum (`as_attribution`) and Quantus."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ def scores(explainer: Explainer, excerpts: Tensor) -> Tensor:
 
 
 def as_function(make: Callable[[torch.nn.Module], Explainer]) -> Function:
-    """What Quantus calls `explain_func`, for a model that is a `TwoClasses`: it explains whichever model it is given,
-    since Quantus' randomisation test gives others.
+    """An `explain_func` for Quantus, for models that are `TwoClasses`. It explains the model that it is given, since
+    Quantus's randomisation test passes others.
 
-    make: an explainer of a classifier
+    make: classifier → explainer
 
     >>> explain_func = as_function(lambda classifier: FeatureInversion(classifier, inverter))  # doctest: +SKIP
     >>> quantus.Sparseness()(TwoClasses(classifier), x, y, explain_func=explain_func)  # doctest: +SKIP
     """
 
     def explain(model: TwoClasses, inputs: Any, targets: Any = None, **unused: Any) -> np.ndarray:
-        """inputs: as of `scores`, numpy or tensor; targets: given by Quantus, but it is the predicted class that is
-        explained"""
+        """inputs: as in `scores`, numpy or tensor; targets: ignored, the predicted class is explained"""
         explainer = make(model.classifier)
         weight = next(model.parameters())
         return scores(explainer, torch.as_tensor(inputs, dtype=weight.dtype, device=weight.device)).cpu().numpy()

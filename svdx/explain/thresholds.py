@@ -1,4 +1,4 @@
-"""Where a salience is cut: at a fixed number, at an area, after Otsu, or by what the features lose.
+"""Rules that choose the threshold of a salience: a fixed number, an area, Otsu's method, a reconstruction error.
 
 The paper leaves open which thresholding is best (section VI). An `Explainer` takes a number or one of these.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from svdx.errors import ConfigError
 from svdx.explain.masks import largest_mask
@@ -30,18 +30,19 @@ class Cut(NamedTuple):
 
 
 class Masking(Protocol):
-    """Of an explainer, what a choice may need."""
+    """The part of an explainer that a choice may use."""
 
-    classifier: nn.Module
+    classifier: Any
 
     def apply(self, excerpts: Tensor, mask: Tensor) -> Tensor: ...
 
 
+@dataclass(frozen=True)
 class Choice(ABC):
-    """Chooses which bins are salient; a child is a dataclass of its options."""
+    """A rule that selects the salient bins. A subclass is a dataclass of its options."""
 
-    name: str
-    of_tracks = True  # does it know what to do with a whole track's merged salience?
+    name: ClassVar[str]
+    of_tracks: ClassVar[bool] = True  # whether it applies to the merged salience of a whole track
 
     @abstractmethod
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
@@ -49,23 +50,23 @@ class Choice(ABC):
 
     @classmethod
     def check_tracks(cls) -> None:
-        """Raises ConfigError if whole tracks cannot be cut so."""
+        """Raises ConfigError if the rule does not apply to whole tracks."""
         if not cls.of_tracks:
             raise ConfigError(f"threshold={cls.name}: of excerpts only; give start=SECONDS, or another threshold=")
 
     def shown(self, threshold: float) -> float:
-        """A chosen threshold as it is written."""
+        """A threshold as it is shown."""
         return float(f"{threshold:.{DIGITS}g}")
 
     def words(self, threshold: float) -> str:
-        """The choice and what it came to, in words."""
+        """The rule and the threshold that it chose, in words."""
         return f"threshold={self.name}, here {self.shown(threshold):g}"
 
 
 @checked
 @dataclass(frozen=True)
 class Fixed(Choice):
-    """The same number for all: salience ≥ threshold, in [0, 1.1], as in the paper."""
+    """One number for all excerpts: salience ≥ threshold, in [0, 1.1], as in the paper."""
 
     threshold: Threshold
     name = "fixed"
@@ -85,7 +86,7 @@ class Fixed(Choice):
 class Area(Choice):
     """Exactly round(area × bins) bins of every excerpt, those of greatest salience; of equal ones the first.
 
-    In a constant picture no bin is better than another: none is salient, unless all are asked for.
+    Where the salience is constant no bin is salient, unless the area is all of them.
     """
 
     area: Share
@@ -99,14 +100,14 @@ class Area(Choice):
         return Cut(salient, least_kept(salience, salient))
 
     def words(self, threshold: float) -> str:
-        found = "no bin" if threshold > 1 else f"salience {self.shown(threshold):g} or more"
-        return f"best {100 * self.area:.6g} % of the area, here {found}"
+        chosen = "no bin" if threshold > 1 else f"salience {self.shown(threshold):g} or more"
+        return f"best {100 * self.area:.6g} % of the area, here {chosen}"
 
 
 @dataclass(frozen=True)
 class Otsu(Choice):
-    """Of every excerpt's salience, the cut in two classes whose means are farthest apart for their sizes: the greatest
-    variance between classes (Otsu, IEEE Trans. SMC 9, 1979), among all values rather than the bins of a histogram.
+    """The threshold that splits every excerpt's salience into the two classes with the greatest variance between them
+    (Otsu, IEEE Trans. SMC 9, 1979), searched among all values rather than the bins of a histogram.
     """
 
     name = "otsu"
@@ -126,12 +127,12 @@ class Otsu(Choice):
 @checked
 @dataclass(frozen=True)
 class ReconstructionError(Choice):
-    """The greatest threshold of a grid from 1 down to 0 whose explanation tells the classifier enough of the excerpt.
+    """The greatest threshold of a grid from 1 down to 0 whose explanation keeps enough of the classifier's features.
 
-    Of what the features Φ lose where nothing is kept, a share `error` at most is lost: ‖Φ(masked x) − Φ(x)‖ ≤
-    error · ‖Φ(nothing) − Φ(x)‖, in FC8 for SVDNet.
+    The features Φ (FC8 for SVDNet) may change by a share `error` of the change when nothing is kept:
+    ‖Φ(masked x) − Φ(x)‖ ≤ error · ‖Φ(nothing) − Φ(x)‖.
 
-    step: of the grid. A forward for each step that an excerpt is above its threshold.
+    step: of the grid. Costs one forward pass per step from 1 down to an excerpt's threshold.
     """
 
     error: Share = 0.5
@@ -141,14 +142,14 @@ class ReconstructionError(Choice):
 
     def __call__(self, explainer: Masking, excerpts: Tensor, salience: Tensor) -> Cut:
         features = explainer.classifier.features
-        heard, salient = features(excerpts), torch.ones_like(salience, dtype=torch.bool)
+        complete, salient = features(excerpts), torch.ones_like(salience, dtype=torch.bool)
         nothing = explainer.apply(excerpts, torch.zeros_like(salient))
-        allowed = self.error * (features(nothing) - heard).norm(dim=1)
-        searched = torch.arange(len(excerpts), device=heard.device)
+        allowed = self.error * (features(nothing) - complete).norm(dim=1)
+        searched = torch.arange(len(excerpts), device=complete.device)
         for number in range(round(1 / self.step), 0, -1):
             kept = salience[searched] >= number * self.step
             masked = explainer.apply(excerpts[searched], kept)
-            near = (features(masked) - heard[searched]).norm(dim=1) <= allowed[searched]
+            near = (features(masked) - complete[searched]).norm(dim=1) <= allowed[searched]
             salient[searched[near]] = kept[near]
             searched = searched[~near]
             if not len(searched):
@@ -160,12 +161,12 @@ class ReconstructionError(Choice):
 
 
 def position(cut: float | Area) -> float:
-    """Where a cut stands among others of its kind: its threshold, or its area."""
+    """The number by which cuts of one kind are ordered: the threshold, or the area."""
     return cut.area if isinstance(cut, Area) else cut
 
 
 def least_kept(salience: Tensor, salient: Tensor) -> Tensor:
-    """The least salience of the salient bins, [B]; LARGEST_THRESHOLD where there are none."""
+    """The least salience of the salient bins, [B]; LARGEST_THRESHOLD for an excerpt without any."""
     return torch.where(salient, salience, LARGEST_THRESHOLD).amin((1, 2))
 
 

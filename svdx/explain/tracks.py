@@ -1,12 +1,13 @@
-"""A whole track explained by its overlapping excerpts: one time–frequency map, and the labels it keeps."""
+"""Explaining a whole track by its overlapping excerpts, merged into one time–frequency map."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from svdx.explain.explainer import BaseExplanation, Explainer
 from svdx.explain.masks import relative_area
@@ -17,7 +18,7 @@ BATCH = 32  # excerpts at a time
 
 @dataclass(frozen=True)
 class TrackExplanation(BaseExplanation):
-    """What a classifier listened to in a track of T frames, from N overlapping excerpts.
+    """Which bins of a track of T frames a classifier listened to, from N overlapping excerpts.
 
     track: [T, bands], standardised; starts: first frame of every excerpt, [N]
     salience: the excerpts' saliences merged, [T, bands] in [0, 1]; see `merge`
@@ -38,7 +39,7 @@ class TrackExplanation(BaseExplanation):
     threshold: float
 
     def to(self, device: torch.device | str) -> TrackExplanation:
-        """The same on another device, but for the starts: they are places."""
+        """The same on another device, except for the starts, which index frames."""
         return replace(super().to(device), starts=self.starts)
 
     @property
@@ -54,15 +55,15 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
     starts = excerpt_starts(len(track), length, hop)
     total, weight = torch.zeros_like(track), track.new_zeros(len(track), 1)
     window = merging_window(length)[:, None].to(track)
-    found = []
+    scored = []
     for some in starts.split(BATCH):
         score, probability = explainer.score_and_predict(torch.stack([track[start : start + length] for start in some]))
-        found.append(probability)
+        scored.append(probability)
         for start, salience in zip(some.tolist(), explainer.salience(score), strict=True):
             total[start : start + length] += window * salience
             weight[start : start + length] += window
     salience = (total / weight).clamp(0, 1)  # a mean of ones may be rounded to more
-    probability, undecided = torch.cat(found), math.nan
+    probability, undecided = torch.cat(scored), math.nan
     explained = TrackExplanation(
         track, starts, salience, salience, track, probability, probability, explainer.decision, undecided
     )
@@ -73,10 +74,10 @@ def explain_track(explainer: Explainer, track: Tensor, length: int, hop: int) ->
 def at(explainer: Explainer, explanation: TrackExplanation, threshold: float | Choice) -> TrackExplanation:
     """The same explanation with the mask of another threshold; the fill "excerpt-mean" is the track's mean here."""
     track = explanation.track[None]
-    mask, found = explainer.cut(track, explanation.salience[None], threshold)
+    mask, cut = explainer.cut(track, explanation.salience[None], threshold)
     masked = explainer.apply(track, mask)[0]
     probability = probabilities(explainer.classifier, masked, explanation.starts)
-    return replace(explanation, mask=mask[0], masked=masked, masked_probability=probability, threshold=float(found))
+    return replace(explanation, mask=mask[0], masked=masked, masked_probability=probability, threshold=float(cut))
 
 
 def excerpt_starts(n_frames: int, length: int, hop: int) -> Tensor:
@@ -91,12 +92,12 @@ def excerpt_starts(n_frames: int, length: int, hop: int) -> Tensor:
 def merging_window(length: int) -> Tensor:
     """Weight of each frame of an excerpt in the merged map, sin²(π (i + ½) / length), [length].
 
-    A Hann window, nowhere 0: the classifier's label is that of the excerpt's centre, and no border of an excerpt
-    shows in the map. A bin's merged salience is the mean of its saliences in all excerpts that hold it, weighted so.
+    A Hann window without zeros: the classifier's label belongs to the excerpt's centre, and the borders of excerpts do
+    not show in the map. A bin's merged salience is the weighted mean of its saliences in all excerpts that contain it.
     """
     return torch.sin(math.pi * (torch.arange(length) + 0.5) / length) ** 2
 
 
-def probabilities(classifier: nn.Module, track: Tensor, starts: Tensor) -> Tensor:
+def probabilities(classifier: Any, track: Tensor, starts: Tensor) -> Tensor:
     """Probability of singing in the excerpts of a standardised track [T, bands] from frames `starts` [N], [N]."""
     return classifier.decide(classifier.features_at(track, starts))

@@ -1,1 +1,1 @@
-"""Results as files: figures, HTML pages, sounds and arrays."""
+"""Results as figures, HTML pages, sounds, arrays and words: functions of a result's values alone."""

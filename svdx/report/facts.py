@@ -19,16 +19,14 @@ def title_of(result: ExcerptResult | TrackResult) -> str:
 
 def facts_of(result: ExcerptResult | TrackResult) -> dict[str, str]:
     """What the page's table, the summary and the log show, by name."""
-    opening = result.curve.opening_point
+    sound = result.curve.opening_sound
     facts = excerpt_facts(result) if result.timeline is None else track_facts(result)
     label = "label" if result.timeline is None else "labels"
     facts["explainer"] = result.method.name
     facts["mask"] = mask_in_words(result)
-    facts[f"{label} of the kept part as sound"] = after_masking(
-        result, opening.as_sound.flipped, opening.as_sound.probability
-    )
+    facts[f"{label} of the kept part as sound"] = after_masking(result, sound.flipped, sound.probability)
     facts["kept energy"] = str(result.region or "none")
-    if result.voice is not None and opening.n_kept:
+    if result.voice is not None and result.mask.any():
         facts["kept energy that is voice"] = f"{100 * result.voice.kept_share:.0f} %"
         facts["all energy that is voice"] = f"{100 * result.voice.share:.0f} %"
     return facts

@@ -128,11 +128,15 @@ def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float
 
 def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCY_TICKS) -> None:
     centres = frontend.band_frequencies().numpy()
-    axes.set_yticks(np.interp(frequencies, centres, np.arange(len(centres))), frequencies)
+    axes.set_yticks(
+        np.interp(frequencies, centres, np.arange(len(centres))), [str(frequency) for frequency in frequencies]
+    )
     axes.label_outer()
-    if axes.get_subplotspec().is_first_col():
+    place = axes.get_subplotspec()
+    assert place is not None, "made by Figure.subplots"
+    if place.is_first_col():
         axes.set_ylabel("frequency (Hz)")
-    if axes.get_subplotspec().is_last_row():
+    if place.is_last_row():
         axes.set_xlabel("time (s)")
 
 

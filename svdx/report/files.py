@@ -25,7 +25,7 @@ def write_result(result: ExcerptResult | TrackResult, directory: Path, sounds: b
     facts = facts_of(result)
     directory.mkdir(parents=True, exist_ok=True)
     result_figure(result).savefig(directory / "explanation.png", dpi=150)
-    np.savez_compressed(directory / "explanation.npz", **result.explanation.arrays())
+    write_arrays(directory / "explanation.npz", result.explanation.arrays())
     if sounds:
         whole, kept, rate = result.sound.samples, result.kept.samples, result.sound.rate
         write_wav(directory / f"{'excerpt' if result.timeline is None else 'track'}.wav", whole, rate)
@@ -44,7 +44,12 @@ def write_unit(unit: str, extremes: dict[str, Extreme], frontend: FrontEnd, dire
     unit_figure(unit, extremes, frontend).savefig(directory / "maximised.png", dpi=150)
     arrays = {name: extreme.excerpt.numpy() for name, extreme in extremes.items()}
     traces = {f"{name}_trace": extreme.trace.numpy() for name, extreme in extremes.items()}
-    np.savez_compressed(directory / "maximised.npz", **arrays, **traces)
+    write_arrays(directory / "maximised.npz", {**arrays, **traces})
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write named arrays as .npz."""
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stubs take a name for allow_pickle
 
 
 def write_wav(path: Path, samples: Tensor, rate: int) -> None:

@@ -1,4 +1,4 @@
-"""Arrays and sounds made ready for the page: bytes that a browser can unpack, and marks in its coordinates."""
+"""Arrays and sounds encoded for the page, and the marks of its axes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # a front end brings torch along, which a page does without
 
 FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
-WAV_SECONDS = 10  # longer sounds go into the page as mp3, which every browser plays and finds its place in
+WAV_SECONDS = 10  # longer sounds are MP3 in the page, which every browser plays and seeks in
 
 
 def shades(logmel: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def packed(array: np.ndarray) -> str:
 
 
 def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
-    """What to write beside the picture, and where: per cent of its height from the top."""
+    """Labels of the frequency axis, and their positions in per cent of the height, from the top."""
     edges = frontend.band_edges().numpy()
     shown = [hertz for hertz in FREQUENCIES if edges[0] <= hertz <= edges[-1]]
     heights = np.interp(shown, edges, np.linspace(100, 0, len(edges)))
@@ -43,9 +43,9 @@ def frequency_marks(frontend: FrontEnd) -> list[tuple[str, float]]:
 
 
 def second_marks(seconds: float, at_most: int = 10) -> list[tuple[str, float]]:
-    """What to write below the picture, and where: per cent of its width.
+    """Labels of the time axis, and their positions in per cent of the width.
 
-    at_most: marks, if there are fewer than five hours.
+    at_most: number of marks, for up to five hours
 
     >>> second_marks(2.0)
     [('0', 0.0), ('0.5', 25.0), ('1', 50.0), ('1.5', 75.0)]
@@ -67,7 +67,7 @@ def clock(seconds: float) -> str:
 
 
 def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
-    """Samples [n] as something that a browser plays without loading: wav, or mp3 at 56 kbit/s where it is long."""
+    """Samples [n] as a data URI that browsers play: WAV, or MP3 at 56 kbit/s if it is long."""
     buffer, short = io.BytesIO(), len(samples) <= WAV_SECONDS * sample_rate
     if short:
         soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
@@ -78,7 +78,7 @@ def sound_uri(samples: np.ndarray, sample_rate: int) -> str:
 
 
 def faded(n: int, length: int) -> np.ndarray:
-    """Gains of n samples that rise over the first `length` of them and fall over the last, [n] float32.
+    """Gains that fade n samples in over the first `length` of them and out over the last, [n] float32.
 
     >>> faded(7, 2).tolist()
     [0.25, 0.75, 1.0, 1.0, 1.0, 0.75, 0.25]

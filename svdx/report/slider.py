@@ -1,4 +1,4 @@
-"""The page's slider: what it goes over, thresholds of the salience or areas, and which bins each position keeps."""
+"""The page's slider: its positions, thresholds or areas, and the bins that are salient at each of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LABELS = ("label", "as sound")
 
 
 class Scale(ABC):
-    """What a slider goes over. Positions are thresholds, or shares of the bins.
+    """The positions of a slider: thresholds, or shares of the bins.
 
-    name: of a position; key: of the configuration that lists some; own: positions that are always there, ascending
-    gaps: what others lie between; grows: is more salient at greater positions? unit, place: of a position in words
-    note: on the table
+    name: of a position; key: of the configuration that lists further ones; own: positions that every slider has,
+        ascending; gaps: their name in messages
+    grows: whether more bins are salient at greater positions; unit, place: for writing a position; note: on the table
     """
 
     name: str
@@ -31,20 +31,22 @@ class Scale(ABC):
     note = ""
 
     def steps(self, points: Sequence[float]) -> np.ndarray:
-        """The slider's own positions and the given ones, ascending, [S], at most 256: a byte numbers all of them.
+        """The slider's own positions and the given points, ascending, [S]; at most 256, so that a byte numbers them.
 
-        points: of the table and where the page opens. Raises: ConfigError if there are too many.
+        Raises: ConfigError if there are too many.
         """
         steps = np.union1d(self.own, np.asarray(points, self.own.dtype))
         between, most = len(steps) - len(self.own), 256 - len(self.own)
         if between > most:
-            said = f"{between} of them, explainer.{self.name} counted, lie between the {self.gaps} of the page's slider"
-            raise ConfigError(f"{self.key}: {said}; it takes {most} such at most")
+            message = (
+                f"{between} of them, explainer.{self.name} counted, lie between the {self.gaps} of the page's slider"
+            )
+            raise ConfigError(f"{self.key}: {message}; it takes {most} such at most")
         return steps
 
     @abstractmethod
     def levels(self, salience: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """The last step at which a bin is salient, or, where `grows`, the first: in one byte.
+        """The last step at which a bin is salient; if `grows`, the first.
 
         salience: any shape, in [0, 1]; steps: of `steps` → the same shape, uint8
         """
@@ -59,14 +61,14 @@ class Scale(ABC):
 
     @abstractmethod
     def heads(self, keep: str) -> tuple[str, ...]:
-        """Above the table's columns: positions, what stands beside them, what became of the label."""
+        """Heads of the table's columns."""
 
     @abstractmethod
     def number(self, position: float) -> float:
-        """A position as it is written, without its unit."""
+        """A position as it is shown, without its unit."""
 
     def text(self, position: float) -> str:
-        """A position as it is written."""
+        """A position as it is shown."""
         return f"{self.number(position):g}{self.unit}"
 
 
@@ -108,7 +110,7 @@ class Areas(Scale):
 
     def levels(self, salience: np.ndarray, steps: np.ndarray) -> np.ndarray:
         n_bins = salience.size
-        if np.ptp(salience) == 0:  # no bin is better than another
+        if np.ptp(salience) == 0:  # no bin is salient, except at an area of 1
             return np.full(salience.shape, len(steps) - 1, np.uint8)
         rank = np.empty(n_bins, int)
         rank[np.argsort(-salience, axis=None, kind="stable")] = np.arange(n_bins)
