@@ -22,21 +22,9 @@ DELIMITERS = (",", ";", "\t")
 LARGEST = 2**26  # bytes to read of a curve.csv
 COUNTS = ("n", "flips", "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal")
 COLUMNS = (
-    *TEXT[:-1],
-    "threshold",
-    "n",
-    "flips",
-    "explanation_loss_percent",
-    "relative_area_percent",
-    "n_vocal",
-    "flips_vocal",
-    "n_nonvocal",
-    "flips_nonvocal",
-    "balanced_loss_percent",
-    "ci_low",
-    "ci_high",
-    "balanced_ci_low",
-    "balanced_ci_high",
+    *("explainer", "data", "split", "keep", "fill", "threshold", "n", "flips"),
+    *("explanation_loss_percent", "relative_area_percent", "n_vocal", "flips_vocal", "n_nonvocal", "flips_nonvocal"),
+    *("balanced_loss_percent", "ci_low", "ci_high", "balanced_ci_low", "balanced_ci_high"),
 )
 
 

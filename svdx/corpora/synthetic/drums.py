@@ -10,17 +10,9 @@ from svdx.corpora.synthetic.sound import Array, add_at, bin_frequencies, decibel
 
 STEPS = 4  # per beat
 LEVELS = {  # dB, typical of a mix
-    "kick": 0,
-    "snare": -6,
-    "hat": -18,
-    "clap": -9,
-    "shaker": -18,
-    "drum": -5,
-    "open": -18,
-    "ride": -18,
-    "crash": -14,
+    "kick": 0, "snare": -6, "hat": -18, "clap": -9, "shaker": -18, "drum": -5, "open": -18, "ride": -18, "crash": -14,
     "brush": -16,
-}
+}  # fmt: skip
 
 
 def _noise(rng: np.random.Generator, times: Array, low: float, high: float, sample_rate: int) -> Array:

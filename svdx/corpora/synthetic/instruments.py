@@ -86,15 +86,8 @@ def _organ(rng: np.random.Generator) -> Timbre:
 def _strings(rng: np.random.Generator) -> Timbre:
     """A string section or a synthesiser pad."""
     ratios, levels = _partials(rng, 20, rng.uniform(-12, -5))
-    return Timbre(
-        ratios,
-        levels,
-        rng.uniform(0, 0.04) * ratios,
-        rng.uniform(0.05, 0.5),
-        rng.uniform(0.1, 0.6),
-        (0.15, 5.5),
-        rng.uniform(0.08, 0.25),
-    )
+    decays, attack, release = rng.uniform(0, 0.04) * ratios, rng.uniform(0.05, 0.5), rng.uniform(0.1, 0.6)
+    return Timbre(ratios, levels, decays, attack, release, (0.15, 5.5), rng.uniform(0.08, 0.25))
 
 
 def _reeds(rng: np.random.Generator) -> Timbre:

@@ -70,13 +70,8 @@ def _place(rng: np.random.Generator, formants: tuple[float, ...], near: Phone, p
 
 def _sonorant(rng: np.random.Generator, near: Phone) -> list[Phone]:
     kinds = (
-        (250, 1100, 2200),
-        (250, 1600, 2500),
-        (360, 1000, 2600),
-        (430, 1200, 1650),
-        (300, 700, 2200),
-        (280, 2200, 2950),
-    )
+        (250, 1100, 2200), (250, 1600, 2500), (360, 1000, 2600), (430, 1200, 1650), (300, 700, 2200), (280, 2200, 2950),
+    )  # fmt: skip
     index = rng.integers(len(kinds))
     level = rng.uniform(0.25, 0.5) if index < 2 else rng.uniform(0.4, 0.75)
     return [Phone(rng.uniform(0.05, 0.13), _place(rng, kinds[index], near), voice=level)]

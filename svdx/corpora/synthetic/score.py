@@ -16,16 +16,9 @@ SCALES = (
     (0, 2, 4, 5, 7, 9, 10),  # mixolydian
     (0, 2, 3, 5, 7, 8, 11),  # harmonic minor
 )
-PROGRESSIONS = (
-    (0, 4, 5, 3),
-    (0, 3, 4, 0),
-    (5, 3, 0, 4),
-    (1, 4, 0, 0),
-    (0, 5, 1, 4),
-    (0, 6, 3, 0),
-    (0, 2, 3, 4),
-    (0, 0),
-)
+PROGRESSIONS = (  # roots as scale degrees
+    (0, 4, 5, 3), (0, 3, 4, 0), (5, 3, 0, 4), (1, 4, 0, 0), (0, 5, 1, 4), (0, 6, 3, 0), (0, 2, 3, 4), (0, 0),
+)  # fmt: skip
 KINDS = ("sung", "bare", "instrumental", "solo", "groove")
 SHARES = (0.68, 0.03, 0.19, 0.02, 0.08)
 
