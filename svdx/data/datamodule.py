@@ -19,7 +19,7 @@ from svdx.corpora.track import Track
 from svdx.data.augment import Augment
 from svdx.data.batches import Batches
 from svdx.data.cache import MelStore, statistics
-from svdx.data.excerpts import Excerpts, Index, ResidentExcerpts, every, sample
+from svdx.data.excerpts import Excerpts, Index, ResidentExcerpts, Sampling, every, sample
 from svdx.errors import ConfigError, CorpusError
 from svdx.schema.checks import checked
 from svdx.schema.types import NonNegativeInt, PositiveInt
@@ -59,7 +59,7 @@ class ExcerptsData(pl.LightningDataModule):
         augment: Callable[[FrontEnd], Augment] | None = None,
         features: Literal["cached", "live"] = "live",
         split: Splits = "test",
-        sampling: Literal["random", "tracks", "released", "all"] = "all",
+        sampling: Sampling = "all",
         n: PositiveInt = 3000,
         seed: NonNegativeInt = 0,
         test_hop: PositiveInt = 10,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,13 +12,13 @@ from torch.utils.data import Dataset
 
 from svdx.corpora.track import Segment, Track
 from svdx.data.cache import ArrayRows, MelStore
-from svdx.errors import ConfigError
 
 RELEASED_START = (5, 20)  # seconds: range of the released program's random start in a track
 RELEASED_STEP, RELEASED_SPAN = 0.5, 200  # seconds
 RELEASED_BATCH = 32  # it ends a track where fewer excerpts than a batch are left
 GPU_SHARE = 0.5  # of a GPU's free memory that the excerpts may occupy
 
+Sampling = Literal["random", "tracks", "released", "all"]
 Index = tuple[np.ndarray, np.ndarray]  # track number [N] and first frame [N] of every excerpt
 
 
@@ -65,24 +66,15 @@ def released(lengths: Sequence[int], frame_rate: float) -> Index:
     return _index(starts)
 
 
-def sample(lengths: Sequence[int], frame_rate: float, sampling: str, n: int, seed: int, hop: int) -> Index:
-    """Excerpts for evaluation.
-
-    sampling: random (`at_random`), tracks (`by_track`), released (`released`) or all (`every`)
-
-    Raises: ConfigError for another sampling, or n < 1.
-    """
-    if sampling in ("random", "tracks") and n < 1:
-        raise ConfigError(f"excerpts.n={n}: expected at least 1")
+def sample(lengths: Sequence[int], frame_rate: float, sampling: Sampling, n: int, seed: int, hop: int) -> Index:
+    """Excerpts for evaluation. sampling: random (`at_random`), tracks (`by_track`), released or all (`every`)"""
     if sampling == "random":
         return at_random(lengths, n, seed)
     if sampling == "tracks":
         return by_track(lengths, n, seed)
     if sampling == "released":
         return released(lengths, frame_rate)
-    if sampling == "all":
-        return every(lengths, hop)
-    raise ConfigError(f"excerpts.sampling={sampling}: expected random, tracks, released or all")
+    return every(lengths, hop)
 
 
 def spread(total: int, n: int) -> np.ndarray:
