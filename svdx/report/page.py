@@ -23,21 +23,22 @@ if TYPE_CHECKING:  # these import torch, which a page does without
 
     from svdx.explain.results import ExcerptResult, Point, Result, TrackResult
 
-COLUMNS = 4000  # of the canvas at most; one is the mean of its frames
-FADE = 0.005  # seconds at either end of a played sound: what is cut out of a track would click
-SOUND = "turned into sound (before this page packs it); there the rest is silent, not filled, so that they can differ."
+COLUMNS = 4000  # of the canvas at most; a column is the mean of its frames
+FADE = 0.005  # seconds at both ends of a played sound, against clicks
+SOUND = "turned into sound (before the page's compression). There the rest is silent, not filled: labels can differ."
 NOTE = (
-    "Label: what the detector says when the rest is filled in. As sound: what it says when it hears the kept part, "
+    "Label: the detector's label when the rest is filled in. As sound: its label for the kept part "
     f"{SOUND} Choose {{}} {{}} to see and hear it."
 )
 TRACK_NOTE = (
-    "Label: in how many excerpts the detector says the same when the rest is filled in. As sound: in how many it says "
-    f"the same when it hears the kept part, {SOUND}"
+    "Label: number of excerpts whose label stays the same when the rest is filled in. As sound: the same for the kept "
+    f"part {SOUND}"
 )
 MERGED = (
-    "Line: probability of singing in the excerpt around each moment; above the dashed line the detector says singing. "
-    "The picture merges the explanations of all excerpts: of each bin, the mean of its saliences in the excerpts that "
-    "hold it, weighted by sin² over the excerpt, most at its centre. Scores for a class are for that of each excerpt."
+    "Line: probability of singing in the excerpt around each moment; above the dashed line the label is singing. "
+    "The picture merges the explanations of all excerpts: the salience of a bin is its mean over the excerpts that "
+    "contain it, weighted by sin² so that an excerpt's centre counts most. Scores that depend on a class are for the "
+    "class of each excerpt."
 )
 
 
@@ -93,9 +94,9 @@ def notebook_html(result: ExcerptResult | TrackResult, facts: dict[str, str], fi
 
 
 def index_page(title: str, done: dict[str, dict[str, str]], failed: dict[str, str]) -> str:
-    """A page that leads to `NAME/report.html` of several tracks.
+    """A page that links to `NAME/report.html` of several tracks.
 
-    done: name → what is to be said of it; failed: file → why
+    done: name → facts; failed: file → reason
     """
     columns = list(dict.fromkeys(chain.from_iterable(done.values())))
     links = {name: f"{quote(os.fsencode(name))}/report.html" for name in done}
@@ -181,7 +182,7 @@ def _sounds(result: Result, steps: np.ndarray) -> tuple[str, list[dict]]:
 
 
 def render(template: str, **values: object) -> str:
-    """A template of svdx/report/templates with its values; what is not markup, or not printable, is escaped."""
+    """Render a template of svdx/report/templates. Values are escaped, and so are characters that cannot be printed."""
     environment = Environment(
         loader=PackageLoader("svdx.report"),
         autoescape=select_autoescape(),

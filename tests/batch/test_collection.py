@@ -80,28 +80,28 @@ def test_each_track_has_its_page_and_one_that_fails_is_reported(request_, song, 
     assert found.done["a"]["mask"] in html and "a&amp;b.mp3: not readable" in html
 
 
-def test_where_all_fail_the_first_says_why_and_nothing_is_left(request_, song, tmp_path):
+def test_if_all_tracks_fail_the_first_reason_is_reported_and_no_file_is_left(request_, song, tmp_path):
     (song / "audio/b.mp3").write_text("no sound")
     with pytest.raises(AudioError, match=r"none of 1 tracks could be explained; the first: .*b\.mp3: not readable"):
         document_collection("", [song / "audio/b.mp3"], Each(request_, tmp_path / "out"), in_turn)
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_a_wrong_setting_is_the_fault_of_no_track(request_, song, tmp_path):
+def test_a_wrong_setting_is_refused_and_not_counted_as_a_failed_track(request_, song, tmp_path):
     wrong = replace(request_, start="all", hop=9)
     outcome = Each(wrong, tmp_path / "out")(str(song / "audio/a.wav"), "a")
     assert outcome == Outcome("refused", "hop=9: expected 0.02 to 1.64 s")
     assert not (tmp_path / "out/a").exists() and not any((tmp_path / "out" / UNFINISHED).iterdir())
 
 
-def test_a_process_that_only_helps_writes_no_index(request_, song, tmp_path):
+def test_a_helping_process_writes_no_index(request_, song, tmp_path):
     job = Each(request_, tmp_path / "out")
     assert document_collection("", [song / "audio/a.wav"], job, lambda *_: None) is None
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("control", [ClassMeanMask, OtherTrackMask])
-def test_what_an_explainer_was_given_is_part_of_the_question(frontend, classifier, song, control):
+def test_the_explainers_examples_are_part_of_the_key(frontend, classifier, song, control):
     def asked(examples):
         explainer = control(classifier, nn.Identity(), examples)
         explainer._known = (torch.rand(1),)  # what it keeps for itself is not
@@ -123,7 +123,7 @@ def first(quick, song, tmp_path):
     return contents(tmp_path / "out/a")
 
 
-def test_what_is_finished_is_not_done_again(quick, first, song, tmp_path, monkeypatch):
+def test_results_that_are_up_to_date_are_not_computed_again(quick, first, song, tmp_path, monkeypatch):
     again = replace(quick)  # as in a new process
     monkeypatch.setattr(Quick, "__call__", None)
     assert explained(again, song, tmp_path / "out") == "up to date"
@@ -156,7 +156,7 @@ CHANGES = {  # of what is asked about
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_another_question_is_asked_again_and_its_answer_replaces_the_first(change, quick, first, song, tmp_path):
+def test_a_changed_request_is_computed_again_and_replaces_the_results(change, quick, first, song, tmp_path):
     other = replace(quick)
     with torch.no_grad():
         CHANGES[change](other, song)
@@ -178,13 +178,13 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_torn_is_done_again(damage, quick, first, song, tmp_path):
+def test_damaged_results_are_computed_again(damage, quick, first, song, tmp_path):
     DAMAGES[damage](tmp_path / "out/a")
     assert explained(quick, song, tmp_path / "out") == "done"
     assert contents(tmp_path / "out/a") == first
 
 
-def test_what_a_killed_process_left_is_in_nobodys_way(quick, first, song, tmp_path):
+def test_files_of_a_killed_process_are_removed(quick, first, song, tmp_path):
     left = tmp_path / "out" / UNFINISHED / "half"
     left.mkdir()
     (left / "report.html").write_text("<ht")
@@ -193,7 +193,7 @@ def test_what_a_killed_process_left_is_in_nobodys_way(quick, first, song, tmp_pa
     assert contents(tmp_path / "out/a") == first
 
 
-def test_an_error_leaves_what_was_there(quick, first, song, tmp_path):
+def test_an_error_keeps_the_earlier_results(quick, first, song, tmp_path):
     with pytest.raises(ZeroDivisionError), atomic_directory(tmp_path / "out/a") as unfinished:
         (unfinished / "report.html").write_text("<ht")
         _ = 1 / 0
@@ -211,13 +211,13 @@ def test_a_directory_with_anything_else_in_it_is_never_replaced(quick, song, tmp
     assert sorted((tmp_path / "out/a").rglob("*")) == before
 
 
-def test_a_place_that_cannot_be_written_is_one_line(quick, song, tmp_path):
+def test_a_directory_that_cannot_be_written_is_an_error_in_one_line(quick, song, tmp_path):
     (tmp_path / "out").write_text("a file")
     outcome = Each(quick, tmp_path / "out")(str(song / "audio/a.wav"), "a")
     assert outcome.state == "refused" and "cannot be written (Not a directory): give a hydra.run.dir" in outcome.reason
 
 
-def test_a_file_that_is_gone_is_its_own_fault(quick, tmp_path):
+def test_a_missing_file_is_a_failed_track(quick, tmp_path):
     outcome = Each(quick, tmp_path / "out")(str(tmp_path / "gone.wav"), "gone")
     assert outcome == Outcome("failed", f"{tmp_path / 'gone.wav'}: no such audio file")
 
@@ -231,6 +231,6 @@ def test_the_number_of_threads_is_the_jobs(quick, song, tmp_path):
         torch.set_num_threads(1)
 
 
-def test_names_of_very_many_tracks_are_given_in_a_moment():
+def test_naming_many_tracks_is_fast():
     given = names([Path(f"{i}/{name}.wav") for i in range(20000) for name in ("a", i)])
     assert len(set(given)) == 40000 and given[-2:] == ["a 20000", "19999"]

@@ -105,13 +105,13 @@ def test_every_track_once_and_in_order(engine, tmp_path, caplog):
     assert sorted(number for number, _ in job.noted("begins")) == list(range(7))
 
 
-def test_what_is_refused_ends_the_run(engine, tmp_path):
+def test_a_refused_track_ends_the_run(engine, tmp_path):
     with pytest.raises(ConfigError, match=r"^0\.wav: refused$"):
         engine(Noted(tmp_path, track_0="refused"), TRACKS)
     assert len(Noted(tmp_path).noted("ends")) < 7
 
 
-def test_a_defect_is_no_tracks_fault(engine, tmp_path):
+def test_a_defect_of_svdx_is_raised_and_not_counted_as_a_failed_track(engine, tmp_path):
     with pytest.raises((ZeroDivisionError, RuntimeError), match="a defect"):
         engine(Noted(tmp_path, track_1="breaks"), TRACKS)
 
@@ -147,7 +147,7 @@ def test_a_killed_workers_track_is_begun_again_and_no_other(ray, make_trainer, t
     assert len({process for number, process in job.noted("begins") if number == 3}) == 2
 
 
-def test_ray_that_is_not_installed_is_one_line(make_trainer, monkeypatch):
+def test_missing_ray_is_an_error_in_one_line(make_trainer, monkeypatch):
     monkeypatch.setattr(on_ray, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"^engine=ray: Ray is not installed: pip install 'svdx\[ray\]'$"):
         OnRay(make_trainer())
@@ -159,7 +159,7 @@ def test_devices_are_for_the_other_engine(make_trainer):
         OnRay(make_trainer(devices=2, strategy="ddp"))
 
 
-def test_a_cluster_that_is_not_there_is_one_line(make_trainer, tmp_path, monkeypatch):
+def test_a_missing_cluster_is_an_error_in_one_line(make_trainer, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'svdx[ray]'")
 
     def nowhere(address, **options):
@@ -232,7 +232,7 @@ def test_two_processes_of_ddp_give_the_files_of_one(shell, words, alone):
 
 
 @pytest.mark.slow
-def test_a_process_without_a_track_is_no_hindrance(shell, untrained, songs):
+def test_a_process_without_a_track_does_not_block_the_others(shell, untrained, songs):
     directory, done = shell("one of two", "explain.py", *untrained, f"audio={songs}/audio/3.w*", *TWO)
     assert "1 of 1 tracks explained" in done.stdout
     assert (directory / "3/report.html").exists()

@@ -53,7 +53,7 @@ def example():
 
 
 @pytest.mark.parametrize("shape", [(FRAMES, BANDS), (1, FRAMES, BANDS)])
-def test_an_attribution_gives_the_pictures_in_the_shape_of_the_inputs(shape):
+def test_an_attribution_has_the_scores_in_the_shape_of_the_inputs(shape):
     explainer = FeatureInversion(Planted(), PlantedInverter())
     attribution, inputs = as_attribution(explainer), EXCERPTS.view(-1, *shape)
     assert isinstance(attribution, Attribution)
@@ -130,12 +130,12 @@ def test_the_example_finds_the_exact_gradient_faithful(example):
     assert example.measured(Gradient(Planted()), EXCERPTS, normalize=False)["infidelity"] < 1e-9
 
 
-def test_captum_is_imported_where_it_is_asked_for_only():
+def test_captum_is_imported_only_by_as_attribution():
     code = "import sys, svdx.explain, svdx.explain.scores; assert 'captum' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-def test_without_captum_it_is_said_what_to_install():
+def test_without_captum_the_error_names_the_package():
     code = (
         "import sys; sys.modules['captum'] = sys.modules['captum.attr'] = None\n"
         "from svdx.errors import ConfigError\n"

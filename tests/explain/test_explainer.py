@@ -135,7 +135,7 @@ def test_an_unknown_keep_or_fill_is_refused(option):
         Itself(Mean(), **{option: "other"})(EXCERPTS)
 
 
-def test_inversion_reads_the_picture_out_of_the_features_and_out_of_nothing_else():
+def test_inversion_computes_the_score_from_the_features_alone():
     seen = []
 
     class Inverter(nn.Module):

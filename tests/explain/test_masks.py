@@ -33,7 +33,7 @@ def pictures(n=5, seed=0):
     return 7 * torch.randn(n, 11, 8, generator=torch.Generator().manual_seed(seed)) - 3
 
 
-def test_each_picture_is_scaled_by_its_own_extremes():
+def test_each_score_is_scaled_by_its_own_extremes():
     two = torch.tensor([[[-1.0, 0.0], [1.0, 3.0]], [[10.0, 20.0], [10.0, 12.0]]])
     assert normalise(two).tolist() == [[[0.0, 0.25], [0.5, 1.0]], [[0.0, 1.0], [0.0, pytest.approx(0.2)]]]
 
@@ -47,13 +47,13 @@ def test_the_extremes_are_exactly_0_and_1_and_the_order_stays():
         assert torch.equal(after[before.argsort()], after.sort().values)
 
 
-def test_a_picture_is_scaled_alike_alone_and_in_a_batch():
+def test_a_score_is_scaled_equally_alone_and_in_a_batch():
     many = pictures()
     assert torch.equal(normalise(many)[3:4], normalise(many[3:4]))
 
 
 @pytest.mark.parametrize("value", [-2.0, 0.0, 5.0])
-def test_a_constant_picture_is_salient_nowhere_and_never_nan(value):
+def test_a_constant_score_has_salience_0_without_nan(value):
     scaled = normalise(torch.full((2, 3, 4), value))
     assert torch.equal(scaled, torch.zeros(2, 3, 4))
 
@@ -84,14 +84,14 @@ def test_a_higher_threshold_keeps_a_part_of_what_a_lower_one_keeps():
     assert all((inner <= outer).all() for outer, inner in pairwise(masks))
 
 
-def test_where_the_mask_is_1_the_excerpt_stands_and_elsewhere_the_fill():
+def test_masked_bins_are_filled_and_the_others_unchanged():
     excerpts = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     mask = torch.tensor([[[True, False], [False, True]]])
     fill = torch.tensor([-10.0, -20.0])
     assert apply_mask(excerpts, mask, fill).tolist() == [[[1.0, -20.0], [-10.0, 4.0]]]
 
 
-def test_what_each_fill_puts_into_a_masked_bin():
+def test_the_value_of_each_fill():
     mean, std = torch.tensor([2.0, -3.0, 0.0]), torch.tensor([4.0, 0.5, 8.0])
     excerpts = torch.tensor([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [[0.0, 0.0, 4.0], [0.0, 2.0, 0.0]]])
 

@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_even_where_gradients_are_off():
     assert not torch.equal(one.excerpt, other.excerpt)
 
 
-def test_what_speaks_for_and_against_singing_lies_where_the_classifier_hears():
+def test_the_extremes_of_the_output_are_where_the_classifier_listens():
     classifier = Planted()
     classifier.frames, classifier.bands = FRAMES, BANDS
     found = extremes(classifier, "fc9", partial(maximise, variation=0, noise=0))

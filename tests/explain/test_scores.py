@@ -42,7 +42,7 @@ class Spoiled(Explainer):
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
-def test_an_explainer_refuses_such_a_score_and_says_of_which_excerpt(classifier, value):
+def test_a_score_that_is_not_finite_is_refused_with_its_excerpt(classifier, value):
     with pytest.raises(ScoreError, match=r"^explainer=inversion gave a score that is NaN or infinite; are") as error:
         FeatureInversion(classifier, Painter(value))(EXCERPTS)
     assert error.value.number == 1
@@ -67,7 +67,7 @@ def songs(tmp_path):
 
 
 @pytest.mark.parametrize("start", [0.5, "all"])
-def test_of_a_file_it_is_named_and_of_many_it_is_left_out(classifier, frontend, songs, tmp_path, start):
+def test_a_score_that_is_not_finite_fails_its_track_and_names_the_file(classifier, frontend, songs, tmp_path, start):
     explainer = AudioExplainer(frontend, FeatureInversion(classifier, Painter(NAN)))
     job = Each(Request(explainer, start, None, [0.5]), tmp_path / "out")
     outcome = job(str(songs[0]), "a")

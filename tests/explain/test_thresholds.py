@@ -151,12 +151,12 @@ def test_the_explanation_loses_at_most_its_share_and_would_lose_more_at_the_next
         assert (lost(more.masked)[smaller] > allowed[smaller]).all()
 
 
-def test_what_nothing_loses_may_be_lost():
+def test_an_error_of_1_keeps_as_little_as_possible():
     heard = inverting(ReconstructionError(1.0, 0.5))(EXCERPTS)
     assert heard.threshold.tolist() == [1.0] * 6
 
 
-def test_what_a_choice_cannot_do_is_refused_in_a_line():
+def test_a_rule_that_does_not_apply_to_tracks_is_refused_in_one_line():
     with pytest.raises(ConfigError, match=r"^threshold=reconstruction_error: of excerpts only"):
         explain_track(inverting(ReconstructionError()), torch.zeros(30, BANDS), FRAMES, 3)
     with pytest.raises(ConfigError, match=r"^Area: area=1.5: expected 0 to 1"):
@@ -308,7 +308,7 @@ def test_a_page_without_rows_goes_over_what_the_explainer_is_cut_at(tmp_path, fr
         assert heads(tmp_path)[0] == name
 
 
-def test_what_was_chosen_is_part_of_the_question(tmp_path, frontend, classifier):
+def test_the_threshold_rule_is_part_of_the_key(tmp_path, frontend, classifier):
     track = noise_track(tmp_path, 3)
     asked = [
         Request(explainer_of(frontend, classifier, RandomBlocks, choice), 1.0, None, [0.5]).key(track)

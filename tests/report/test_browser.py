@@ -137,7 +137,7 @@ def test_the_colours_are_those_of_the_bins(page, arrays, classifier):
     np.testing.assert_allclose(drawn(page)[..., 0], 80 + 0.4 * shade, atol=1)
 
 
-def test_the_row_of_the_nearest_threshold_is_marked_and_its_label_is_said(page):
+def test_the_row_of_the_nearest_threshold_is_marked_and_its_label_shown(page):
     for threshold, nearest in ((0.74, "0.7"), (0.76, "0.8"), (1.1, "1.1"), (0.36, "0.35")):
         set_slider(page, threshold)
         (row,) = page.locator("#curve tr[aria-current=true]").all()
@@ -193,7 +193,7 @@ def test_the_mask_follows_a_slider_over_areas(over_areas):
         assert seen(over_areas, "threshold-value") == f"{percentage:g} %"
 
 
-def test_it_opens_at_the_best_tenth_and_says_so(over_areas):
+def test_it_opens_at_the_best_tenth_and_shows_the_area(over_areas):
     assert seen(over_areas, "threshold-value") == "10 %"
     assert np.array_equal(~is_grey(drawn(over_areas)), over_areas.arrays["mask"][0])
     assert np.array_equal(over_areas.arrays["mask"][0], kept_at(over_areas, 0.1))
@@ -396,7 +396,7 @@ def test_a_zoomed_picture_follows_the_sound(timeline):
     assert timeline.evaluate("byId('scroll').scrollLeft > byId('scroll').clientWidth")
 
 
-def test_nobody_is_pulled_back_who_scrolls_away_while_it_plays(timeline):
+def test_scrolling_away_while_it_plays_is_not_undone(timeline):
     timeline.locator("#zoom").fill("8")
     timeline.evaluate("document.getElementById('whole').play()")
     timeline.wait_for_function("document.getElementById('whole').currentTime > 0.1")

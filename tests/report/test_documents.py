@@ -51,7 +51,7 @@ def test_a_file_in_the_folder_layout_has_its_labels_and_voice(song):
     assert track.vocals == song / "vocals/a song.flac"
 
 
-def test_labels_and_voices_that_come_or_go_are_seen(tmp_path):
+def test_added_and_removed_labels_and_voices_are_noticed(tmp_path):
     for folder in ("audio", "labels", "vocals"):
         (tmp_path / folder).mkdir()
     audio, label, voice = (tmp_path / name for name in ("audio/a.wav", "labels/a.lab", "vocals/a.ogg"))
@@ -78,7 +78,7 @@ def test_a_mixture_has_the_vocals_and_the_labels_beside_it(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("labels", ["0.0 1.6 C:maj\n", "", "0 2 sing\n1 3 nosing\n"])
-def test_labels_of_another_kind_are_said_and_left_out(tmp_path, caplog, labels):
+def test_labels_of_another_kind_are_reported_and_left_out(tmp_path, caplog, labels):
     for folder in ("audio", "labels"):
         (tmp_path / folder).mkdir()
     (tmp_path / "labels/a.lab").write_text(labels)
@@ -105,7 +105,7 @@ def test_labels_in_another_unit_are_refused_on_a_page_too(explainer, song, tmp_p
         document_track(explainer, wrong, 0.81, THRESHOLDS, tmp_path / "track")
 
 
-def test_a_file_anywhere_has_neither(tmp_path):
+def test_a_file_outside_the_folder_layout_has_neither_labels_nor_voice(tmp_path):
     assert track_at(tmp_path / "b.mp3") == Track("b", tmp_path / "b.mp3", ())
 
 
@@ -149,7 +149,7 @@ def test_facts_have_the_labels_before_and_after(frontend, before, after, facts):
 
 
 @pytest.mark.parametrize("start, truth", [(1.1, "no singing"), (1.3, "singing")])  # singing is from 2 s, 0.81 s later
-def test_the_labels_are_held_against_the_detector(explainer, song, tmp_path, start, truth):
+def test_the_labels_are_compared_with_the_detector(explainer, song, tmp_path, start, truth):
     facts = document_excerpt(explainer, track_at(song / "audio/a song.wav"), start, [], tmp_path)
     agrees = facts["excerpt"].startswith(f"{truth} (p = ")
     assert facts["labelled"] == f"{truth}; the detector {'agrees' if agrees else 'disagrees'}"
@@ -221,7 +221,7 @@ def test_the_voice_is_half_of_a_mix_of_two_equals(explainer, song, tmp_path):
     assert 'class="voice"' in (tmp_path / "report.html").read_text()
 
 
-def test_a_silent_voice_is_said_and_left_out(explainer, song, tmp_path, caplog):
+def test_a_silent_voice_is_reported_and_left_out(explainer, song, tmp_path, caplog):
     (tmp_path / "mixture.wav").write_bytes((song / "audio/a song.wav").read_bytes())
     soundfile.write(tmp_path / "vocals.wav", np.zeros(1000), RATE)
     facts = document_excerpt(explainer, track_at(tmp_path / "mixture.wav"), 0, [], tmp_path)

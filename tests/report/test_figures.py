@@ -30,7 +30,7 @@ def panels(figure):
     return [axes for axes in figure.axes if axes.get_subplotspec() is not None and axes.get_title(loc="left")]
 
 
-def test_four_panels_hold_the_excerpt_that_was_asked_for(figure):
+def test_four_panels_show_the_given_excerpt(figure):
     heard = an_explanation()
     shown = [panel.images[0].get_array() for panel in panels(figure)]
     expected = [getattr(heard, name)[1].numpy().T for name in ("excerpts", "salience", "mask", "masked")]
@@ -77,12 +77,12 @@ def test_hz_ticks_stand_at_the_bands_that_are_centred_there(figure, frontend):
             assert below + (above - below) * (position % 1) == pytest.approx(hz, rel=1e-4)
 
 
-def test_the_outer_axes_say_what_they_measure(figure):
+def test_the_outer_axes_are_labelled(figure):
     corners = [(panel.get_xlabel(), panel.get_ylabel()) for panel in panels(figure)]
     assert corners == [("", "frequency (Hz)"), ("", ""), ("time (s)", "frequency (Hz)"), ("time (s)", "")]
 
 
-def test_titles_say_the_probabilities_and_the_area(figure):
+def test_titles_hold_the_probabilities_and_the_area(figure):
     a, _, c, d = (panel.get_title(loc="left") for panel in panels(figure))
     assert "0.75" in a and "0.25" in d
     assert f"{100 * an_explanation().mask[1].float().mean():.0f} % kept" in c
@@ -130,7 +130,7 @@ def test_there_is_no_band_where_there_is_no_interval():
     assert not any("interval" in text.get_text() for text in left.get_legend().get_texts())
 
 
-def test_the_curve_figure_says_what_is_drawn():
+def test_the_curve_figure_is_labelled():
     figure = curve_figure(ROWS)
     left, right = figure.axes
     for word in ("inversion", "synthetic", "test", "keep=salient", "fill=mean", "n = 10"):
@@ -141,7 +141,7 @@ def test_the_curve_figure_says_what_is_drawn():
     assert any("vocal (n = 4)" in text for text in legend) and any("non-vocal (n = 6)" in text for text in legend)
 
 
-def test_a_curve_over_areas_is_drawn_over_the_area_and_says_so():
+def test_a_curve_over_areas_has_the_area_on_its_axis():
     rows = [row | {"explainer": "gated_inversion", "asked_area_percent": row["relative_area_percent"]} for row in ROWS]
     figure = curve_figure(rows)
     left, right = figure.axes
@@ -174,7 +174,7 @@ def test_a_control_is_a_line_of_losses_beside_the_explanation_of_the_same_area()
     assert len(lines(right)) == 1
 
 
-def test_what_the_authors_published_is_drawn_where_corpus_and_masking_are_theirs():
+def test_published_curves_are_drawn_for_the_same_corpus_and_masking():
     left, right = curve_figure([row | {"data": "jamendo"} for row in ROWS]).axes
     named = published("jamendo", "salient", "mean")
     assert named and set(named) <= set(labels(left)) & set(labels(right))

@@ -214,7 +214,7 @@ def test_shares_are_rounded_half_up(count, size, text):
     assert percent(count, size) == text
 
 
-def test_the_page_says_its_language_and_encoding(html):
+def test_the_page_declares_its_language_and_encoding(html):
     page = Page(html)
     assert page.of("html") == [{"lang": "en"}]
     assert {"charset": "utf-8"} in page.of("meta")

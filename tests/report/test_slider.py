@@ -31,7 +31,7 @@ def test_the_levels_are_the_masks_of_the_areas_ties_and_all(shape, ties):
         assert np.array_equal(levels <= number, Area(step)(None, None, salience).salient[0].numpy()), step
 
 
-def test_a_constant_picture_is_kept_as_a_whole_or_not_at_all():
+def test_a_constant_salience_is_kept_completely_or_not_at_all():
     levels = AREAS.levels(np.zeros((4, 5), np.float32), AREAS.steps([]))
     assert (levels == len(AREAS.steps([])) - 1).all()
 

@@ -68,7 +68,7 @@ def test_a_page_holds_a_name_as_text(name):
     assert render("index.html", title=name, columns=[], links={}, done={}, failed={}).count("<h1>") == 1
 
 
-def test_no_track_takes_the_place_of_the_page_that_leads_to_it(tmp_path):
+def test_no_track_overwrites_the_index_page(tmp_path):
     files = [tmp_path / f"{name}.wav" for name in ("index.html", ".part", "summary.json", "index.html")]
     assert names(files) == ["index.html 2", ".part 2", "summary.json 2", "index.html 3"]
 

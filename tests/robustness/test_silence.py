@@ -50,7 +50,7 @@ def test_an_excerpt_of_silence_has_an_explanation(root, frontend, classifier):
     assert (arrays["salience"].min(), arrays["salience"].max()) == (0, 1)
 
 
-def test_a_picture_of_one_colour_has_a_page_that_keeps_nothing(root, frontend, classifier):
+def test_a_constant_score_has_a_page_that_keeps_nothing(root, frontend, classifier):
     explainer = AudioExplainer(frontend, FeatureInversion(classifier, flat(), threshold=0.5))
     facts = document_excerpt(explainer, track_at(root / "audio/a.wav"), 0, THRESHOLDS, root / "out")
     with np.load(root / "out/explanation.npz") as arrays:
@@ -61,7 +61,7 @@ def test_a_picture_of_one_colour_has_a_page_that_keeps_nothing(root, frontend, c
     assert not kept.any()
 
 
-def test_of_a_picture_of_one_colour_no_tenth_is_best(root, frontend, classifier):
+def test_a_constant_score_has_no_best_tenth(root, frontend, classifier):
     explainer = AudioExplainer(frontend, FeatureInversion(classifier, flat(), area=0.1))
     for start, document in ((0, document_excerpt), (None, document_track)):
         areas = [Area(0.1), Area(0.5), Area(1.0)]
@@ -71,7 +71,7 @@ def test_of_a_picture_of_one_colour_no_tenth_is_best(root, frontend, classifier)
         assert facts["area kept"] == "0.0 %" and "best 10 % of the area, here no bin" in facts["mask"]
 
 
-def test_flat_pictures_count_as_empty_explanations(root, frontend, classifier):
+def test_constant_scores_count_as_empty_explanations(root, frontend, classifier):
     store = MelStore(root / "mels", frontend, workers=1)
     data = ExcerptsData(Folder(root), store, batch_size=4, sampling="all", test_hop=40)
     data.setup("test")
