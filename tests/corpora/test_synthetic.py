@@ -78,6 +78,16 @@ def test_a_track_does_not_depend_on_the_size_of_the_corpus_but_on_seed_split_and
     assert not any(np.array_equal(one, other.audio) for other in others)
 
 
+def test_the_same_seed_gives_the_song_of_earlier_versions() -> None:
+    """If this fails on purpose, increase GENERATOR, so that existing corpora are not taken for the new ones."""
+    song = make_song(RECIPE, "train", 0)
+    assert song.singing == [pytest.approx((0.451334, 1.828111), abs=1e-6)]
+    levels = [np.sqrt(np.mean(np.square(part, dtype=np.float64))) for part in (song.audio, song.vocals)]
+    assert levels == pytest.approx([0.1094344, 0.0439310], rel=1e-5)
+    samples = [-0.018914, -0.153932, -0.092262, -0.030301, 0.070873, 0.027533]
+    assert song.audio[: 6 * 13000 : 13000] == pytest.approx(samples, abs=1e-5)
+
+
 def test_labels_agree_with_the_energy_of_the_voice(songs: list[Song]) -> None:
     for song in songs:
         sung, power = labelled(song), np.square(song.vocals, dtype=np.float64)
