@@ -23,7 +23,7 @@ CHEAP = ("compare.sanity.n=2", "compare.sanity.layers=[fc9,conv1]", "compare.cos
 
 
 def words(*more):
-    """Of a command with three methods, whatever others are configured."""
+    """Overrides that keep three of the configured methods."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         methods = compose("evaluate", ["experiment=compare", "paths.run=run"]).compare.methods
     return ["experiment=compare", *(f"~compare.methods.{name}" for name in methods if name not in KEPT), *CHEAP, *more]
@@ -63,14 +63,14 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
 
 
 @pytest.mark.slow
-def test_weights_and_biases_is_shown_the_same(compared):
+def test_wandb_gets_rows_and_figures(compared):
     (run,) = (compared[0] / "wandb").glob("offline-run-*")
     assert len(list(run.glob("files/media/images/compare/figures*.png"))) == 2
     assert list(run.glob("files/media/table/compare/rows*"))
 
 
 @pytest.mark.slow
-def test_inverters_are_trained_for_the_classifiers_that_forgot(shell, untrained):
+def test_inverters_are_retrained_for_the_shuffled_classifiers(shell, untrained):
     few = ("compare.sanity.retrain=true", "compare.sanity.epochs=1", "+inverter.fit.limit_train_batches=1")
     directory, _ = shell("retrained", "evaluate.py", *untrained, *words(*few, "inverter.excerpts.batch_size=4"))
     with (directory / "compare.csv").open(newline="") as file:
@@ -83,7 +83,7 @@ def config(*more):
         return compose("evaluate", ["experiment=compare", "paths.run=run", *more])
 
 
-def test_options_are_said_where_they_differ_from_the_methods_own_file():
+def test_page_lists_options_that_differ_from_the_methods_file():
     words = (
         "+explainer@compare.methods.rough=slime",
         "compare.methods.rough.rows=3",
@@ -99,12 +99,12 @@ def test_options_are_said_where_they_differ_from_the_methods_own_file():
         "rough": ["rows=3 (6)"],
     }
     assert options_line(changed).endswith("kernel_shap samples=300 (2000); rough rows=3 (6).")
-    own = changed_options(methods, {})["rough"]  # of no file: all that it was asked
+    own = changed_options(methods, {})["rough"]  # of no file: all its options
     assert "samples=2000" in own and "rows=3" in own and "fill=mean" in own
 
 
 @pytest.mark.parametrize(
-    "override, said",
+    "override, message",
     [
         ("trainer.accelerator=cpu trainer.devices=2 trainer.strategy=ddp", "one device: give trainer.gpus=0 or 1"),
         ("compare.shown=0.12", "compare.shown=0.12: expected one of"),
@@ -112,13 +112,13 @@ def test_options_are_said_where_they_differ_from_the_methods_own_file():
         ("+compare.areas=[0.1]", "compare.areas: no such key; expected methods, shown, equal_area, sanity, cost"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(override, said):
-    with pytest.raises(ConfigError, match=said) as error:
+def test_invalid_comparisons_are_refused_in_one_line(override, message):
+    with pytest.raises(ConfigError, match=message) as error:
         check_comparison(config(*override.split()))
     assert "\n" not in str(error.value)
 
 
-def test_no_more_bins_than_all_can_be_the_best():
+def test_share_of_best_bins_is_at_most_1():
     with pytest.raises(ConfigError, match=r"compare.sanity.best=1.5: expected more than 0, up to 1"):
         validate_config(config("compare.sanity.best=1.5"))
 
@@ -159,7 +159,7 @@ def test_a_change_of_the_fixed_options_is_a_warning(monkeypatch):
         ("classifier.threshold=0.5", False),
     ],
 )
-def test_what_the_bench_has_its_own_of_is_refused(word, refused, monkeypatch):
+def test_options_without_effect_are_refused(word, refused, monkeypatch):
     monkeypatch.setattr("svdx.app.overrides.overrides", lambda: [word])
     assert ignored() == [word] * refused
     if refused:

@@ -28,7 +28,7 @@ COSTS = ("forwards", "backwards")
 
 
 class Perfect(Explainer):
-    """Names the rectangle."""
+    """Scores 1 in the rectangle, 0 elsewhere."""
 
     name, sign = "perfect", 1
 
@@ -37,13 +37,13 @@ class Perfect(Explainer):
 
 
 class Reversed(Perfect):
-    """Names everything else, but in the order of the bins."""
+    """Scores everything else higher than the rectangle."""
 
     name, sign = "reversed", -1
 
 
 class Gradient(Explainer):
-    """Prepares something when it is first asked."""
+    """Makes 100 passes of preparation at its first call."""
 
     name, prepared = "gradient", False
 
@@ -55,7 +55,7 @@ class Gradient(Explainer):
 
 
 class Data:
-    """Excerpts, two of each track, as `svdx.data.excerpts.Excerpts` gives them."""
+    """Stand-in for `svdx.data.excerpts.Excerpts`: two excerpts per track."""
 
     def __init__(self, n=N):
         self.tracks = [SimpleNamespace(name=name) for name in ascii_lowercase[: n // 2]]
@@ -78,7 +78,7 @@ def classifier():
 
 
 def stems(number):
-    """The voice is the rectangle, 10 dB above everything else in it and far below elsewhere; of three excerpts only."""
+    """Of three excerpts: the voice is 10 dB above everything else in the rectangle and far below elsewhere."""
     if number > 2:
         return None
     voice = np.where(RECTANGLE, 0.0, -10.0)
@@ -119,35 +119,35 @@ def loss(study, name, fill, area):
     return values[list(study.methods).index(name)].mean()
 
 
-def test_the_perfect_score_keeps_every_label_with_the_rectangles_bins_and_loses_them_without(study):
+def test_perfect_score_keeps_every_label_and_its_removal_loses_them(study):
     assert loss(study, "perfect", "mean", EIGHTH) == 0
     removed = study.methods["perfect"]["removed"][0, 1]
     assert not removed.any()  # 0 everywhere is not above the decision threshold: only those called singing change
     assert (removed != study.vocal).sum() == N / 2
 
 
-def test_every_fill_is_counted_by_itself(study):
-    """The floor is far below any excerpt, so that half the bins at random leave nobody singing; the mean is not."""
+def test_losses_are_counted_per_fill(study):
+    """With the floor far below any excerpt, half of the bins at random are never singing; with the mean they are."""
     for number, fill in enumerate(study.fills):
         kept = study.methods["random"]["kept"][number, 2]
         assert loss(study, "random", fill, 0.5) == pytest.approx(100 * (kept != study.vocal).mean())
     assert loss(study, "random", "floor", 0.5) == 50 > loss(study, "random", "mean", 0.5)
 
 
-def test_the_reversed_score_loses_the_singing(study):
+def test_reversed_score_loses_every_vocal_label(study):
     kept = study.methods["reversed"]["kept"][0, 1]
     assert not kept.any() and study.vocal.any()
     assert (study.methods["reversed"]["removed"][0, 1] == study.vocal).all()
 
 
-def test_an_area_is_a_count_of_bins_whatever_the_score():
+def test_masks_have_the_requested_number_of_bins_for_constant_scores():
     equal = EqualArea(["mean"], [0.01, 0.1])
     masks = equal.masks(tied_ranks(torch.zeros(2, FRAMES, BANDS), drawn_order(Data().logmel[:2])))
     assert masks.flatten(2).sum(2).tolist() == [[4, 4], [38, 38]]
     assert (masks[0] <= masks[1]).all()
 
 
-def test_bins_with_equal_scores_are_those_of_no_place_and_of_no_batch():
+def test_equal_scores_are_ranked_at_random_independently_of_the_batch():
     excerpts = Data().logmel
     order = drawn_order(excerpts)
     rank = tied_ranks(torch.zeros_like(excerpts), order)
@@ -163,7 +163,7 @@ def test_bins_with_equal_scores_are_those_of_no_place_and_of_no_batch():
     assert torch.equal(tied_ranks(untied, order), masks.ranks(untied))
 
 
-def test_records_do_not_depend_on_the_size_of_a_batch(study):
+def test_records_do_not_depend_on_the_batch_size(study):
     again = bench()(Data(), batch_size=3)
     for name, found in study.methods.items():
         for key, values in found.items():
@@ -171,8 +171,8 @@ def test_records_do_not_depend_on_the_size_of_a_batch(study):
                 np.testing.assert_allclose(again.methods[name][key], values, atol=1e-6, err_msg=f"{name} {key}")
 
 
-def test_only_excerpts_whose_voice_decides_are_localised(study):
-    """0 and 2 are called singing, 1 is not; of the others no voice is known. Without the voice, the rest is soft."""
+def test_localised_are_excerpts_whose_label_the_voice_decides(study):
+    """0 and 2 are predicted singing, 1 is not; the others have no known voice. Without the voice, the rest is soft."""
     assert study.localised.tolist() == [True, False, True, False, False, False, False, False]
     assert np.isnan(study.voice_ratio[3:]).all() and not np.isnan(study.voice_ratio[:3]).any()
     found = study.methods["perfect"]
@@ -181,13 +181,13 @@ def test_only_excerpts_whose_voice_decides_are_localised(study):
     assert study.methods["reversed"]["pointing_game"][0] == 0
 
 
-def test_passes_are_counted_an_excerpt(study):
+def test_passes_are_counted_per_excerpt(study):
     passes = {name: (found["forwards"][0], found["backwards"][0]) for name, found in study.methods.items()}
     assert passes["perfect"] == (0, 0)
     assert passes["gradient"] == (2, 1)  # the label, the evidence, and back
 
 
-def test_what_a_method_prepares_counts_in_its_first_explanation_alone():
+def test_preparation_counts_only_in_the_first_explanation():
     class Slow(Gradient):
         def score(self, excerpts):
             time.sleep(0 if self.prepared else 1)
@@ -197,7 +197,7 @@ def test_what_a_method_prepares_counts_in_its_first_explanation_alone():
     assert found["seconds_first"] > 1 > found["seconds_of_batch"][0, 1]
 
 
-def test_passes_through_svdnet_are_counted_whatever_its_method(classifier):
+def test_passes_are_counted_for_every_method_of_svdnet(classifier):
     excerpts = torch.zeros(3, 115, 80)
     with counted(classifier) as passes:
         classifier.features(excerpts)
@@ -208,7 +208,7 @@ def test_passes_through_svdnet_are_counted_whatever_its_method(classifier):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_score_that_is_no_number_is_refused_with_the_method_and_the_excerpt(value):
+def test_error_names_method_and_excerpt_of_a_score_that_is_not_finite(value):
     data = Data()
 
     class Broken(Perfect):
@@ -221,7 +221,7 @@ def test_a_score_that_is_no_number_is_refused_with_the_method_and_the_excerpt(va
         bench(methods=some)(data, batch_size=4)
 
 
-def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_the_scores_are_the_same():
+def test_identical_methods_have_no_difference_in_any_row():
     network = classifier()
     twice = {name: method(FeatureInversion, network, inverter=PlantedInverter()) for name in ("inversion", "twin")}
     results = Results(rows(bench(methods=twice)(Data())))
@@ -232,8 +232,8 @@ def test_rows_hold_every_measure_and_differ_from_the_inversion_by_nothing_where_
             assert row["p_holm"] == 1  # of four tracks there is no interval
 
 
-def test_what_the_empty_mask_loses_is_a_row_a_fill_and_class(study):
-    """Nothing is singing by no fill (log-odds of 0 or less), but the excerpt's own mean keeps the label."""
+def test_empty_mask_has_one_row_per_fill_and_class(study):
+    """No singing (log-odds of 0 or less), except with the fill excerpt-mean, which keeps the label."""
     written = rows(study)
     results = Results(written)
     lost = {
@@ -247,12 +247,12 @@ def test_what_the_empty_mask_loses_is_a_row_a_fill_and_class(study):
     assert "empty mask" not in results.methods and sum(row["method"] == "empty mask" for row in written) == 12
 
 
-def test_the_gain_is_what_random_bins_lose_more(study):
+def test_gain_is_the_loss_of_random_bins_minus_that_of_the_method(study):
     gain = Results(rows(study)).row("perfect", "gain_over_random_percent", "mean", EIGHTH, "all")["value"]
     assert gain == pytest.approx(loss(study, "random", "mean", EIGHTH))
 
 
-def test_a_study_is_written_with_the_track_of_every_excerpt(study, tmp_path):
+def test_saved_study_has_the_track_of_every_excerpt(study, tmp_path):
     study.save(tmp_path / "compare.npz")
     with np.load(tmp_path / "compare.npz", allow_pickle=False) as arrays:
         assert arrays["track"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and arrays["names"].tolist() == list("abcd")
@@ -260,14 +260,14 @@ def test_a_study_is_written_with_the_track_of_every_excerpt(study, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["compare.npz"]
 
 
-def test_thirds_part_the_localised(study):
+def test_thirds_divide_the_localised_excerpts(study):
     some = copy.copy(study)
     some.voice_ratio, some.localised = np.arange(8.0), np.arange(8) < 7
     assert thirds(some) == (2, 4)
 
 
 @pytest.mark.parametrize(
-    "make, said",
+    "make, message",
     [
         (lambda: EqualArea(["most"], [0.1]), r"fills=\[most\]: expected \[mean, zero, floor or excerpt-mean, …\]"),
         (lambda: EqualArea(["mean", "mean"], [0.1]), "different"),
@@ -278,6 +278,6 @@ def test_thirds_part_the_localised(study):
         (lambda: bench(sanity=Sanity(["fc3"])), "fc3: expected some of fc9"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, said):
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_options_are_refused(make, message):
+    with pytest.raises(ConfigError, match=message):
         make()

@@ -16,7 +16,7 @@ def drawn(*lines):
     return np.array([[character == "#" for character in line] for line in lines])
 
 
-def test_pieces_of_drawn_masks():
+def test_regions_of_drawn_masks():
     assert regions(drawn("##..", "##..", "...#")) == (2, 0.8)
     assert regions(drawn("#..", ".#.", "..#")) == (1, 1.0)  # corners touch
     assert regions(drawn("#.#", "...", "#.#")) == (4, 0.25)
@@ -29,8 +29,8 @@ def test_pieces_of_drawn_masks():
 PAIR = Pair(np.log([[2.0, 2.0, 1.0, 1.0]]), np.log([[1.0, 1.0, 2.0, 2.0]]))  # the voice is the first two bins
 
 
-def test_the_voice_by_hand():
-    """Energies are 4 and 1: of the first bin 4/5 is voice, of the whole half. Best bins in order: 0, 2, 1, 3."""
+def test_localisation_by_hand():
+    """Energies are 4 and 1: voice is 4/5 of the first bin and half of all. Best bins in order: 0, 2, 1, 3."""
     score, rank = np.array([[3.0, 1.0, 2.0, -5.0]]), np.array([[0, 2, 1, 3]])
     masks = np.array([[[True, False, False, False]], [[True, False, True, False]]])
     found = localise(PAIR, score, rank, masks)
@@ -43,13 +43,13 @@ def test_the_voice_by_hand():
     assert voice_ratio(PAIR) == pytest.approx(0)
 
 
-def test_of_several_best_bins_the_pointing_game_counts_all():
+def test_pointing_game_is_the_mean_over_equally_good_bins():
     rank, masks = np.array([[0, 1, 2, 3]]), np.ones((1, 1, 4), bool)
-    for score, said in (([1, 1, 1, 1], 1 / 2), ([0, 3, 3, 3], 1 / 3), ([3, 2, 2, 2], 1)):
-        assert localise(PAIR, np.array([score], float), rank, masks)["pointing_game"] == pytest.approx(said)
+    for score, expected in (([1, 1, 1, 1], 1 / 2), ([0, 3, 3, 3], 1 / 3), ([3, 2, 2, 2], 1)):
+        assert localise(PAIR, np.array([score], float), rank, masks)["pointing_game"] == pytest.approx(expected)
 
 
-def test_without_positive_score_there_is_no_mass_and_elsewhere_nothing_is_measured():
+def test_relevance_mass_is_nan_without_positive_scores():
     score, rank = -np.ones((2, 1, 4)), np.tile(np.arange(4), (2, 1, 1))
     masks = np.ones((1, 2, 1, 4), bool)
     found = localise_batch([PAIR, PAIR], np.array([False, True]), score, rank, masks)
@@ -70,7 +70,7 @@ VOCAL = np.array([True, True, True, False, False])
 CLASSES = {"all": np.ones(5, bool), "vocal": VOCAL, "nonvocal": ~VOCAL}
 
 
-def test_means_of_classes_and_what_was_not_measured():
+def test_class_means_ignore_nan():
     values = np.array([[100.0, 0.0, np.nan, 100.0, 0.0]])
     means = class_means(values, TRACK, CLASSES, drawn_tracks(3, 200))
     assert {name: mean.value.item() for name, mean in means.items()} == dict.fromkeys([*CLASSES, "balanced"], 50)
@@ -79,7 +79,7 @@ def test_means_of_classes_and_what_was_not_measured():
     assert nothing.n.item() == 0 and np.isnan(nothing.value) and np.isnan(nothing.interval).all()
 
 
-def test_an_interval_needs_ten_tracks_where_something_was_measured():
+def test_intervals_need_ten_measured_tracks():
     track, drawn_often = np.repeat(np.arange(10), 2), drawn_tracks(10, 200)
     values = np.tile([100.0, 0.0, 0.0], 7)[None, :20]
     classes = {"all": np.ones(20, bool), "vocal": track < 5, "nonvocal": track > 4}
@@ -100,7 +100,7 @@ def test_balanced_is_not_pooled():
     assert (means["all"].value.item(), means["balanced"].value.item()) == (54, 45)
 
 
-def test_all_methods_are_drawn_alike():
+def test_all_methods_share_the_bootstrap_draws():
     values = np.arange(10.0) + np.array([[0], [1]])
     found = class_means(values, np.arange(10), {"all": np.ones(10, bool)}, drawn_tracks(10, 500))["all"]
     np.testing.assert_allclose(np.diff([found.value, *found.interval]).ravel(), 1)  # never more or less apart
@@ -108,8 +108,8 @@ def test_all_methods_are_drawn_alike():
     assert tracks.shape == (500, 3) and (tracks.sum(1) == 3).all()
 
 
-def test_p_of_the_signs_of_tracks():
-    """With six tracks that all differ alike, 2 of 64 signs are as far from 0."""
+def test_p_values_of_sign_flips_by_hand():
+    """With six tracks of equal difference, 2 of 64 sign patterns are as far from 0."""
     signs = np.array([[1 - 2 * (number >> bit & 1) for bit in range(6)] for number in range(64)], float)
     track, every = np.arange(6), {"all": np.ones(6, bool)}
     differences = np.array([[1.0] * 6, [1, -1, 1, -1, 1, -1], [0.0] * 6, [np.nan] * 6])
@@ -118,7 +118,7 @@ def test_p_of_the_signs_of_tracks():
     assert set(np.unique(drawn_signs(6, 50))) == {-1, 1}
 
 
-def test_few_tracks_cannot_differ_significantly_however_many_excerpts_they_have():
+def test_few_tracks_are_never_significant_however_many_excerpts_they_have():
     track, every = np.repeat([0, 1, 2], 100), {"all": np.ones(300, bool)}
     assert p_values(np.ones((1, 300)), track, every, drawn_signs(3))["all"].item() > 0.2
 
@@ -128,7 +128,7 @@ def test_holm_by_hand():
     np.testing.assert_allclose(holm(np.array([0.5, 0.6, np.nan])), [1, 1, np.nan])
 
 
-def test_an_order_that_reverses_with_the_fill_beyond_the_intervals_is_found():
+def test_reversal_by_fill_needs_disjoint_intervals():
     """a and b change places far apart, c and d within their intervals."""
     means = {"a": (1, 9), "b": (9, 1), "c": (30, 30.5), "d": (30.5, 30)}
     place = {"metric": "m", "area": None, "class": "all"}
@@ -143,14 +143,14 @@ def test_an_order_that_reverses_with_the_fill_beyond_the_intervals_is_found():
     assert results.reversed_by_fill("m", ["mean"]) == set()
 
 
-def test_seconds_are_an_excerpts_and_of_the_fullest_batches():
+def test_seconds_are_per_excerpt_in_the_fullest_batches():
     results = Results(rows(small_study(), 50))
     assert results.value("random", "seconds_batch_4_median") == 0.5
     assert results.value("random", "seconds_batch_1_median") == 2
     assert results.value("random", "first_seconds") == 7
 
 
-def test_a_percentile_needs_twenty_timings_and_their_number_is_written():
+def test_percentile_needs_twenty_timings():
     study = small_study()
     study.methods["random"]["seconds_alone"] = np.arange(20.0)
     study.methods["inversion"]["seconds_alone"] = np.arange(19.0)

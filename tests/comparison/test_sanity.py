@@ -1,4 +1,4 @@
-"""Sanity: what an explanation must lose with what the classifier has learned; the toy whose answer is known."""
+"""Sanity checks on a classifier whose answer is known."""
 
 import copy
 
@@ -20,7 +20,7 @@ def study():
     return bench()(Data())
 
 
-def test_what_forgets_changes_and_what_never_knew_does_not(study):
+def test_only_methods_that_use_the_classifier_change_when_it_is_shuffled(study):
     same, few = study.methods["random"], balanced_sample(study.vocal, 3)
     assert np.nanmean(same["randomised_spearman/fc9"]) == pytest.approx(1)
     assert np.nanmean(same["randomised_iou/fc9"]) == 1
@@ -30,12 +30,12 @@ def test_what_forgets_changes_and_what_never_knew_does_not(study):
     assert (changed[:, few] < 0.999).all()
 
 
-def test_noise_moves_the_inversion_little_and_random_bins_altogether(study):
+def test_stability_under_noise_is_high_for_inversion_and_zero_for_random_bins(study):
     assert np.nanmin(study.methods["inversion"]["stability"]) > 0.9
     assert abs(np.nanmean(study.methods["random"]["stability"])) < 0.2
 
 
-def test_layers_are_shuffled_in_a_copy_from_the_output_down(classifier):
+def test_cascade_shuffles_a_copy_from_the_output_down(classifier):
     before = copy.deepcopy(classifier.state_dict())
     other = randomised(classifier, "fc7", seed=0)
     after = other.state_dict()
@@ -50,7 +50,7 @@ def test_layers_are_shuffled_in_a_copy_from_the_output_down(classifier):
     assert not torch.equal(randomised(classifier, "fc7", seed=0, draw=1).fc7.weight, other.fc7.weight)
 
 
-def test_every_draw_is_recorded_and_their_mean_and_range_reported(study):
+def test_every_draw_is_recorded_and_its_mean_and_range_reported(study):
     some = copy.copy(study)
     drawn = np.full((3, N), np.nan)
     drawn[:, 0], drawn[:, 2] = [-1, 0.5, 0], [1, np.nan, -0.5]
@@ -65,19 +65,19 @@ def test_every_draw_is_recorded_and_their_mean_and_range_reported(study):
     assert value["spearman"]["n"] == 2
 
 
-def test_inverters_are_trained_for_the_classifier_that_forgot_and_for_methods_that_have_one():
-    asked = []
+def test_inverters_are_retrained_for_the_shuffled_and_the_true_classifier():
+    trained = []
 
     class Flat(nn.Module):
         def forward(self, features):
             return torch.arange(384.0).view(1, FRAMES, BANDS).expand(len(features), FRAMES, BANDS)
 
     def train(network):
-        asked.append(network)
+        trained.append(network)
         return Flat()
 
     found = bench(sanity=Sanity(["fc9"], n=2))(Data(), train=train)
-    true, shuffled = (torch.equal(network.fc9.weight, planted().fc9.weight) for network in asked)
+    true, shuffled = (torch.equal(network.fc9.weight, planted().fc9.weight) for network in trained)
     assert true and not shuffled
     assert "retrained_spearman/fc9" not in found.methods["gradient"]
     fixed, own = (found.methods["inversion"][f"{kind}_spearman/fc9"][0, 0] for kind in ("randomised", "retrained"))
@@ -85,14 +85,14 @@ def test_inverters_are_trained_for_the_classifier_that_forgot_and_for_methods_th
     assert own == pytest.approx(1)  # the same inverter for both, unlike the one that the method has
 
 
-def test_a_rank_correlation_by_hand():
+def test_rank_correlation_by_hand():
     one = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     assert spearman(one, -one).item() == pytest.approx(-1)
     assert spearman(one, one**3).item() == pytest.approx(1)
     assert spearman(one, torch.tensor([[[1.0, 2.0], [4.0, 3.0]]])).item() == pytest.approx(0.8)  # 1 - 6·2/(4·15)
 
 
-def test_of_an_explanation_that_says_nothing_neither_similarity_is_measured_and_n_tells(study):
+def test_constant_explanations_have_no_similarity_and_do_not_count(study):
     one = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     for nothing in (torch.ones(1, 2, 2), torch.full((1, 2, 2), torch.nan), one.where(one > 1, torch.nan)):
         for pair in ((one, nothing), (nothing, one)):
@@ -105,7 +105,7 @@ def test_of_an_explanation_that_says_nothing_neither_similarity_is_measured_and_
     assert [results.row(name, "randomised_iou/fc9")["n"] for name in ("gradient", "random")] == [2, 3]
 
 
-def test_the_few_that_are_asked_are_of_both_classes_as_long_as_there_are():
+def test_balanced_sample_alternates_between_the_classes():
     vocal = np.arange(48) >= 40
     few = balanced_sample(vocal, 8)
     assert vocal[few].sum() == 4 and len(set(few)) == 8 and few.tolist() == sorted(few)
@@ -116,8 +116,8 @@ def test_the_few_that_are_asked_are_of_both_classes_as_long_as_there_are():
     assert balanced_sample(vocal[:3], 8).tolist() == [0, 1, 2]
 
 
-def test_bins_of_equal_scores_are_compared_in_a_drawn_order():
-    """Half of the bins are equally good in both: their best tenth is the same one, and in no corner."""
+def test_overlap_ranks_equal_scores_at_random():
+    """Half of the bins are equally good in both: their best tenth is the same random one."""
     half = (torch.arange(FRAMES) < FRAMES // 2)[:, None].expand(1, FRAMES, BANDS).float()
     early = torch.arange(FRAMES * BANDS).flip(0).view(1, FRAMES, BANDS).float()
     assert best_iou(half, half, 0.1).item() == 1 and best_iou(half, early, 0.1).item() < 0.3

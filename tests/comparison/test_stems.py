@@ -1,4 +1,4 @@
-"""The voice of an excerpt is that of its very frames."""
+"""Stems of excerpts: the voice of exactly their frames."""
 
 import numpy as np
 import pytest
@@ -27,20 +27,20 @@ def excerpts(tmp_path, tiny_store):
     return data.test_set
 
 
-def test_voice_and_rest_are_those_of_the_excerpts_frames(excerpts, frontend, tmp_path):
+def test_stems_are_those_of_the_excerpts_frames(excerpts, frontend, tmp_path):
     whole = frontend.of_track(torch.from_numpy(soundfile.read(tmp_path / "rest.wav")[0]).float()).numpy()
     stems, began = Stems(excerpts, frontend), 3 * frontend.frame_rate
     for number in np.flatnonzero(excerpts.track_of == 0):
         start = excerpts.start_of[number]
         pair = stems(number)
         np.testing.assert_allclose(pair.accompaniment, whole[start : start + 115], atol=1e-2)
-        heard = pair.voice.max(1) > np.log(1e-6)
-        assert heard.any() == (start + 115 > began)
-        if heard.any():
-            assert start + heard.argmax() == pytest.approx(began, abs=4)  # a frame is 3.3 hops long
+        audible = pair.voice.max(1) > np.log(1e-6)
+        assert audible.any() == (start + 115 > began)
+        if audible.any():
+            assert start + audible.argmax() == pytest.approx(began, abs=4)  # a frame is 3.3 hops long
 
 
-def test_without_a_voice_there_is_no_pair_and_a_silent_one_is_named(excerpts, frontend, tmp_path, caplog):
+def test_missing_and_silent_voices_give_no_pair(excerpts, frontend, tmp_path, caplog):
     stems, other = Stems(excerpts, frontend), int(np.flatnonzero(excerpts.track_of == 1)[0])
     assert stems(other) is None
     assert accompaniments([None, stems(0)], 115, 80)[0].abs().sum() == 0

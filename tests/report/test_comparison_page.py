@@ -16,7 +16,7 @@ def study():
     return small_study()
 
 
-def test_the_curves_drawn_are_those_of_the_rows(study):
+def test_curves_are_those_of_the_rows(study):
     results = Results(rows(study, 50))
     figure = equal_area_figure(results, study)
     panels = [axes for axes in figure.axes if axes.lines]
@@ -28,7 +28,7 @@ def test_the_curves_drawn_are_those_of_the_rows(study):
     assert nothing.get_label() == "empty mask" and set(nothing.get_ydata()) == {50.0}  # nobody sings: half is lost
 
 
-def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
+def test_excerpts_figure_has_a_row_per_method_and_a_column_per_excerpt(study, frontend):
     figure = excerpts_figure(study, frontend, 0.25)
     assert "the best 25 %" in figure.get_suptitle()
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["input", "inversion", "random"]
@@ -38,7 +38,7 @@ def test_the_sheet_has_a_row_a_method_and_a_column_an_excerpt(study, frontend):
     assert "d\n" in figure.axes[1].get_title()
 
 
-def test_warnings_are_those_that_apply(study):
+def test_only_applicable_warnings_are_given(study):
     assert ["4 tracks" in text for text in warnings(study, "test", [])] == [False, False, True, True]
     changed = ["compare.shown=0.2"]
     assert any("compare.shown=0.2" in text and "optimistic" in text for text in warnings(study, "test", changed))
@@ -48,8 +48,8 @@ def test_warnings_are_those_that_apply(study):
     assert any("label of only 5 excerpts" in text for text in warnings(few, "test", []))
 
 
-def test_columns_in_which_no_star_is_possible_are_named(study):
-    """Two methods differ at 2 ** (1 - T) at the least: 0.125 with four tracks, 0.03 with six."""
+def test_columns_without_possible_significance_are_named(study):
+    """The least p of two methods is 2 ** (1 - T): 0.125 with four tracks, 0.03 with six."""
     kinds = ("of all excerpts", "of the voice", "of sanity")
 
     def named(**more):

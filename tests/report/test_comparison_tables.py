@@ -12,7 +12,7 @@ N = 20
 
 
 def voices(number):
-    """Every excerpt's voice is known, each a little louder than the last."""
+    """The voice of every excerpt is known and a little louder than in the one before."""
     voice, accompaniment = stems(0)
     return Pair(voice + 0.05 * number, accompaniment)
 
@@ -39,7 +39,7 @@ def test_every_line_has_a_cell_per_head_and_heads_are_unique(tables):
     assert cell(tables["Cost"], "inversion", "training (s)").text == "7"
 
 
-def test_the_perfect_score_is_on_the_voice_and_the_reversed_one_is_not(tables):
+def test_perfect_score_lies_on_the_voice_and_reversed_score_does_not(tables):
     results, tables = tables
     table = tables["Agreement with the voice"]
     at = "voice at 12.5 % ↑"

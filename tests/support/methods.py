@@ -33,12 +33,12 @@ def scores(kind, classifier, excerpts, **options):
 
 
 def alike(found, expected):
-    """The same but for rounding."""
+    """Equal up to rounding."""
     return (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 def small_network():
-    """An SVDNet with random weights for excerpts of 28 × 28, and four of them; the third is flat in a corner."""
+    """An SVDNet with random weights, and four excerpts of 28 × 28, the third of which is constant in a corner."""
     network = SVDNet(28, 28).eval().requires_grad_(False)
     for weight in network.parameters():
         weight.normal_(0, 0.1 if weight.ndim == 1 else (2 / weight[0].numel()) ** 0.5)

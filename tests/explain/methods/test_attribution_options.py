@@ -1,4 +1,4 @@
-"""The options of Captum's methods, their configurations, and what happens without Captum."""
+"""Options and configurations of Captum's methods, and errors without Captum."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ PLANTED, _ = planted_excerpts(3)
         (Occlusion, {"window": [4, 3], "stride": [5, 1]}, "steps over bins"),
     ],
 )
-def test_options_that_are_refused(kind, options, message):
+def test_invalid_options_are_refused(kind, options, message):
     with pytest.raises(ConfigError, match=message):
         kind(Planted(), **options)
 
@@ -46,21 +46,21 @@ def test_a_window_larger_than_an_excerpt_is_refused():
 
 
 @every_method
-def test_without_the_extra_a_line_says_what_to_install(kind, monkeypatch):
+def test_error_names_the_extra_to_install(kind, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum", None)
     with pytest.raises(ConfigError, match=rf"^explainer={kind.name} needs captum: pip install 'svdx\[compare\]'$"):
         kind(Planted())
 
 
 @pytest.mark.parametrize("kind", [Slime, KernelShap])
-def test_captum_alone_does_not_fit_linear_models(kind, monkeypatch):
+def test_linear_models_need_scikit_learn(kind, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ConfigError, match="needs scikit-learn: pip install"):
         kind(Planted())
 
 
-def test_nothing_but_as_attribution_imports_the_extra_at_the_top():
-    """Every module of svdx is imported where neither Captum nor scikit-learn can be."""
+def test_only_as_attribution_imports_the_extra_at_the_top():
+    """Imports every module of svdx without Captum and scikit-learn."""
     code = (
         "import sys; sys.modules['captum'] = sys.modules['sklearn'] = None\n"
         "import importlib, pkgutil, svdx\n"
@@ -72,7 +72,7 @@ def test_nothing_but_as_attribution_imports_the_extra_at_the_top():
 
 
 @every_method
-def test_its_configuration_has_its_own_defaults(kind):
+def test_configuration_has_the_defaults_of_the_class(kind):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("evaluate", ["paths.run=run", f"explainer={kind.name}", "explainer.threshold=0.5", "seed=7"])
         validate_config(cfg)
@@ -85,7 +85,7 @@ def test_its_configuration_has_its_own_defaults(kind):
 
 
 @pytest.mark.parametrize("word", ["samples=many", "segments=words", "rows=2.5", "kernel_width=wide"])
-def test_a_configuration_of_another_kind_is_refused(word):
+def test_values_of_the_wrong_type_are_refused(word):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("evaluate", ["paths.run=run", "explainer=slime", f"explainer.{word}"])
         with pytest.raises(ConfigError, match=f"^explainer.{word}: expected"):

@@ -1,4 +1,4 @@
-"""What all of Captum's methods have in common as explainers: known answers, and nothing but the excerpt matters."""
+"""Properties of all explainers that use Captum: known answers, independence of the batch, no side effects."""
 
 import copy
 import warnings
@@ -24,7 +24,7 @@ SLOPE = 8 / 48  # of the log-odds by a bin of the rectangle
 
 
 @pytest.mark.parametrize("kind", [Saliency, GuidedBackprop, SmoothGrad])
-def test_steepness_of_a_linear_classifier_is_its_weights(kind):
+def test_gradient_magnitude_of_a_linear_classifier_is_its_weights(kind):
     assert torch.allclose(scores(kind, Planted(), EXCERPTS), SLOPE * RECTANGLE.float().expand_as(EXCERPTS))
 
 
@@ -44,7 +44,7 @@ def test_contributions_sum_to_the_difference_in_log_odds(kind):
     assert torch.allclose(found.sum((1, 2)), Planted().logits(EXCERPTS).abs(), atol=1e-3)
 
 
-def test_deeplift_and_integrated_gradients_are_complete_for_a_network_too():
+def test_deeplift_and_integrated_gradients_are_complete_for_svdnet():
     network, excerpts = small_network()
     sign = torch.where(network(excerpts) > 0.5, 1, -1)
     difference = sign * (network.logits(excerpts) - network.logits(torch.zeros(1, 28, 28)))
@@ -55,7 +55,7 @@ def test_deeplift_and_integrated_gradients_are_complete_for_a_network_too():
 
 
 @pytest.mark.parametrize("kind", [Slime, KernelShap])
-def test_blocks_that_touch_the_rectangle_score_above_all_others(kind):
+def test_blocks_in_the_rectangle_score_above_all_others(kind):
     """A grid of 6 × 4 over 24 × 16 has blocks of 4 × 4; the rectangle reaches into six."""
     for score in scores(kind, Planted(), EXCERPTS, samples=400):
         blocks = score.unfold(0, 4, 4).unfold(1, 4, 4).flatten(2)
@@ -64,11 +64,11 @@ def test_blocks_that_touch_the_rectangle_score_above_all_others(kind):
         assert touched.sum() == 6 and blocks[touched].min() > blocks[~touched].max()
 
 
-def test_windows_of_a_linear_classifier_lose_what_they_cover():
+def test_occlusion_of_a_linear_classifier_by_hand():
     """Windows of 4 × 2 side by side: each loses the sum of its part of the rectangle."""
     found = scores(Occlusion, Planted(), EXCERPTS, window=[4, 2], stride=[4, 2])
-    heard = torch.where(VOCAL, 1.0, -1.0)[:, None, None] * SLOPE * RECTANGLE * EXCERPTS
-    lost = heard.unfold(1, 4, 4).unfold(2, 2, 2).sum((3, 4))
+    evidence = torch.where(VOCAL, 1.0, -1.0)[:, None, None] * SLOPE * RECTANGLE * EXCERPTS
+    lost = evidence.unfold(1, 4, 4).unfold(2, 2, 2).sum((3, 4))
     assert torch.allclose(found, lost.repeat_interleave(4, 1).repeat_interleave(2, 2), atol=1e-5)
 
 
@@ -90,21 +90,21 @@ def test_an_excerpt_scores_the_same_in_any_batch(kind):
 
 @every_method
 @pytest.mark.parametrize("value", [0.0, -3.0])
-def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(kind, value):
+def test_constant_excerpts_have_a_finite_explanation(kind, value):
     explanation = kind(Planted(), **METHODS[kind])(torch.full((2, 24, 16), value))
     assert all(torch.isfinite(part).all() for part in (explanation.score, explanation.salience, explanation.masked))
     assert explanation.salience.min() >= 0 and explanation.salience.max() <= 1
 
 
 @every_method
-def test_more_excerpts_than_go_through_together(kind):
+def test_more_excerpts_than_fit_one_pass(kind):
     many, _ = planted_excerpts(40)
     found = scores(kind, Planted(), many)
     assert torch.allclose(found[34:], scores(kind, Planted(), many[34:]), atol=1e-6)
 
 
 @every_method
-def test_chance_comes_from_the_seed_and_the_global_generator_is_left_alone(kind):
+def test_scores_depend_on_the_seed_and_leave_the_global_generator_unchanged(kind):
     classifier = Cubed()
     torch.manual_seed(1)
     state = torch.get_rng_state()
@@ -117,14 +117,14 @@ def test_chance_comes_from_the_seed_and_the_global_generator_is_left_alone(kind)
 
 
 class Cubed(Planted):
-    """What is random shows where a classifier is not linear."""
+    """Not linear, so that random methods differ between seeds."""
 
     def features(self, excerpts):
         return super().features(excerpts) ** 3
 
 
 @every_method
-def test_it_works_where_gradients_are_switched_off(kind):
+def test_works_in_inference_mode(kind):
     network, excerpts = small_network()
     expected = scores(kind, network, excerpts)
     with torch.inference_mode():
@@ -135,7 +135,7 @@ def test_it_works_where_gradients_are_switched_off(kind):
 
 @every_method
 @pytest.mark.parametrize("trainable", [True, False])
-def test_the_classifier_and_the_excerpts_are_left_as_they_were(kind, trainable):
+def test_classifier_and_excerpts_are_unchanged(kind, trainable):
     for classifier, excerpts in [small_network(), (Rectified(), EXCERPTS)]:
         classifier.requires_grad_(trainable)
         before, given = snapshot(classifier), excerpts.clone()
@@ -145,14 +145,14 @@ def test_the_classifier_and_the_excerpts_are_left_as_they_were(kind, trainable):
 
 
 @every_method
-def test_captum_says_nothing(kind):
+def test_captum_emits_no_warnings(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores(kind, Rectified(), EXCERPTS)
 
 
 class Rectified(Planted):
-    """A toy whose non-linearity is a module, as hooks look for."""
+    """A toy with a non-linearity that hooks can find."""
 
     def __init__(self):
         super().__init__()
@@ -163,7 +163,7 @@ class Rectified(Planted):
 
 
 def snapshot(classifier):
-    """Everything that lies in a module and the modules in it: weights, gradients, modes, hooks."""
+    """The state of a module and its submodules: weights, gradients, modes, hooks."""
     parts = {name: copy.deepcopy(vars(part)) for name, part in classifier.named_modules()}
     gradients = {name: parameter.grad for name, parameter in classifier.named_parameters()}
     return parts, gradients

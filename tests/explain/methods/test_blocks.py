@@ -13,7 +13,7 @@ from tests.support.toys import Planted, planted_excerpts
 PLANTED, _ = planted_excerpts(3)
 
 
-def test_slimes_weights_are_those_of_the_authors_program():
+def test_slime_weights_equal_those_of_the_authors_program():
     shown = torch.randint(2, (20, 24)).float()
     distances = pairwise_distances(shown, torch.ones(1, 24), metric="cosine")[:, 0]
     expected = [(2.718281828 ** -((d / 0.25) ** 2)) ** 0.5 for d in distances]
@@ -21,7 +21,7 @@ def test_slimes_weights_are_those_of_the_authors_program():
     assert proximity(torch.zeros(1, 24), 0.25) == pytest.approx(2.718281828**-8)
 
 
-def test_slime_is_a_weighted_ridge_regression_on_the_blocks_that_are_shown():
+def test_slime_is_a_weighted_ridge_regression_on_the_shown_blocks():
     network, excerpts = small_network()
     excerpt, grid = excerpts[0], block_numbers(28, 28, 6, 4)
     torch.manual_seed(excerpt_seed(excerpt, 0))

@@ -1,4 +1,4 @@
-"""Captum's own results, called directly, and what its methods do by hand."""
+"""Explainers against direct calls of Captum, and against results calculated by hand."""
 
 import captum.attr
 import pytest
@@ -26,7 +26,7 @@ PLANTED, _ = planted_excerpts(3)
 
 
 class Columns(nn.Module):
-    """The two classes' log-odds, as Captum is given them."""
+    """Log-odds of both classes, as Captum expects them."""
 
     def __init__(self, network):
         super().__init__()
@@ -68,7 +68,7 @@ def directly(kind, classifier, excerpt, label):
 
 @every_method
 @pytest.mark.parametrize("toy", [True, False])
-def test_captums_own_result_with_the_same_arguments(kind, toy):
+def test_scores_equal_captums_result_with_the_same_arguments(kind, toy):
     classifier, excerpts = (Planted().requires_grad_(False), PLANTED) if toy else small_network()
     found = scores(kind, classifier, excerpts)
     for excerpt, score in zip(excerpts[:, None].clone(), found, strict=True):
@@ -105,7 +105,7 @@ def test_guided_backpropagation_by_hand(relu, offset, bins, expected):
 
 
 def test_deeplift_by_hand():
-    """From 0, the rescale rule gives relu(a) whole to a, and what is negative nothing."""
+    """From 0, the rescale rule attributes all of relu(a) to a, and nothing to a negative input."""
     found = DeepLift(Units(nn.ReLU(), 10)).score(torch.tensor([[[4.0, 1.0]], [[-2.0, 3.0]]]))
     assert torch.allclose(found, torch.tensor([[[8.0, -3.0]], [[0.0, -9.0]]]))
 
@@ -124,13 +124,13 @@ class Edges(nn.Module):
         return self.logits(excerpts).sigmoid()
 
 
-def test_deeplift_of_what_is_flat_does_not_come_from_another_excerpt():
+def test_deeplift_of_a_constant_excerpt_does_not_depend_on_the_batch():
     steps, flat = torch.tensor([[[0.0], [1.0], [5.0]]]), torch.ones(1, 3, 1)
     alone = DeepLift(Edges()).score(flat)
     assert torch.equal(DeepLift(Edges()).score(torch.cat([steps, flat]))[1:], alone)
 
 
-def test_a_network_by_its_modules_is_the_same_network():
+def test_layered_network_equals_the_original():
     network, excerpts = small_network()
     for rectifier in (LeakyRectifier, nn.LeakyReLU):
         assert torch.allclose(with_rectifiers(network, rectifier).logits(excerpts), network.logits(excerpts), atol=1e-5)
@@ -139,7 +139,7 @@ def test_a_network_by_its_modules_is_the_same_network():
     assert with_rectifiers(toy, LeakyRectifier) is toy
 
 
-def test_smoothgrads_noise_is_a_share_of_each_excerpts_range():
+def test_smoothgrad_noise_is_a_share_of_each_excerpts_range():
     """The mean gradient of x³ under noise of deviation s is 3 (x² + s²)."""
 
     class Cubic(nn.Module):

@@ -1,4 +1,4 @@
-"""Controls keep as many bins as the explanation, chosen without the classifier."""
+"""Controls keep as many bins as the explanation, and ignore why the classifier decides."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def at_the_area(control, excerpts, masks):
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_the_area_of_every_excerpt_is_that_of_the_explanation(name):
+def test_area_of_every_excerpt_equals_that_of_the_explanation(name):
     explained = masks(0, 0.1, 0.5, 1)
     found = at_the_area(CONTROLS[name](nn.Identity()), EXCERPTS, explained)
     assert found.dtype == torch.bool and found.shape == explained.shape
@@ -40,13 +40,13 @@ def test_the_area_of_every_excerpt_is_that_of_the_explanation(name):
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_a_smaller_area_is_a_part_of_a_larger_one(name):
+def test_smaller_areas_are_parts_of_larger_ones(name):
     smaller, larger = at_the_area(CONTROLS[name](nn.Identity()), EXCERPTS, masks(0.2, 0.6))
     assert (smaller <= larger).all()
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_an_excerpt_has_the_same_control_in_any_batch(name):
+def test_controls_do_not_depend_on_the_batch(name):
     control = CONTROLS[name](nn.Identity(), seed=3)
     explained = masks(0.3)
     together = at_the_area(control, EXCERPTS, explained)
@@ -55,13 +55,13 @@ def test_an_excerpt_has_the_same_control_in_any_batch(name):
 
 
 @pytest.mark.parametrize("kind", [RandomBins, RandomBlocks])
-def test_what_is_random_differs_between_excerpts_and_seeds(kind):
+def test_random_controls_differ_between_excerpts_and_seeds(kind):
     one, two, _ = kind(nn.Identity(), seed=0).score(EXCERPTS)
     assert not torch.equal(one, two)
     assert not torch.equal(kind(nn.Identity(), seed=1).score(EXCERPTS)[0], one)
 
 
-def test_random_bins_are_everywhere():
+def test_random_bins_are_uniform():
     many = torch.randn(400, 12, 8, generator=torch.Generator().manual_seed(1))
     quarter = torch.ones(1, 400, 12, 8, dtype=torch.bool) & (torch.arange(8) < 2)
     share = at_the_area(RandomBins(nn.Identity()), many, quarter)[0].float().mean(0)
@@ -69,7 +69,7 @@ def test_random_bins_are_everywhere():
     assert (share - 0.25).abs().max() < 0.1
 
 
-def test_blocks_are_kept_whole_but_for_the_last_one():
+def test_all_blocks_but_the_last_are_kept_whole():
     """A grid of 6 × 4 over 12 × 8 has blocks of 2 × 2: 10 bins are two blocks and the upper half of a third."""
     for mask in at_the_area(RandomBlocks(nn.Identity()), EXCERPTS, masks(10 / 96))[0, [0, 2]]:
         blocks = mask.unfold(0, 2, 2).unfold(1, 2, 2).flatten(2).int()
@@ -84,7 +84,7 @@ def test_the_loudest_bins_by_hand():
     assert at_the_area(Loudest(nn.Identity()), excerpt, mask).int().tolist() == [[[[0, 0], [1, 1]]]]
 
 
-def test_controls_are_made_by_name_and_an_unknown_one_is_refused():
+def test_controls_are_made_by_name_and_unknown_names_are_refused():
     assert [control.name for control in make_controls(["energy", "random"], nn.Identity(), 0)] == ["energy", "random"]
     with pytest.raises(ConfigError, match=r"controls=\['noise'\].*random, random_blocks, energy"):
         make_controls(["random", "noise"], nn.Identity(), 0)
@@ -98,7 +98,7 @@ def saliences(vocal):
     return normalise(PlantedInverter()(Planted().features(EXAMPLES)))[vocal == EXAMPLES_VOCAL]
 
 
-def test_the_class_mean_is_the_same_for_all_of_a_label():
+def test_class_mean_is_the_same_for_all_excerpts_of_a_label():
     score = ClassMeanMask(Planted(), PlantedInverter(), EXAMPLES).score(PLANTED).detach()
     for vocal in (True, False):
         expected = saliences(vocal).mean(0).expand(3, -1, -1)
@@ -106,7 +106,7 @@ def test_the_class_mean_is_the_same_for_all_of_a_label():
     assert not torch.allclose(score[0], score[1])
 
 
-def test_another_tracks_mask_is_an_example_of_the_same_label():
+def test_other_track_mask_is_that_of_an_example_of_the_same_label():
     scores = [
         OtherTrackMask(Planted(), PlantedInverter(), EXAMPLES, seed=seed).score(PLANTED).detach() for seed in range(8)
     ]
@@ -117,7 +117,7 @@ def test_another_tracks_mask_is_an_example_of_the_same_label():
 
 
 @pytest.mark.parametrize("kind", [ClassMeanMask, OtherTrackMask])
-def test_without_an_example_of_the_label_all_are_used(kind):
+def test_all_examples_are_used_if_none_has_the_label(kind):
     singing = EXAMPLES[EXAMPLES_VOCAL]
     score = kind(Planted(), PlantedInverter(), singing).score(PLANTED).detach()
     if kind is ClassMeanMask:
@@ -127,7 +127,7 @@ def test_without_an_example_of_the_label_all_are_used(kind):
 
 
 @pytest.mark.parametrize("kind", [ClassMeanMask, OtherTrackMask])
-def test_the_examples_are_looked_at_once_and_not_before_they_are_needed(kind):
+def test_examples_are_inverted_once_at_first_use(kind):
     seen = []
     inverter = PlantedInverter()
     inverter.register_forward_pre_hook(lambda _, features: seen.append(len(features[0])))
@@ -137,7 +137,7 @@ def test_the_examples_are_looked_at_once_and_not_before_they_are_needed(kind):
     assert seen == [9]
 
 
-def test_an_excerpt_that_is_an_example_does_not_borrow_from_itself():
+def test_an_example_does_not_get_its_own_mask():
     own = EXAMPLES[EXAMPLES_VOCAL][:2]
     control = OtherTrackMask(Planted(), PlantedInverter(), own)
     itself = normalise(PlantedInverter()(Planted().features(own)))

@@ -1,4 +1,4 @@
-"""Extremal masks lie where the classifier listens, have the area that was asked for, and are smooth."""
+"""Extremal masks lie where the classifier listens, have the requested area, and are smooth."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def overlap(mask):
 
 
 def best(score):
-    """The 48 bins of greatest score; the rectangle has as many."""
+    """The 48 bins of greatest score, as many as the rectangle has."""
     return largest_mask(score, torch.full((len(score),), int(RECTANGLE.sum())))
 
 
@@ -37,8 +37,8 @@ def test_an_extremal_mask_has_its_area():
         torch.testing.assert_close(mask.mean((1, 2)), torch.full((6,), area), atol=0.07, rtol=0)
 
 
-def test_extremal_masks_keep_the_evidence_against_the_explainers_own_fill():
-    """Silence, −1 here, says "no singing": what keeps singing are the bins above it, also those below the mean."""
+def test_extremal_masks_depend_on_the_fill():
+    """Silence, −1 here, is not singing: bins above it are evidence for singing even below the mean."""
     classifier = Planted()
     excerpts = torch.full((1, FRAMES, BANDS), -0.2)
     classifier.threshold = 0.1  # log-odds −1.6 are singing
@@ -48,7 +48,7 @@ def test_extremal_masks_keep_the_evidence_against_the_explainers_own_fill():
     assert overlap(best(ExtremalMask(classifier, **{**options, "fill": "mean"}).score(excerpts))) < 0.25
 
 
-def test_a_painted_cell_is_1_around_its_centre_and_fades_by_the_papers_profile():
+def test_painted_cell_follows_the_papers_profile():
     mask = paint(torch.eye(5)[2].outer(torch.eye(4)[1])[None], 25, 20)[0]
     assert mask.shape == (25, 20)
     assert mask[12, 7] > 0.99 and mask.max() <= 1
@@ -57,6 +57,6 @@ def test_a_painted_cell_is_1_around_its_centre_and_fades_by_the_papers_profile()
     torch.testing.assert_close(kernel(25, 5)[12], torch.exp(-torch.tensor([1.0, 0, 0, 0, 1]) / 4))
 
 
-def test_the_area_is_that_of_the_sorted_mask():
+def test_area_cost_compares_the_sorted_mask():
     mask = (torch.arange(40.0).view(1, 5, 8) % 4 == 0).float()
     assert area_cost(mask, 0.25) == 0 and area_cost(mask, 0.5) == pytest.approx(0.25)

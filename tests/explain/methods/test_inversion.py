@@ -34,7 +34,7 @@ def test_contrast_is_proportional_to_the_weights():
     torch.testing.assert_close(score[:, RECTANGLE], side[:, None] * classifier.fc9.weight)
 
 
-def test_contrast_needs_a_linear_layer_and_a_threshold_inside():
+def test_contrast_needs_a_linear_layer_and_a_threshold_between_0_and_1():
     classifier = Planted()
     classifier.fc9 = nn.Sequential(classifier.fc9)
     with pytest.raises(ConfigError, match="explainer=contrast needs a classifier whose last layer is fc9"):
@@ -56,7 +56,7 @@ def gated(**options):
 
 
 def test_gated_without_smoothing_by_hand():
-    """Gradient ±1/6 times the excerpt: only what speaks for the label counts, in the rectangle only."""
+    """Gradient ±1/6 times the excerpt: only positive evidence counts, in the rectangle only."""
     excerpts = EXCERPTS.clone()
     excerpts[:, 8, 6] *= -1
     gate = gated(frames=0.0, bands=0.0).gate(excerpts)
@@ -68,20 +68,20 @@ def test_gated_without_smoothing_by_hand():
     assert (score[:, ~RECTANGLE] == 0).all() and (score[:, 8, 6] == 0).all()
 
 
-def test_gated_reaches_no_further_than_its_gaussian():
+def test_gated_scores_are_zero_beyond_the_gaussian():
     near = smooth(RECTANGLE[None].float(), 1.0, 1.0) > 0
     score = gated().score(EXCERPTS)
     assert (score[:, ~near[0]] == 0).all() and (score[:, RECTANGLE].amax(1) > 0).all() and not near.all()
 
 
-def test_evidence_is_measured_from_the_fill():
-    """An excerpt that is its own fill has none."""
+def test_evidence_is_relative_to_the_fill():
+    """An excerpt that equals its fill has none."""
     flat = EXCERPTS[:2].mean(1, keepdim=True).expand(-1, FRAMES, -1)
     assert gated(fill="excerpt-mean").gate(flat).max() < 1e-6
     assert gated().gate(flat).max() > 0.01
 
 
-def test_a_gaussian_keeps_the_sum_and_has_its_deviation():
+def test_smoothing_preserves_the_sum_and_has_the_given_deviation():
     point = torch.zeros(1, 61, 41)
     point[0, 30, 20] = 1
     spread = smooth(point, 4.0, 2.0)[0]

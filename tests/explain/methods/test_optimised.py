@@ -1,4 +1,4 @@
-"""An optimised inversion finds again what the classifier heard."""
+"""Optimised inversion on a classifier whose features are known."""
 
 import torch
 
@@ -13,20 +13,20 @@ def optimised(**options):
     return OptimisedInversion(Planted(), **options)
 
 
-def test_optimised_without_regularisers_finds_the_rectangle_and_leaves_the_rest():
+def test_without_regularisers_only_the_rectangle_is_recovered():
     score = optimised(steps=200, **FREE).score(EXCERPTS)
     torch.testing.assert_close(score, EXCERPTS * RECTANGLE, atol=0.02, rtol=0)
     assert score[:, ~RECTANGLE].abs().max() < 1e-3
 
 
-def test_optimised_is_smoother_with_a_smaller_slope_and_smaller_with_a_smaller_bound():
+def test_smaller_slope_is_smoother_and_smaller_bound_is_smaller():
     rough, smoother = (optimised(**{**FREE, "slope": slope}).score(EXCERPTS) for slope in (1e9, 0.3))
     assert (total_variation(smoother) < 0.7 * total_variation(rough)).all()
     low = optimised(**{**FREE, "bound": 0.5}).score(EXCERPTS)
     assert low.abs().max() < 0.8 < rough.abs().max()
 
 
-def test_the_cost_of_an_inversion_by_hand():
+def test_cost_by_hand():
     """An input of ones: error Σ (1 − f)² / Σ f², size 1 / 2⁶, and no variation."""
     explainer = optimised(bound=2.0)
     features = torch.full((1, 48), -1.0)

@@ -1,4 +1,4 @@
-"""The explainers that are written here: what all of them owe, on a classifier whose answer is known."""
+"""Properties of the explainers that do not use Captum, on a classifier whose answer is known."""
 
 import copy
 from pathlib import Path
@@ -55,8 +55,8 @@ def planted(name, **options):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_the_name_the_shape_and_no_trace(name):
-    """Gradients are left nowhere, and neither weights nor modes change."""
+def test_name_shape_and_no_side_effects(name):
+    """No gradients are left, and neither weights nor modes change."""
     explainer = planted(name)
     before = copy.deepcopy(explainer.classifier.state_dict())
     with torch.no_grad():
@@ -69,7 +69,7 @@ def test_the_name_the_shape_and_no_trace(name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_the_same_again_in_another_batch_and_in_inference_mode(name):
+def test_scores_do_not_depend_on_batch_or_inference_mode(name):
     score = planted(name).score(EXCERPTS).detach()
     explainer = planted(name)
     with torch.inference_mode():
@@ -82,14 +82,14 @@ def test_the_same_again_in_another_batch_and_in_inference_mode(name):
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("value", [0.0, -3.0])
-def test_an_excerpt_that_is_the_same_everywhere_has_an_explanation(name, value):
+def test_constant_excerpts_have_a_finite_explanation(name, value):
     explanation = planted(name)(torch.full((2, 24, 16), value))
     assert all(torch.isfinite(part).all() for part in (explanation.score, explanation.salience, explanation.masked))
     assert explanation.salience.min() >= 0 and explanation.salience.max() <= 1
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_it_explains_svdnet(name, classifier):
+def test_explains_svdnet(name, classifier):
     excerpts = torch.randn(2, 115, 80)
     quick = {"inversion_optimised": {"steps": 2}, "extremal": {"steps": 2, "areas": [0.1], "stride": 5}}
     explainer = MAKERS[name](classifier, UpConv(8).eval(), excerpts, **quick.get(name, {}))
@@ -102,7 +102,7 @@ def test_it_explains_svdnet(name, classifier):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_its_configuration_makes_it(name):
+def test_configuration_makes_the_class_with_its_defaults(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("evaluate", ["paths.run=run", f"explainer={name}"])
     validate_config(cfg)
@@ -134,7 +134,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("name, key, value, expected", REFUSED)
-def test_what_is_out_of_range_is_refused(name, key, value, expected):
+def test_options_out_of_range_are_refused(name, key, value, expected):
     with pytest.raises(ConfigError) as error:
         planted(name, **{key: value})
     assert str(error.value).endswith(f": {key}={as_typed(value)}: expected {expected}")
