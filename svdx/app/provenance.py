@@ -1,4 +1,4 @@
-"""Results are files that say where they come from."""
+"""The provenance of a result: configuration, command, commit and versions, in files beside it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 from svdx.errors import ConfigError
 from svdx.files.atomic import atomic_write
 
-CONFIG, SUMMARY = "config.yaml", "summary.json"  # the latter is written last
+CONFIG, SUMMARY = "config.yaml", "summary.json"  # the summary is written last
 PACKAGES = ("svdx", "torch", "torchaudio", "pytorch-lightning", "numpy", "soundfile", "av")
-OPTIONAL = ("captum", "scikit-learn", "scipy", "ray")  # said where they are installed
+OPTIONAL = ("captum", "scikit-learn", "scipy", "ray")  # listed if they are installed
 
 
 def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any]) -> None:
     """Write summary.json (results, seed, versions, commit, command) and config.yaml (resolved) into a run's directory.
 
-    A result that is not a finite number is null: JSON has no NaN.
+    Results that are not finite become null, because JSON has no NaN.
     """
     directory = Path(directory)
     summary = {
@@ -44,30 +44,30 @@ def write_summary(directory: str | Path, cfg: DictConfig, results: dict[str, Any
 
 
 def versions() -> dict[str, str]:
-    """Of what computes, where it is installed."""
-    found = {package: version(package) for package in PACKAGES}
+    """Versions of the packages on which results depend."""
+    installed = {package: version(package) for package in PACKAGES}
     for package in OPTIONAL:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            installed[package] = version(package)
+    return installed
 
 
 def write_config(directory: Path, cfg: DictConfig) -> None:
-    """Write config.yaml, resolved, which says that a run was begun in this directory."""
+    """Write config.yaml, resolved. It marks the directory as that of a run."""
     directory.mkdir(parents=True, exist_ok=True)
     with atomic_write(directory / CONFIG) as unfinished:
         OmegaConf.save(cfg, unfinished, resolve=True)
 
 
 def expect_run(directory: Path) -> None:
-    """Raises ConfigError where no run was begun that could be gone on with."""
+    """Raises ConfigError if no run was begun in a directory, so that none can be resumed."""
     if not (directory / CONFIG).is_file():
         raise ConfigError(f"resume=true: no run was begun in {directory}; give that run's hydra.run.dir")
 
 
 def commit() -> str | None:
-    """The commit of the checkout that svdx runs from, with "+" if files are changed; None outside a checkout, as where
-    svdx is installed in an environment that lies inside some other checkout."""
+    """The commit of the checkout from which svdx runs, with "+" if files are changed. None outside a checkout, also if
+    svdx is installed in an environment within the checkout of another project."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, check=True)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from svdx.app.settings import key_set_by, leaves
 from svdx.app.trainer import PLACES
+from svdx.errors import ConfigError
 from svdx.models.weights import training_metadata
 from svdx.schema.checks import as_typed
 
@@ -44,9 +45,12 @@ def recipe(cfg: DictConfig, section: str, **more: str) -> Recipe:
 
 def training_callbacks(cfg: DictConfig, section: str) -> dict[str, DictConfig]:
     """Nodes of the callbacks of a section's training: svdx's own, and those that the user added to the training that
-    is asked for, the inverter's or with model=svdnet the classifier's."""
+    is asked for, the inverter's or with model=svdnet the classifier's. Raises: ConfigError."""
     requested = "classifier" if cfg.get("model") == "svdnet" else "inverter"
-    nodes = {name: node for name, node in (cfg.get("callbacks") or {}).items() if node}
+    nodes = {name: node for name, node in (cfg.get("callbacks") or {}).items() if node is not None}
+    for name, node in nodes.items():
+        if not isinstance(node, DictConfig) or "_target_" not in node:
+            raise ConfigError(f"callbacks.{name}: expected a section with a _target_, see conf/callbacks/default.yaml")
     return {name: node for name, node in nodes.items() if section == requested or is_own_callback(node)}
 
 

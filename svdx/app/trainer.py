@@ -1,4 +1,4 @@
-"""`trainer.gpus`: one word for what Lightning 2 calls accelerator, devices and strategy."""
+"""`trainer.gpus`, a short form of Lightning's accelerator, devices and strategy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from svdx.errors import ConfigError
 from svdx.schema.checks import Option, options_of
 from svdx.schema.types import NonNegativeInt, PositiveInt, Share
 
-WORDS = ("accelerator", "devices", "strategy", "precision")  # of Lightning, for what a trainer runs on
-PLACES = (  # options that say where and how visibly a trainer works, nothing of what comes out
+DEVICE_OPTIONS = ("accelerator", "devices", "strategy", "precision")  # of Lightning
+PLACES = (  # options of devices and output, on which no result depends
     *("gpus", "accelerator", "devices", "num_nodes", "strategy", "use_distributed_sampler"),
     *("enable_model_summary", "enable_progress_bar", "log_every_n_steps", "profiler"),
 )
-REFUSALS = (MisconfigurationException, ValueError, RuntimeError, ImportError, OSError)  # what Lightning raises
+REFUSALS = (MisconfigurationException, ValueError, RuntimeError, ImportError, OSError)  # raised by Lightning
 Gpus = int | str | Sequence[int] | None
 NARROWER = {  # than Lightning's annotations
     "max_epochs": PositiveInt,
@@ -33,11 +33,11 @@ NARROWER = {  # than Lightning's annotations
 
 
 def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
-    """A Lightning trainer. gpus: see `devices`; an `accelerator` or `devices` among the options wins.
+    """A Lightning trainer. gpus: see `devices`; ignored if the options name an accelerator or devices.
 
-    Raises: ConfigError for what Lightning refuses.
+    Raises: ConfigError if Lightning refuses an option.
     """
-    asked = ", ".join(f"trainer.{key}={options[key]}" for key in WORDS if options.get(key) is not None)
+    given = ", ".join(f"trainer.{key}={options[key]}" for key in DEVICE_OPTIONS if options.get(key) is not None)
     if options.get("accelerator") is None and options.get("devices") is None:
         options |= {key: value for key, value in devices(gpus).items() if key not in options or options[key] is None}
     try:
@@ -46,39 +46,41 @@ def make_trainer(gpus: Gpus = None, **options: Any) -> pl.Trainer:
         if isinstance(error, TypeError) and not _is_of_lightning(error):
             raise
         reason = " ".join(str(error).split())
-        cure = "; without it trainer.gpus=0 runs on the CPU" if asked else ""
-        raise ConfigError(f"{asked or 'trainer'}: refused by Lightning ({reason}){cure}") from error
+        cure = "; without it trainer.gpus=0 runs on the CPU" if given else ""
+        raise ConfigError(f"{given or 'trainer'}: refused by Lightning ({reason}){cure}") from error
 
 
 def _is_of_lightning(error: Exception) -> bool:
-    """Was it raised in a file of Lightning's? It raises a TypeError for `devices=-5`; one of svdx's own is a defect."""
+    """Whether Lightning raised an error. It raises a TypeError for `devices=-5`; one raised by svdx is a defect."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals.get("__name__", "").startswith(("pytorch_lightning.", "lightning_fabric."))
 
 
 def devices(gpus: Gpus) -> dict[str, Any]:
-    """gpus → Lightning's accelerator, devices and strategy.
+    """Lightning's accelerator, devices and strategy for a number of GPUs. Several devices use DDP.
 
-    0 or None: the CPU; n: the first n GPUs; -1: all; a list of ids: these; "auto": all, or the CPU where there is
-    none. More than one means DDP. Raises: ConfigError for a boolean, a bad id, or GPUs that are not there.
+    gpus: 0 or None for the CPU, n for the first n GPUs, -1 for all, a list of ids, or "auto" for all GPUs or else the
+        CPU
+
+    Raises: ConfigError for any other value, or for GPUs that this machine lacks.
     """
-    found = torch.cuda.device_count()
-    ids = _ids(gpus, found)
+    available = torch.cuda.device_count()
+    ids = _ids(gpus, available)
     if not ids:
         return {"accelerator": "cpu", "devices": 1, "strategy": "auto"}
-    if max(ids) >= found:
+    if max(ids) >= available:
         raise ConfigError(
-            f"trainer.gpus={gpus}: {found} GPU(s) found by torch {torch.__version__} "
+            f"trainer.gpus={gpus}: {available} GPU(s) found by torch {torch.__version__} "
             f"(CUDA {torch.version.cuda or 'none'}); trainer.gpus=0 runs on the CPU"
         )
     return {"accelerator": "gpu", "devices": ids, "strategy": "ddp" if len(ids) > 1 else "auto"}
 
 
-def _ids(gpus: Gpus, found: int) -> list[int]:
-    if gpus is None or (gpus == "auto" and not found):
+def _ids(gpus: Gpus, available: int) -> list[int]:
+    if gpus is None or (gpus == "auto" and not available):
         return []
     if gpus in ("auto", -1) and not isinstance(gpus, float):
-        return list(range(max(found, 1)))
+        return list(range(max(available, 1)))
     if isinstance(gpus, int) and not isinstance(gpus, bool) and gpus >= 0:
         return list(range(gpus))
     if isinstance(gpus, Sequence) and not isinstance(gpus, str):

@@ -151,7 +151,7 @@ def _validate_targets(cfg: DictConfig) -> None:
     nodes = OmegaConf.to_container(cfg, resolve=True)
     checked_before = settings()
     for section, node in targets(nodes):
-        target = get_object(node["_target_"])
+        target = _import_target(section, node)
         is_trainer = target is make_trainer
         options = trainer_options() if is_trainer else options_of(target)
         is_open = takes_any_option(target) and not is_trainer
@@ -169,6 +169,14 @@ def _validate_targets(cfg: DictConfig) -> None:
             if name not in trainer_options():
                 raise ConfigError(f"{network}.fit.{name}: Lightning's trainer has no option {name}")
             _check(f"{network}.fit.{name}", trainer_options()[name], value, written)
+
+
+def _import_target(section: str, node: Mapping[str, Any]) -> Any:
+    try:
+        return get_object(node["_target_"])
+    except (ImportError, ValueError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{section}_target_={node['_target_']}: cannot be imported ({reason})") from error
 
 
 def _validate_explainers(cfg: DictConfig) -> None:

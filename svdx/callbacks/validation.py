@@ -19,6 +19,7 @@ from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
 from svdx.explain.explainer import Explanation
 from svdx.explain.methods.inversion import FeatureInversion
 from svdx.report.figures import AREA, LOSS, curve_figure
+from svdx.schema.types import NonNegativeInt, PositiveInt, Threshold
 
 THRESHOLD = FeatureInversion.default_threshold  # of the pictures and of the logged point, the paper's choice
 LOSSES = (LOSS, "balanced_loss_percent")
@@ -37,7 +38,9 @@ class ExplainValidation(pl.Callback):
     suffice, since the classifier evaluates the whole sample at each.
     """
 
-    def __init__(self, n: int = 32, pictures: int = 4, thresholds: Sequence[float] = (0.2, 0.4, 0.8, 1.0)) -> None:
+    def __init__(
+        self, n: PositiveInt = 32, pictures: NonNegativeInt = 4, thresholds: Sequence[Threshold] = (0.2, 0.4, 0.8, 1.0)
+    ) -> None:
         self.n, self.pictures = n, pictures
         self.thresholds = sorted({*thresholds, THRESHOLD})
 

@@ -58,6 +58,16 @@ def test_train_makes_what_is_missing_and_says_so(shell, trained):
     ]
 
 
+def test_a_callback_of_lightning_is_added_on_the_command_line(shell, trained):
+    stopping = dict(monitor="valid/mse", min_delta="1e9", patience="1")
+    words = [f"+callbacks.early_stopping.{option}={value}" for option, value in stopping.items()]
+    words += ["+callbacks.early_stopping._target_=pytorch_lightning.callbacks.EarlyStopping"]
+    words += ["inverter.fit.max_epochs=9", "++inverter.fit.check_val_every_n_epoch=1"]
+    directory, done = shell("stopped", "train.py", *CORPUS, *words)
+    assert epochs(directory) == 2 and "epoch 2/9" in done.stdout and "epoch 3/9" not in done.stdout
+    assert "detector epoch" not in done.stdout  # the classifier is that of the training without it
+
+
 def test_train_again_reuses_the_classifier_and_trains_the_inverter_again(shell, trained):
     assert "; training one" not in trained["second"] and "detector epoch" not in trained["second"]
     assert "inverter epoch 1/1" in trained["second"]
