@@ -45,7 +45,7 @@ def test_a_run_on_the_server_needs_a_key(mode, monkeypatch):
     check_loggers(configured())
 
 
-def test_a_mode_that_is_none_is_refused_and_an_empty_one_is_unset(monkeypatch):
+def test_an_unknown_mode_is_refused_and_an_empty_one_is_unset(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "of")
     with pytest.raises(ConfigError, match=r"logger\.wandb\.mode=of: expected online, offline or disabled"):
         check_loggers(configured())
@@ -64,7 +64,7 @@ def test_a_directory_that_cannot_be_written_is_named_with_its_variable(variable,
         check_loggers(configured())
 
 
-def test_the_variable_of_wandb_is_heeded_and_the_command_line_wins(monkeypatch):
+def test_the_command_line_overrides_the_variable_of_wandb(monkeypatch):
     assert configured().logger.wandb.mode == "offline"
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert configured().logger.wandb.mode == "disabled"
@@ -88,12 +88,12 @@ def test_what_wandb_refuses_is_one_line(tmp_path):
     assert "\n" not in str(refusal.value)
 
 
-def test_without_wandb_nothing_is_asked(monkeypatch, tmp_path):
+def test_without_wandb_nothing_is_checked(monkeypatch, tmp_path):
     (tmp_path / "home").touch()
     check_loggers(configured("logger=csv"))
 
 
-def test_tensorboard_and_mlflow_show_the_pictures_and_sounds_that_lie_beside_the_run(tmp_path, monkeypatch):
+def test_tensorboard_and_mlflow_get_pictures_and_sounds(tmp_path, monkeypatch):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -119,7 +119,7 @@ def test_tensorboard_and_mlflow_show_the_pictures_and_sounds_that_lie_beside_the
 
 
 @pytest.mark.parametrize(("logger", "title"), [("tensorboard", "TensorBoard"), ("mlflow", "MLflow")])
-def test_a_logger_whose_package_is_missing_names_the_command_that_installs_it(logger, title, monkeypatch):
+def test_a_logger_without_its_package_names_the_pip_command(logger, title, monkeypatch):
     check_loggers(configured(f"logger={logger}"))
     monkeypatch.setattr("svdx.app.loggers.find_spec", lambda name: None)
     with pytest.raises(ConfigError) as error:

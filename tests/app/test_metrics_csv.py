@@ -24,7 +24,7 @@ def log(logger, step, **metrics):
     logger.save()
 
 
-def test_a_new_column_leaves_the_rows_that_are_there(tmp_path):
+def test_a_new_column_keeps_the_rows(tmp_path):
     one = logger(tmp_path)
     log(one, 0, loss=1.0)
     log(one, 1, loss=0.5)
@@ -40,7 +40,7 @@ def test_a_new_column_leaves_the_rows_that_are_there(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["writeheader", "writerows"])
-def test_killed_while_it_is_written_anew_it_is_the_old_one(tmp_path, monkeypatch, method):
+def test_killed_while_it_is_rewritten_the_old_file_stays(tmp_path, monkeypatch, method):
     one = logger(tmp_path)
     log(one, 0, loss=1.0)
     before = rows(tmp_path)
@@ -53,7 +53,7 @@ def test_killed_while_it_is_written_anew_it_is_the_old_one(tmp_path, monkeypatch
     assert rows(tmp_path) == before
 
 
-def test_a_resumed_run_goes_on_from_the_rows_that_are_there_and_another_begins_anew(tmp_path):
+def test_a_resumed_run_keeps_the_rows_and_a_new_run_does_not(tmp_path):
     log(logger(tmp_path), 0, loss=1.0)
     resumed = logger(tmp_path, keep=True)
     assert resumed.experiment and rows(tmp_path)  # at no moment without them

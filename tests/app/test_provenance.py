@@ -37,7 +37,7 @@ def git(place, *words):
     subprocess.run(["git", "-C", str(place), *identity, *words], check=True, capture_output=True)
 
 
-def test_the_commit_is_that_of_svdxs_own_checkout_and_says_where_files_are_changed(tmp_path, monkeypatch):
+def test_the_commit_is_that_of_the_checkout_and_marks_changed_files(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
     assert provenance.commit() is None  # no checkout
     (tmp_path / "provenance.py").write_text("")
@@ -54,7 +54,7 @@ def test_the_commit_is_that_of_svdxs_own_checkout_and_says_where_files_are_chang
     assert provenance.commit() == found + "+"
 
 
-def test_a_corpus_is_named_by_what_its_files_hold_and_not_by_where_they_lie(make_corpus, tmp_path):
+def test_the_checksum_of_a_corpus_depends_on_contents_not_on_paths(make_corpus, tmp_path):
     def checksums(place):
         corpus = Folder(place)
         corpus.split("train")
@@ -82,7 +82,7 @@ def test_a_corpus_is_named_by_what_its_files_hold_and_not_by_where_they_lie(make
     assert checksums(tmp_path / "there") != with_voice
 
 
-def test_a_file_that_vanishes_before_it_is_named_is_one_line(make_corpus, tmp_path):
+def test_a_file_that_vanishes_is_one_line(make_corpus, tmp_path):
     corpus = make_corpus(tmp_path)
     (track, *_) = corpus.split("train")
     track.audio.unlink()

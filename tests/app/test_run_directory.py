@@ -35,7 +35,7 @@ def names(directory):
 WHOLE = ["config.yaml", "curve.csv", "explanations", "summary.json"]
 
 
-def test_results_appear_together_with_the_summary_that_names_them(tmp_path):
+def test_results_and_their_summary_are_moved_together(tmp_path):
     finish(tmp_path, config())
     assert names(tmp_path) == WHOLE
     assert json.loads((tmp_path / "summary.json").read_text())["files"] == {
@@ -45,7 +45,7 @@ def test_results_appear_together_with_the_summary_that_names_them(tmp_path):
     }
 
 
-def test_results_that_are_not_finished_leave_what_was_there(tmp_path):
+def test_unfinished_results_keep_the_old_ones(tmp_path):
     finish(tmp_path, config(), n=1)
     before = (tmp_path / "summary.json").read_text()
     with pytest.raises(ZeroDivisionError), atomic_results(tmp_path) as place:
@@ -84,7 +84,7 @@ def test_the_summary_comes_last(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("trial", TRIALS)
-def test_killed_at_any_moment_a_result_is_whole_or_none(tmp_path, trial):
+def test_killed_at_any_moment_a_result_is_complete_or_absent(tmp_path, trial):
     """Results of sixty files of the same size, one after the other, each of another seed."""
     files = [f"{number:02d}" for number in range(60)]
 
@@ -107,7 +107,7 @@ def test_killed_at_any_moment_a_result_is_whole_or_none(tmp_path, trial):
     assert reuse_or_refuse(config(seed=7), tmp_path) and not (tmp_path / ".results").exists()
 
 
-def test_the_result_of_the_same_configuration_is_used_again(tmp_path):
+def test_the_result_of_the_same_configuration_is_reused(tmp_path):
     assert not reuse_or_refuse(config(), tmp_path)
     finish(tmp_path, config(), classifier="a")
     assert reuse_or_refuse(config(), tmp_path) and reuse_or_refuse(config(), tmp_path, {"classifier": "a"})
@@ -138,7 +138,7 @@ RELEVANT = (
 
 
 @pytest.mark.parametrize("words", UNCHANGED_BY)
-def test_how_a_result_comes_about_and_where_its_parts_lie_make_no_other(tmp_path, words):
+def test_devices_loggers_and_paths_do_not_change_a_result(tmp_path, words):
     finish(tmp_path / "there", composed(tmp_path / "there"), hashes={"classifier": "a"})
     asked = composed(tmp_path / "there", *words.split())
     assert reuse_or_refuse(asked, tmp_path / "there", {"hashes": {"classifier": "a"}})
@@ -147,13 +147,13 @@ def test_how_a_result_comes_about_and_where_its_parts_lie_make_no_other(tmp_path
 
 
 @pytest.mark.parametrize("word", RELEVANT)
-def test_what_a_result_depends_on_makes_another(tmp_path, word):
+def test_relevant_settings_change_a_result(tmp_path, word):
     finish(tmp_path, composed(tmp_path))
     with pytest.raises(ConfigError, match="the result of another configuration"):
         reuse_or_refuse(composed(tmp_path, word), tmp_path)
 
 
-def test_a_result_that_was_moved_is_there(tmp_path):
+def test_a_moved_result_is_reused(tmp_path):
     finish(tmp_path / "first", composed(tmp_path / "first"))
     (tmp_path / "first").rename(tmp_path / "moved")
     assert reuse_or_refuse(composed(tmp_path / "moved"), tmp_path / "moved")
@@ -163,7 +163,7 @@ def test_a_result_that_was_moved_is_there(tmp_path):
     ("change", "used", "said"),
     [({"seed": 1}, {}, "another configuration"), ({}, {"classifier": "b"}, "another classifier")],
 )
-def test_another_result_is_refused_unless_told_to_overwrite(tmp_path, change, used, said):
+def test_another_result_is_refused_unless_overwritten(tmp_path, change, used, said):
     finish(tmp_path, config(), classifier="a")
     with pytest.raises(ConfigError, match=f"holds the result of {said}: overwrite=true replaces it") as error:
         reuse_or_refuse(config(**change), tmp_path, used)
@@ -173,7 +173,7 @@ def test_another_result_is_refused_unless_told_to_overwrite(tmp_path, change, us
     assert names(tmp_path) == [*WHOLE, "thesis.txt"]  # until there is another
 
 
-def test_another_result_takes_the_place_of_the_first_with_all_of_its_files(tmp_path):
+def test_a_new_result_removes_all_files_of_the_old_one(tmp_path):
     finish(tmp_path, config())
     (tmp_path / "thesis.txt").write_text("mine")
     with atomic_results(tmp_path) as place:
@@ -182,7 +182,7 @@ def test_another_result_takes_the_place_of_the_first_with_all_of_its_files(tmp_p
     assert names(tmp_path) == ["config.yaml", "page.html", "summary.json", "thesis.txt"]
 
 
-def test_a_path_with_a_dollar_is_the_same_when_it_was_written(tmp_path):
+def test_a_path_with_a_dollar_survives_writing(tmp_path):
     cfg = config(audio=r"a \${seed}.wav")
     assert OmegaConf.to_container(cfg, resolve=True)["audio"] == "a ${seed}.wav"
     finish(tmp_path, cfg)
@@ -190,7 +190,7 @@ def test_a_path_with_a_dollar_is_the_same_when_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["[1]", "a: [", "\udc80"])
-def test_a_configuration_that_is_none_is_another(tmp_path, text):
+def test_an_unreadable_configuration_is_a_different_one(tmp_path, text):
     finish(tmp_path, config())
     size = (tmp_path / "config.yaml").stat().st_size
     (tmp_path / "config.yaml").write_bytes(text.encode(errors="surrogateescape").ljust(size))
@@ -198,34 +198,34 @@ def test_a_configuration_that_is_none_is_another(tmp_path, text):
         reuse_or_refuse(config(), tmp_path)
 
 
-def test_of_hashes_only_those_that_are_asked_for_are_compared(tmp_path):
+def test_only_the_given_hashes_are_compared(tmp_path):
     finish(tmp_path, config(), hashes={"classifier": "a", "corpus": {"test": "b"}})
     assert reuse_or_refuse(config(), tmp_path, {"hashes": {"classifier": "a"}})
     with pytest.raises(ConfigError, match="result of another classifier: overwrite"):
         reuse_or_refuse(config(), tmp_path, {"hashes": {"classifier": "c"}})
 
 
-def test_a_file_of_another_size_is_not_that_of_the_result(tmp_path):
+def test_a_file_of_another_size_makes_a_result_incomplete(tmp_path):
     finish(tmp_path, config())
     (tmp_path / "curve.csv").write_text("")
     assert not reuse_or_refuse(config(), tmp_path)
 
 
 @pytest.mark.parametrize("lost", ["curve.csv", "config.yaml", "summary.json"])
-def test_a_result_that_is_not_whole_is_none(tmp_path, lost):
+def test_an_incomplete_result_is_none(tmp_path, lost):
     finish(tmp_path, config())
     (tmp_path / lost).unlink()
     assert not reuse_or_refuse(config(seed=1), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", '{"n": 1', "[]", '{"files": 1}'])
-def test_a_summary_cut_short_or_foreign_is_none(tmp_path, text):
+def test_a_truncated_or_foreign_summary_is_none(tmp_path, text):
     finish(tmp_path, config())
     (tmp_path / "summary.json").write_text(text)
     assert not reuse_or_refuse(config(), tmp_path)
 
 
-def test_a_foreign_summary_makes_nothing_outside_be_removed(tmp_path):
+def test_a_foreign_summary_removes_nothing_outside_the_directory(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     finish(tmp_path / "run", config())
     (tmp_path / "run" / "summary.json").write_text(json.dumps({"files": ["../thesis.txt", "..", "curve.csv"]}))
@@ -234,7 +234,7 @@ def test_a_foreign_summary_makes_nothing_outside_be_removed(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["", "classifier", "inverter"])
-def test_a_training_begins_where_none_was_begun_unless_told(tmp_path, part):
+def test_a_training_is_not_repeated_unless_resumed_or_overwritten(tmp_path, part):
     begin_training(config(), tmp_path)
     checkpoint = tmp_path / part / "checkpoints" / "last.ckpt"
     checkpoint.parent.mkdir(parents=True)
@@ -254,7 +254,7 @@ def test_a_training_does_not_replace_another_commands_result(tmp_path):
         begin_training(config(), tmp_path)
 
 
-def test_another_command_does_not_write_into_a_training_that_has_not_ended(tmp_path):
+def test_another_command_does_not_write_into_an_unfinished_training(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
     with pytest.raises(ConfigError, match="holds a training that has not ended: overwrite=true"):
@@ -262,18 +262,18 @@ def test_another_command_does_not_write_into_a_training_that_has_not_ended(tmp_p
     assert not reuse_or_refuse(config(overwrite=True), tmp_path)
 
 
-def test_a_training_does_not_go_on_from_another_commands_result(tmp_path):
+def test_a_training_does_not_resume_another_commands_result(tmp_path):
     finish(tmp_path, config())
     with pytest.raises(ConfigError, match="holds the result of another command"):
         begin_training(config(resume=True), tmp_path)
 
 
-def test_to_go_on_and_to_replace_exclude_each_other(tmp_path):
+def test_resume_and_overwrite_exclude_each_other(tmp_path):
     with pytest.raises(ConfigError, match="give one of them"):
         begin_training(config(resume=True, overwrite=True), tmp_path)
 
 
-def test_two_runs_at_once_in_a_directory_are_one_too_many(tmp_path, monkeypatch):
+def test_a_second_run_in_the_same_directory_is_refused(tmp_path, monkeypatch):
     def begin(number):
         with pytest.raises(ConfigError, match="another run is at work there"), run_lock(tmp_path):
             pass
@@ -287,7 +287,7 @@ def test_two_runs_at_once_in_a_directory_are_one_too_many(tmp_path, monkeypatch)
         pass
 
 
-def test_a_training_has_ended_only_of_the_same_configuration_music_and_networks(tmp_path):
+def test_a_training_is_finished_only_for_the_same_configuration_and_paths(tmp_path):
     asked = config(data={"root": "music"}, classifier={"weights": None})
     assert not is_trained(asked, tmp_path)
     write_config(tmp_path, asked)

@@ -40,7 +40,7 @@ def names(directory):
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_a_file_that_is_damaged_foreign_or_anothers_is_not_taken_for_the_model(place, classifier, frontend, caplog):
+def test_damaged_and_foreign_files_are_not_used(place, classifier, frontend, caplog):
     export(classifier, frontend, place, recipe=as_text({"seed": 0}))
     other = place.with_name("inverter.safetensors")
     export(inverter_of(classifier), frontend, other, recipe=as_text({"classifier": "a"}))
@@ -55,7 +55,7 @@ def test_a_file_that_is_damaged_foreign_or_anothers_is_not_taken_for_the_model(p
     assert stored_recipe(place) is None
 
 
-def test_whoever_reads_while_others_write_finds_a_whole_model(place, classifier, frontend):
+def test_readers_see_complete_models_while_others_write(place, classifier, frontend):
     export(classifier, frontend, place)
 
     def write_or_read(number):
@@ -69,7 +69,7 @@ def test_whoever_reads_while_others_write_finds_a_whole_model(place, classifier,
     assert names(place.parent) == ["classifier.safetensors", "frontend.json"]
 
 
-def test_a_disk_without_room_is_one_line_and_leaves_the_model_that_was_there(place, classifier, frontend):
+def test_a_full_disk_is_one_line_and_keeps_the_old_model(place, classifier, frontend):
     export(classifier, frontend, place)
     before = place.read_bytes()
 
@@ -125,7 +125,7 @@ def model(pipeline, what):
 
 
 @pytest.mark.slow
-def test_eight_commands_that_begin_at_once_train_what_is_missing_once(pipeline, tmp_path, classifier):
+def test_eight_commands_at_once_train_each_network_once(pipeline, tmp_path, classifier):
     def ask(number):
         assert pipeline().prepare_inverter().inverts == fingerprint(classifier)
 
@@ -133,7 +133,7 @@ def test_eight_commands_that_begin_at_once_train_what_is_missing_once(pipeline, 
     assert trained(tmp_path) == ["classifier", "inverter"]
 
 
-def test_a_damaged_model_is_made_again_and_said_so(pipeline, tmp_path, caplog):
+def test_a_damaged_model_is_trained_again_with_a_warning(pipeline, tmp_path, caplog):
     one = pipeline()
     one.prepare_inverter()
     for path in [model(one, name) for name in ("classifier", "inverter")]:
@@ -143,7 +143,7 @@ def test_a_damaged_model_is_made_again_and_said_so(pipeline, tmp_path, caplog):
     assert trained(tmp_path) == ["classifier", "inverter", "classifier", "inverter"]
 
 
-def test_networks_of_several_recipes_lie_side_by_side_and_each_is_found_again(pipeline, tmp_path, caplog, classifier):
+def test_networks_of_several_recipes_are_cached_side_by_side(pipeline, tmp_path, caplog, classifier):
     caplog.set_level("INFO")
     assert pipeline().prepare_inverter().width == 8
     wide = pipeline("inverter.width=64")
@@ -159,7 +159,7 @@ def test_networks_of_several_recipes_lie_side_by_side_and_each_is_found_again(pi
     assert len(trained(tmp_path)) == 4
 
 
-def test_what_was_trained_last_lies_where_people_look_for_it(pipeline, classifier):
+def test_the_latest_networks_have_plain_names(pipeline, classifier):
     one = pipeline()
     one.prepare_inverter()
     assert load_inverter(one.models / "inverter.safetensors", classifier).width == 8
@@ -168,7 +168,7 @@ def test_what_was_trained_last_lies_where_people_look_for_it(pipeline, classifie
     assert fingerprint(load_classifier(one.models / "classifier.safetensors")) == fingerprint(classifier)
 
 
-def test_the_inverter_of_a_classifier_from_elsewhere_is_found_again(pipeline, tmp_path, classifier):
+def test_the_inverter_of_an_external_classifier_is_found_again(pipeline, tmp_path, classifier):
     """By what it hears with: also where it is standardised otherwise."""
     save(classifier, tmp_path / "mine.safetensors")
     mine = f"classifier.weights={tmp_path}/mine.safetensors"
@@ -182,7 +182,7 @@ def test_the_inverter_of_a_classifier_from_elsewhere_is_found_again(pipeline, tm
     assert not (pipeline(mine).models / "inverter.safetensors").exists()  # it fits no classifier that lies there
 
 
-def test_a_network_that_says_nothing_of_its_training_is_neither_used_nor_lost(pipeline, tmp_path, classifier, caplog):
+def test_a_network_without_a_recipe_is_neither_used_nor_lost(pipeline, tmp_path, classifier, caplog):
     caplog.set_level("INFO")
     one = pipeline()
     last = one.models / "classifier.safetensors"
@@ -195,7 +195,7 @@ def test_a_network_that_says_nothing_of_its_training_is_neither_used_nor_lost(pi
     assert Path(before).read_bytes() == old and last.read_bytes() != old
 
 
-def test_a_copy_of_a_network_is_whole_or_not_there(place, classifier, frontend):
+def test_networks_are_copied_atomically(place, classifier, frontend):
     slot = CachedNetwork({}, place.parent, place.with_name("last.safetensors"))
     export(classifier, frontend, slot.path, recipe=as_text({}))
 
@@ -216,7 +216,7 @@ def test_processes_of_one_trainer_do_not_wait_for_each_other(pipeline, tmp_path)
     assert trained(tmp_path) == ["classifier"]
 
 
-def test_the_last_network_is_kept_though_its_slot_was_removed(place, classifier, frontend):
+def test_the_latest_network_is_kept_if_the_file_of_its_recipe_was_removed(place, classifier, frontend):
     """As where somebody has kept or copied cache/models alone."""
     last = place.with_name("last.safetensors")
     first, second = (CachedNetwork({"seed": seed}, place.parent / "networks", last) for seed in (0, 1))

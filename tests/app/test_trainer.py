@@ -41,7 +41,7 @@ def gpu(*ids):
         ([2, 0], 4, gpu(2, 0)),
     ],
 )
-def test_what_lightning_is_told(machine, gpus, found, expected):
+def test_gpus_in_terms_of_lightning(machine, gpus, found, expected):
     machine(found)
     assert devices(gpus) == expected
 
@@ -49,7 +49,7 @@ def test_what_lightning_is_told(machine, gpus, found, expected):
 @pytest.mark.parametrize(
     "gpus, found", [(1, 0), (-1, 0), (2, 1), ([0, 1], 1), ([0], 0), ([4], 4), (5, 4), ([0, 1], 0), (8, 0)]
 )
-def test_gpus_that_are_not_there_are_refused_with_what_is_there_and_the_way_out(machine, gpus, found):
+def test_missing_gpus_are_refused_with_the_available_number_and_a_remedy(machine, gpus, found):
     machine(found)
     with pytest.raises(ConfigError) as error:
         devices(gpus)
@@ -84,7 +84,7 @@ def test_gpus_that_are_not_there_are_refused_with_what_is_there_and_the_way_out(
         [0.0],
     ],
 )
-def test_what_is_no_number_of_gpus_is_refused_on_every_machine(machine, gpus, found):
+def test_an_invalid_number_of_gpus_is_refused_on_every_machine(machine, gpus, found):
     machine(found)
     with pytest.raises(ConfigError, match=r"trainer\.gpus=.*: expected 0, a number of GPUs, -1 \(all\), auto or") as e:
         devices(gpus)
@@ -120,12 +120,12 @@ def told(monkeypatch):
         ({"max_epochs": 7, "precision": "bf16-mixed"}, {**gpu(0, 1), "max_epochs": 7, "precision": "bf16-mixed"}),
     ],
 )
-def test_lightnings_own_words_win_and_what_is_null_is_left_to_it(machine, told, options, expected):
+def test_lightnings_own_options_win_and_null_means_its_default(machine, told, options, expected):
     machine(4)
     assert told(2, **options) == expected
 
 
-def test_gpus_are_not_even_looked_for_where_an_accelerator_is_named(machine, told):
+def test_gpus_are_not_counted_if_an_accelerator_is_named(machine, told):
     machine(0)
     assert told(4, accelerator="cpu", devices=1) == {"accelerator": "cpu", "devices": 1}
 

@@ -71,7 +71,7 @@ def fit(tmp_path, data, make_trainer):
 
 
 @pytest.mark.parametrize("value, loss", [(float("inf"), "nan"), (float("nan"), "nan"), (1e25, "inf")])
-def test_a_spoiled_excerpt_ends_the_training_with_what_is_known(data, classifier, fit, tmp_path, value, loss):
+def test_a_corrupt_excerpt_ends_the_training_with_update_loss_and_tracks(data, classifier, fit, tmp_path, value, loss):
     fit(inverter(classifier), max_epochs=1)
     before = (tmp_path / LAST).read_bytes()
     heard, system = spoil(data, value), inverter(classifier)
@@ -91,7 +91,7 @@ def test_an_absurd_learning_rate_is_named(data, classifier, fit, tmp_path):
     assert not (tmp_path / LAST).exists()
 
 
-def test_weights_that_the_last_update_spoiled_are_not_saved(data, classifier, fit, tmp_path):
+def test_weights_that_are_not_finite_are_not_saved(data, classifier, fit, tmp_path):
     with pytest.raises(TrainingError, match=r"^update 1 left weights that are not finite, at learning rate inf, with"):
         fit(inverter(classifier, float("inf")), max_epochs=1, limit_train_batches=1)
     assert not (tmp_path / LAST).exists()
@@ -111,7 +111,7 @@ class AsOnAGpu(pl.Callback):
             trainer.save_checkpoint(self.checkpoint)
 
 
-def test_losses_that_nobody_looked_at_are_looked_at_before_anything_is_saved(data, classifier, fit, tmp_path):
+def test_unchecked_losses_are_checked_before_anything_is_saved(data, classifier, fit, tmp_path):
     early = tmp_path / "early.ckpt"
     with pytest.raises(TrainingError, match=r"^update 2 has the loss"):
         fit(inverter(classifier, 1e30), AsOnAGpu(early), max_epochs=1)

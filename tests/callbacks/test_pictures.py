@@ -133,23 +133,23 @@ def points(run, key, number=-1):
     return json.loads(content)["data"]
 
 
-def test_what_is_shown_is_spread_from_the_first_to_the_last():
+def test_shown_excerpts_are_spread_from_first_to_last():
     assert spread(9, 3).tolist() == [0, 4, 8]
     assert spread(2, 3).tolist() == [0, 1]
 
 
-def test_the_shown_threshold_is_the_papers_or_the_nearest():
+def test_the_shown_threshold_is_that_of_the_paper_or_the_nearest():
     assert shown_threshold([0.0, 0.6, 1.1]) == 0.6
     assert shown_threshold([0.1, 0.4]) == 0.4
 
 
-def test_of_areas_that_of_the_explainers_is_shown_or_the_nearest():
+def test_the_shown_area_is_the_default_one_or_the_nearest():
     assert shown_threshold([Area(0.01), Area(0.1), Area(0.7)]) == Area(0.1)
     assert shown_threshold([Area(0.05), Area(0.5)]) == Area(0.05)
     assert shown_threshold([Area(0.7)]) == Area(0.7) and shown_threshold([Otsu()]) == Otsu()
 
 
-def test_charts_of_a_curve_over_areas_lie_over_the_area(evaluated):
+def test_a_curve_over_areas_is_charted_over_the_area(evaluated):
     _, _, rows, _ = evaluated
     assert list(wandb_charts("curve", rows)) == ["curve/explanation_loss", "curve/relative_area"]
     over_areas = wandb_charts("curve", [row | {"asked_area_percent": row["relative_area_percent"]} for row in rows])
@@ -159,7 +159,7 @@ def test_charts_of_a_curve_over_areas_lie_over_the_area(evaluated):
     assert over_areas["curve/threshold"].spec.string_fields["xname"] == "relative area (%)"
 
 
-def test_every_validation_shows_the_same_excerpts_beside_the_run_and_on_wandb(trained):
+def test_every_validation_shows_the_same_excerpts_in_files_and_on_wandb(trained):
     directory, run, _ = trained
     shown = logged(run, "explanations")
     assert len(shown) == 3
@@ -171,7 +171,7 @@ def test_every_validation_shows_the_same_excerpts_beside_the_run_and_on_wandb(tr
     assert media(run, shown[0]["filenames"]) != media(run, shown[2]["filenames"])
 
 
-def test_the_curve_of_the_moment_is_that_of_the_sample(trained, tiny_corpus, tiny_store):
+def test_the_validation_curve_is_that_of_the_sample(trained, tiny_corpus, tiny_store):
     directory, _, system = trained
     rows = read_curve(directory / "explanations/epoch-003/curve.csv")
     data = data_of(tiny_corpus, tiny_store)
@@ -189,7 +189,7 @@ def test_the_curve_of_the_moment_is_that_of_the_sample(trained, tiny_corpus, tin
     assert (directory / "explanations/epoch-003/curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_curve_of_the_moment_is_a_line_chart_of_every_validation(trained):
+def test_the_validation_curve_is_a_line_chart_of_every_validation(trained):
     directory, run, _ = trained
     for epoch in (1, 2, 3):
         rows = read_curve(directory / f"explanations/epoch-{epoch:03d}/curve.csv")
@@ -214,7 +214,7 @@ def test_losses_and_learning_rate_are_in_the_csv_and_on_wandb(trained):
         assert logged(run, f"valid/{column}") == pytest.approx([row[column] for row in shown])
 
 
-def test_beside_the_loss_stands_that_of_the_empty_mask(trained, tiny_corpus, tiny_store):
+def test_the_loss_of_the_empty_mask_is_logged_with_the_loss(trained, tiny_corpus, tiny_store):
     _, run, system = trained
     data = data_of(tiny_corpus, tiny_store)
     data.setup("fit")
@@ -270,14 +270,14 @@ def test_the_log_does_not_repeat_an_earlier_validation(make_trainer, caplog):
     assert second == "validated epoch 2/2: train/loss 1, valid/loss 2"
 
 
-def test_pictures_stand_at_the_step_of_the_validations_numbers(trained):
+def test_pictures_are_logged_at_the_step_of_the_validation(trained):
     _, run, _ = trained
     steps = [[row["trainer/global_step"] for row in run.history if key in row] for key in ("explanations", "valid/mse")]
     assert steps[0] == steps[1] and len(set(steps[0])) == 3
 
 
 @pytest.mark.parametrize("logs", [False, True])
-def test_the_files_are_there_without_wandb(logs, classifier, tiny_corpus, tiny_store, tmp_path):
+def test_the_files_are_written_without_wandb(logs, classifier, tiny_corpus, tiny_store, tmp_path):
     loggers = [CSVLogger(tmp_path, name="", version="")] if logs else False
     fit(classifier, data_of(tiny_corpus, tiny_store), tmp_path, loggers, 1)
     assert len(list(tmp_path.glob("explanations/epoch-001/excerpt-*.png"))) == 3
@@ -311,7 +311,7 @@ def test_evaluated_scalars_are_the_summary(evaluated):
     assert run.summary["classifier/accuracy"] == logged(run, "classifier/accuracy")[0]
 
 
-def test_kept_parts_lie_beside_the_run_and_sound_on_wandb(evaluated, tiny_corpus, frontend):
+def test_kept_parts_are_saved_and_logged_to_wandb(evaluated, tiny_corpus, frontend):
     directory, run, _, explainer = evaluated
     stems = [directory / f"explanations/excerpt-{number:05d}" for number in (0, 3, 6)]
     (heard,), (kept,) = logged(run, "sounds/excerpt"), logged(run, "sounds/kept")
@@ -352,7 +352,7 @@ def test_a_run_ends_with_the_exit_code_of_its_program(fails, tmp_path):
 
 
 @pytest.mark.parametrize("words, name", [([], "seed=2,explainer.fill=zero"), (["+logger.wandb.name=own"], None)])
-def test_a_job_is_labelled_by_what_its_siblings_do_not_share_unless_it_has_a_name(words, name, tmp_path, monkeypatch):
+def test_a_job_is_named_after_the_overrides_that_differ_unless_it_has_a_name(words, name, tmp_path, monkeypatch):
     everywhere = ["logger=wandb", "excerpts.n=6", *words]
     asked = {"hydra": {"overrides": {"task": [*everywhere, "seed=1,2", "explainer.fill=zero,floor"]}}}
     OmegaConf.save(asked, tmp_path / "multirun.yaml")

@@ -70,14 +70,14 @@ def stopped_and_resumed(words, place, how, when):
 
 
 @pytest.mark.parametrize("trial", [*range(3), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(3, 20))])
-def test_killed_at_any_moment_it_goes_on_to_the_same_weights(left_alone, tmp_path, trial):
+def test_killed_at_any_moment_a_training_resumes_to_the_same_weights(left_alone, tmp_path, trial):
     words, expected, seconds = left_alone
     moment = seconds * np.random.default_rng(trial).uniform(0, 1)
     found, *_ = stopped_and_resumed(words, tmp_path, signal.SIGKILL, lambda shell: time.sleep(moment))
     assert found == expected
 
 
-def test_told_to_stop_it_saves_the_update_in_hand_and_goes_on_to_the_same_weights(left_alone, tmp_path):
+def test_after_sigterm_a_training_saves_its_update_and_resumes_to_the_same_weights(left_alone, tmp_path):
     def inside_an_epoch(shell):
         until(lambda: "inverter epoch 1/8" in shell.said("run").stdout)
         time.sleep(0.05)
@@ -96,7 +96,7 @@ def checkpoint(directory, step):
     Checkpoints().save_checkpoint({"step": step, "weights": torch.full((1000,), float(step))}, directory / LAST)
 
 
-def test_lightnings_own_end_on_sigterm_is_no_success(capsys, tmp_path):
+def test_sigterm_outside_an_update_is_no_success(capsys, tmp_path):
     @command
     def main(cfg):
         raise SIGTERMException
@@ -109,7 +109,7 @@ def test_lightnings_own_end_on_sigterm_is_no_success(capsys, tmp_path):
     assert capsys.readouterr().err == said
 
 
-def test_the_checkpoint_before_is_kept_and_taken_where_the_last_is_torn(tmp_path, caplog):
+def test_the_previous_checkpoint_is_kept_and_used_if_the_last_is_damaged(tmp_path, caplog):
     assert newest_sound(tmp_path) is None
     checkpoint(tmp_path, 1)
     checkpoint(tmp_path, 2)
@@ -128,7 +128,7 @@ def test_the_checkpoint_before_is_kept_and_taken_where_the_last_is_torn(tmp_path
         newest_sound(tmp_path)
 
 
-def test_a_disk_that_is_full_leaves_the_checkpoint_that_was_there(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, monkeypatch):
     checkpoint(tmp_path, 1)
     before = (tmp_path / LAST).read_bytes()
 

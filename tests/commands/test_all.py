@@ -44,7 +44,7 @@ def assert_provenance(directory, *results):
     assert OmegaConf.load(directory / "config.yaml").frontend.hop == 315
 
 
-def test_train_makes_what_is_missing_and_says_so(shell, trained):
+def test_train_creates_missing_prerequisites_and_logs_it(shell, trained):
     assert f"no classifier found for {KEY}-" in trained["first"]
     assert len(list((shell.cache / "corpora" / KEY.removeprefix("synthetic-") / "audio").iterdir())) == 8
     for directory, what in ((shell.place / "first", "inverter"), (shell.place / "first/classifier", "classifier")):
@@ -75,7 +75,7 @@ def test_train_again_reuses_the_classifier_and_trains_the_inverter_again(shell, 
     assert not (shell.place / "second/classifier").exists()
 
 
-def test_the_same_seed_trains_the_same_inverter_whether_its_classifier_is_made_in_this_run_or_was_there(shell, trained):
+def test_the_inverter_does_not_depend_on_whether_its_classifier_was_cached(shell, trained):
     assert metrics(shell.place / "second") == trained["metrics"]
 
 
@@ -132,7 +132,7 @@ def test_the_curve_depends_on_neither_batches_workers_nor_threads(shell, curve, 
     assert scores(directory) == pytest.approx(scores(curve), abs=1e-5, nan_ok=True)
 
 
-def test_a_training_that_is_lost_says_so_in_a_line_and_leaves_the_models(shell, trained):
+def test_a_diverged_training_is_one_line_and_keeps_the_models(shell, trained):
     (models,) = (shell.cache / "models").glob(f"{KEY}-*")
     before = {path: path.read_bytes() for path in models.iterdir()}
     directory, done = shell("lost", "train.py", *CORPUS, "inverter.system.optimizer.lr=1e30", status=1)
@@ -143,7 +143,7 @@ def test_a_training_that_is_lost_says_so_in_a_line_and_leaves_the_models(shell, 
     assert not list(directory.rglob("*.ckpt"))
 
 
-def test_a_few_batches_are_a_first_look(shell, curve):
+def test_a_few_batches_can_be_evaluated(shell, curve):
     directory, _ = shell("few", "evaluate.py", *CORPUS, *FEW, "trainer.limit_test_batches=1")
     assert {row["n"] for row in read_curve(directory / "curve.csv")} == {4}
 
@@ -160,7 +160,7 @@ def test_a_curve_is_drawn_again_from_its_file_alone(shell, curve):
     assert (curve / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_trained_models_are_taken_to_another_corpus_with_its_statistics(shell, trained, tiny_corpus):
+def test_trained_models_are_applied_to_another_corpus_with_its_statistics(shell, trained, tiny_corpus):
     (models,) = (shell.cache / "models").glob(f"{KEY}-*")
     other = ("experiment=cross_dataset", f"models='{models}'", "data=folder", f"data.root='{tiny_corpus.root}'")
     few = ("excerpts.n=8", "thresholds=[0.5]", "controls=[]")
@@ -211,7 +211,7 @@ def test_detection_depends_on_the_labels_of_both_of_its_splits_whatever_is_evalu
     assert "holds the result of another sound and labels: overwrite=true replaces it" in done.stderr
 
 
-def test_the_released_programs_inverter_is_trained_beside_the_papers_which_stays(shell, trained, curve):
+def test_the_inverters_of_paper_and_released_program_are_cached_side_by_side(shell, trained, curve):
     words = (*CORPUS, "controls=[]", "thresholds=[0.5]", "excerpts.n=4")
     released = ("experiment=released_code", "inverter.width=64", "excerpts.sampling=random")
     directory, done = shell("released", "evaluate.py", *words, *released)
@@ -271,7 +271,7 @@ def folder(shell, tiny_corpus):
     return shell("folder", "train.py", *words)
 
 
-def test_the_classifier_of_a_folder_of_ones_own_with_wandb_offline(shell, tiny_corpus, folder):
+def test_the_classifier_of_a_folder_with_wandb_offline(shell, tiny_corpus, folder):
     directory, done = folder
     assert "detector epoch 1/1" in done.stdout and "inverter" not in done.stdout
     summary = json.loads((directory / "summary.json").read_text())
@@ -283,12 +283,12 @@ def test_the_classifier_of_a_folder_of_ones_own_with_wandb_offline(shell, tiny_c
     assert list(run.glob("run-*.wandb"))
 
 
-def test_the_last_epoch_is_kept_even_where_it_is_not_validated(folder):
+def test_the_last_epoch_is_saved_even_without_a_validation(folder):
     assert epochs(folder[0]) == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="GPUs are there")
-def test_a_gpu_that_is_not_there_is_one_line(shell, trained):
+def test_a_missing_gpu_is_one_line(shell, trained):
     directory, done = shell("gpu", "train.py", *CORPUS, "trainer.gpus=1", status=1)
     (line,) = done.stderr.splitlines()
     assert line.startswith("svdx: trainer.gpus=1: 0 GPU(s) found") and torch.__version__ in line

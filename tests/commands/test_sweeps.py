@@ -33,13 +33,13 @@ def test_a_multirun_over_thresholds_gives_the_curves_rows_and_gathers_them(sweep
     [("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), ("hydra/launcher=submitit_local",)],
     ids=["joblib", "submitit"],
 )
-def test_jobs_side_by_side_give_the_same_rows(shell, sweep, launcher):
+def test_parallel_jobs_give_the_same_rows(shell, sweep, launcher):
     name = launcher[0].rpartition("=")[2]
     directory, _ = shell(name, "evaluate.py", *sweep[1], *launcher, "threads=1")
     assert lines(directory) == lines(sweep[0])
 
 
-def test_a_multirun_again_in_the_same_place_skips_what_is_there_and_does_what_is_not(shell, sweep):
+def test_a_repeated_multirun_skips_finished_jobs(shell, sweep):
     directory, words = sweep
     before = {number: (directory / number / "summary.json").read_bytes() for number in ("0", "1")}
     whole = lines(directory)
@@ -68,7 +68,7 @@ def test_a_sweep_with_a_failed_job_is_gathered_by_hand_and_the_job_is_named(shel
     assert lines(directory) == of(lines(single), 0.2)
 
 
-def test_an_earlier_sweeps_rows_are_not_gathered_with_those_of_a_later_one_in_its_place(shell, untrained):
+def test_results_of_an_earlier_sweep_in_the_same_directory_are_not_gathered(shell, untrained):
     before = (*untrained, "controls=[]", "explainer.threshold=0.2,0.5")
     directory, _ = shell("reused", "evaluate.py", "-m", *before)
     later = (*untrained, "controls=[]", "explainer.fill=zero", "overwrite=true", "explainer.threshold=0.2,1.7")
@@ -102,7 +102,7 @@ def test_several_processes_in_a_multirun_are_refused(shell, untrained):
     assert "several devices in a multirun" in done.stderr
 
 
-def test_a_sweep_of_trainings_that_was_killed_goes_on_by_one_command(shell, tiny_corpus):
+def test_a_killed_sweep_of_trainings_is_resumed_by_one_command(shell, tiny_corpus):
     words = (*TRAIN, f"data.root={tiny_corpus.root}", "model=svdnet", "++classifier.fit.max_epochs=12")
     sweep = shell.place / "trainings"
     process = shell.start("trainings", "train.py", *words, "-m", "seed=0,1,2")
