@@ -1,9 +1,10 @@
-"""What the configured methods are asked otherwise than conf/explainer has it."""
+"""Overrides of a comparison: those that are refused, and how the methods' options differ from conf/explainer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any, cast
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -13,57 +14,56 @@ from svdx.app.multirun import overrides
 from svdx.app.settings import leaves
 from svdx.schema.checks import as_typed
 
-TYPED = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
-IGNORED = re.compile(
+COMPARISON = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
+INEFFECTIVE = re.compile(
     r"[+~]*((explainer|thresholds?|areas|points|controls|detection|agreement)\b(?!@)"
     r"|compare\.methods\.\w+\.(keep|threshold)=)"
 )
 GROUP = "explainer@compare.methods."  # of Hydra's choices
 
 
-def chosen_files() -> dict[str, str]:
-    """The file of conf/explainer that each method was made of, by the method's name; none outside of a command."""
+def comparison_overrides() -> list[str]:
+    """Overrides of what is compared and of the excerpts, except the split and the area that the tables show."""
+    return [word for word in overrides() if COMPARISON.match(word)]
+
+
+def ineffective_overrides() -> list[str]:
+    """Overrides of the explainer, its mask and the curve, which have no effect on a comparison."""
+    return [word for word in overrides() if INEFFECTIVE.match(word)]
+
+
+def method_files() -> dict[str, str]:
+    """The file of conf/explainer that each method comes from, by the method's name; none outside of a command."""
     if not HydraConfig.initialized():
         return {}
     choices = HydraConfig.get().runtime.choices
     return {key.removeprefix(GROUP): file for key, file in choices.items() if key.startswith(GROUP)}
 
 
-def typed() -> list[str]:
-    """What was typed of the bench and its excerpts, but for the split and what the bench's tables show."""
-    return [word for word in overrides() if TYPED.match(word)]
-
-
-def ignored() -> list[str]:
-    """What was typed of the explainer, its mask and the curve, which the bench has its own of."""
-    return [word for word in overrides() if IGNORED.match(word)]
-
-
 def changed_options(methods: DictConfig, files: Mapping[str, str]) -> dict[str, list[str]]:
-    """Options as KEY=VALUE, with the file's value in brackets, by method; without methods that have none.
+    """Options that differ from the method's file as "KEY=VALUE (DEFAULT)", by method; without unchanged methods.
 
-    methods: the nodes, by name; files: of conf/explainer, by a method's name. A method of no file has all its options.
+    methods: config nodes by name; files: of conf/explainer by method. For a method without a file all options count.
     """
-    added = [f"+explainer@usual.{name}={file}" for name, file in files.items() if name in methods]
-    usual = OmegaConf.to_container(compose("evaluate", added).usual) if added else {}
-    found = {}
-    for name, node in OmegaConf.to_container(methods).items():
-        before = dict(leaves(usual.get(name, {})))
-        found[name] = [
-            f"{key}={as_typed(value)}{_instead(before, key)}"
-            for key, value in leaves(node)
-            if key not in before or before[key] != value
-        ]
-    return {name: options for name, options in found.items() if options}
+    added = [f"+explainer@originals.{name}={file}" for name, file in files.items() if name in methods]
+    originals = _plain(compose("evaluate", added).originals) if added else {}
+    changed: dict[str, list[str]] = {}
+    for name, node in _plain(methods).items():
+        defaults = dict(leaves(originals.get(name, {})))
+        for key, value in leaves(node):
+            if key not in defaults or defaults[key] != value:
+                default = f" ({as_typed(defaults[key])})" if key in defaults else ""
+                changed.setdefault(name, []).append(f"{key}={as_typed(value)}{default}")
+    return changed
 
 
-def _instead(before: dict[str, object], key: str) -> str:
-    return f" ({as_typed(before[key])})" if key in before else ""
+def _plain(nodes: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(nodes))  # references stay unresolved
 
 
-def options_line(changed: Mapping[str, list[str]]) -> str:
-    """A sentence for the page."""
+def describe_options(changed: Mapping[str, list[str]]) -> str:
+    """A sentence for the page. changed: of `changed_options`"""
     if not changed:
         return "All options are those of conf/explainer."
-    said = "; ".join(f"{name} {', '.join(options)}" for name, options in changed.items())
-    return f"Options that differ from conf/explainer (there): {said}."
+    options = "; ".join(f"{name} {', '.join(options)}" for name, options in changed.items())
+    return f"Options that differ from conf/explainer (defaults in parentheses): {options}."

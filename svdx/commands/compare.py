@@ -17,7 +17,13 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from svdx.app.multirun import in_multirun
-from svdx.app.overrides import changed_options, chosen_files, ignored, options_line, typed
+from svdx.app.overrides import (
+    changed_options,
+    comparison_overrides,
+    describe_options,
+    ineffective_overrides,
+    method_files,
+)
 from svdx.app.pipeline import Pipeline
 from svdx.app.provenance import write_summary
 from svdx.app.run_directory import atomic_results, reuse_or_refuse
@@ -95,7 +101,7 @@ def check_comparison(cfg: DictConfig) -> None:
         raise ConfigError("compare.methods: none is left to compare")
     if world_size(cfg.trainer) > 1:
         raise ConfigError("experiment=compare runs on one device: give trainer.gpus=0 or 1")
-    for word in ignored():
+    for word in ineffective_overrides():
         raise ConfigError(f"{word}: has no effect with experiment=compare; compare.methods.NAME.… changes a method")
     areas = list(cfg.compare.equal_area.areas)
     if cfg.compare.shown not in areas:
@@ -147,8 +153,10 @@ def conclude(cfg: DictConfig, study: Study, trained: dict[str, str]) -> Comparis
     """trained: seconds of training as text, by method"""
     results = Results(rows(study))
     tables = sections(study, results, cfg.compare.shown, trained)
-    tables[-1].under.append(options_line(changed_options(cfg.compare.methods, chosen_files())))
-    changed = [f"compare.shown={cfg.compare.shown:g}"] * (cfg.compare.shown != SHOWN) + typed()
+    tables[-1].under.append(describe_options(changed_options(cfg.compare.methods, method_files())))
+    changed = comparison_overrides()
+    if cfg.compare.shown != SHOWN:
+        changed = [f"compare.shown={cfg.compare.shown:g}", *changed]
     return Comparison(study, results, tables, warnings(study, cfg.excerpts.split, changed))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 
-from svdx.app.overrides import changed_options, ignored, options_line
+from svdx.app.overrides import changed_options, describe_options, ineffective_overrides
 from svdx.app.validation import validate_config
 from svdx.commands import compare as comparing
 from svdx.commands.compare import check_comparison, conclude, write
@@ -45,7 +45,7 @@ def test_a_comparison_writes_tables_figures_and_records(compared):
     page, table = ((directory / f"compare.{kind}").read_text() for kind in ("html", "md"))
     for name in KEPT:
         assert f"| {name} |" in table and f"<th>{name}</th>" in page
-    assert "Options that differ from conf/explainer (there): random seed=3 (${seed})." in table
+    assert "Options that differ from conf/explainer (defaults in parentheses): random seed=3 (${seed})." in table
     changed = next(line for line in page.splitlines() if "fixed beforehand" in line)
     assert "compare.methods.random.seed=3. If" in changed and "~compare.methods.slime" in changed
     assert "4 excerpts of 1 tracks" in table and "Never rank by E_loss alone" in page
@@ -98,7 +98,7 @@ def test_page_lists_options_that_differ_from_the_methods_file():
         "kernel_shap": ["samples=300 (2000)"],
         "rough": ["rows=3 (6)"],
     }
-    assert options_line(changed).endswith("kernel_shap samples=300 (2000); rough rows=3 (6).")
+    assert describe_options(changed).endswith("kernel_shap samples=300 (2000); rough rows=3 (6).")
     own = changed_options(methods, {})["rough"]  # of no file: all its options
     assert "samples=2000" in own and "rows=3" in own and "fill=mean" in own
 
@@ -140,7 +140,7 @@ def test_a_change_of_the_fixed_options_is_a_warning(monkeypatch):
         return any("optimistic" in text for text in conclude(config(*words), small_study(), {}).warnings)
 
     assert not warned() and warned("compare.shown=0.5") and not warned("compare.shown=0.5", "excerpts.split=valid")
-    monkeypatch.setattr(comparing, "typed", lambda: ["compare.methods.slime.samples=100"])
+    monkeypatch.setattr(comparing, "comparison_overrides", lambda: ["compare.methods.slime.samples=100"])
     assert warned() and not warned("excerpts.split=valid")
 
 
@@ -161,7 +161,7 @@ def test_a_change_of_the_fixed_options_is_a_warning(monkeypatch):
 )
 def test_options_without_effect_are_refused(word, refused, monkeypatch):
     monkeypatch.setattr("svdx.app.overrides.overrides", lambda: [word])
-    assert ignored() == [word] * refused
+    assert ineffective_overrides() == [word] * refused
     if refused:
         with pytest.raises(ConfigError, match="has no effect with experiment=compare"):
             check_comparison(config())
