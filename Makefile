@@ -27,7 +27,7 @@ test: .venv/installed  ## every test but those of `make soak`
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not soak"
 
 test-fast: .venv/installed  ## the tests that take seconds
-	$(BIN)/pytest -m "not slow and not soak"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not soak"
 
 soak: .venv/installed  ## many repetitions of the random trials: kills at random moments, damaged files
 	$(BIN)/pytest -m soak

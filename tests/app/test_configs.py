@@ -182,9 +182,8 @@ def test_networks_take_their_size_from_the_front_end(frames, bands):
     assert inverter.eval()(classifier.eval().features(excerpts)).shape == excerpts.shape
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-@pytest.mark.parametrize("layer", options("layer"))
-def test_a_layer_chooses_its_inverter_and_the_name_of_its_file(entry, layer):
+@pytest.mark.parametrize(("layer", "entry"), zip(options("layer"), itertools.cycle(ENTRIES)))
+def test_a_layer_chooses_its_inverter_and_the_name_of_its_file(layer, entry):
     cfg = composed(entry, f"layer={layer}", "experiment=released_code")
     network = instantiate(cfg.inverter.system.network)
     assert (cfg.layer, network.layer, network.width) == (layer, layer, 64)

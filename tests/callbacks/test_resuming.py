@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from svdx.app.cli import command
 from svdx.errors import ConfigError
 from svdx.training.checkpoints import BEFORE, LAST, Checkpoints, newest_sound
+from tests.support.at_once import TRIALS
 from tests.support.command_line import LONGEST, Shell
 
 CLASSIFIER = ("limit_train_batches=3", "max_epochs=4", "check_val_every_n_epoch=2")
@@ -69,7 +70,8 @@ def stopped_and_resumed(words, place, how, when):
     return weights(shell), process.exitcode, stopped, shell.said("run")
 
 
-@pytest.mark.parametrize("trial", [*range(3), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(3, 20))])
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", TRIALS)
 def test_killed_at_any_moment_a_training_resumes_to_the_same_weights(left_alone, tmp_path, trial):
     words, expected, seconds = left_alone
     moment = seconds * np.random.default_rng(trial).uniform(0, 1)

@@ -17,7 +17,7 @@ def kinds():
     return seeds()
 
 
-@pytest.mark.parametrize("n", [150, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("n", [pytest.param(150, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.soak)])
 def test_damaged_files_give_a_result_or_an_error_of_svdx(n):
     results = run(n, seed=0)
     assert [f"{one.number} {one.kind}: {one.failure}" for one in results if one.failure] == []
@@ -65,6 +65,7 @@ for number in range(int(sys.argv[4]), int(sys.argv[5])):
 """
 
 
+@pytest.mark.slow
 def test_hanging_crashing_and_memory_hungry_cases_are_reported(monkeypatch):
     real = runner.subprocess.Popen
 
