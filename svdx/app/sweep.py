@@ -18,7 +18,7 @@ from svdx.app.run_directory import IRRELEVANT, is_in_sections
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import RUN, curve_lines, group_curves, read_curve, write_curve, write_table
 from svdx.files.atomic import atomic_write
-from svdx.report.figures import curve_figure
+from svdx.report.curve_figure import curve_figure
 
 log = logging.getLogger(__name__)
 

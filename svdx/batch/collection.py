@@ -99,12 +99,12 @@ def names(files: Sequence[Path]) -> list[str]:
     >>> names([Path("a/x.wav"), Path("b/x.mp3"), Path("y.wav")])
     ['x', 'x 2', 'y']
     """
-    given: dict[str, None] = dict.fromkeys(RESERVED)
+    taken: dict[str, None] = dict.fromkeys(RESERVED)
     last: dict[str, int] = {}  # the last number of each name
     for path in files:
         first = name = track_name_of(path)
-        while name in given:
+        while name in taken:
             last[first] = last.get(first, 1) + 1
             name = f"{first} {last[first]}"
-        given[name] = None
-    return list(given)[len(RESERVED) :]
+        taken[name] = None
+    return list(taken)[len(RESERVED) :]

@@ -17,7 +17,8 @@ from svdx.audio.logmel import FrontEnd
 from svdx.data.excerpts import Excerpts
 from svdx.evaluation.curve import group_curves, is_nan, main_curves
 from svdx.explain.explainer import Explanation
-from svdx.report.figures import LOSS, WORDS, axes_of, explanation_figure
+from svdx.report.curve_figure import LABELS, LOSS, axes_of
+from svdx.report.figures import explanation_figure
 
 if TYPE_CHECKING:
     import wandb
@@ -128,7 +129,9 @@ def wandb_charts(section: str, rows: Rows) -> dict[str, CustomChart]:
     curves, (across, beside) = group_curves(rows), axes_of(rows)
     return {
         f"{section}/explanation_loss": _line_chart(curves, across, LOSS, "explanation loss (%)"),
-        f"{section}/{beside.removesuffix('_percent')}": _line_chart(main_curves(curves), across, beside, WORDS[beside]),
+        f"{section}/{beside.removesuffix('_percent')}": _line_chart(
+            main_curves(curves), across, beside, LABELS[beside]
+        ),
     }
 
 
@@ -136,4 +139,4 @@ def _line_chart(curves: Mapping[str, Rows], across: str, column: str, title: str
     import wandb
 
     x, y = ([[row[name] for row in points] for points in curves.values()] for name in (across, column))
-    return wandb.plot.line_series(x, y, keys=list(curves), title=title, xname=WORDS[across])
+    return wandb.plot.line_series(x, y, keys=list(curves), title=title, xname=LABELS[across])

@@ -18,7 +18,7 @@ from svdx.evaluation.metrics import Curve, ExplanationLoss
 from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
 from svdx.explain.explainer import Explanation
 from svdx.explain.methods.inversion import FeatureInversion
-from svdx.report.figures import AREA, LOSS, curve_figure
+from svdx.report.curve_figure import AREA, LOSS, curve_figure
 from svdx.schema.types import NonNegativeInt, PositiveInt, Threshold
 
 THRESHOLD = FeatureInversion.default_threshold  # of the pictures and of the logged point, the paper's choice

@@ -17,7 +17,7 @@ from svdx.commands.compare import compare
 from svdx.commands.detection import detection
 from svdx.evaluation.curve import curve_lines, read_curve, write_curve, write_table
 from svdx.evaluation.evaluator import Evaluator
-from svdx.report.figures import curve_figure
+from svdx.report.curve_figure import curve_figure
 
 log = logging.getLogger(__name__)
 

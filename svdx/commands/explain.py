@@ -139,10 +139,10 @@ def explain_unit(cfg: DictConfig) -> None:
     if reuse_or_refuse(cfg, pipeline.directory, pipeline.sources()):
         log.info(f"{figure} is up to date: same configuration and classifier")
         return
-    found = extremes(classifier, name, partial(build, cfg.maximisation))
-    activations = {extreme: value.activation for extreme, value in found.items()}
+    excerpts = extremes(classifier, name, partial(build, cfg.maximisation))
+    activations = {extreme: value.activation for extreme, value in excerpts.items()}
     with atomic_results(pipeline.directory) as place:
-        write_unit(name, found, pipeline.frontend, place)
+        write_unit(name, excerpts, pipeline.frontend, place)
         write_summary(place, cfg, {"unit": name, **activations, **pipeline.provenance()})
     log.info(", ".join(f"{extreme} {activation:.2f}" for extreme, activation in activations.items()))
     log.info(f"open {figure}")

@@ -77,9 +77,9 @@ def maximise(
             falling.step()
             with torch.no_grad():
                 excerpt.clamp_(-bound, bound)
-        found = excerpt.detach()
-        trace.append(unit(found[None])[0].detach())
-    return Extreme(found, torch.stack(trace))
+        maximum = excerpt.detach()
+        trace.append(unit(maximum[None])[0].detach())
+    return Extreme(maximum, torch.stack(trace))
 
 
 def check_unit(name: str) -> tuple[str, int]:

@@ -34,34 +34,34 @@ def facts_of(result: ExcerptResult | TrackResult) -> dict[str, str]:
 
 def excerpt_facts(result: ExcerptResult) -> dict[str, str]:
     """Labels and area of one excerpt, and whether the detector agrees with the label file."""
-    found = result.explanation
+    explanation = result.explanation
     facts = {
         "file": result.track.audio.name,
-        "excerpt": label(bool(found.vocal[0]), float(found.probability[0])),
-        "explanation": label(bool(found.masked_vocal[0]), float(found.masked_probability[0])),
-        "label": "flipped" if found.flipped[0] else "kept",
+        "excerpt": label(bool(explanation.vocal[0]), float(explanation.probability[0])),
+        "explanation": label(bool(explanation.masked_vocal[0]), float(explanation.masked_probability[0])),
+        "label": "flipped" if explanation.flipped[0] else "kept",
         "area kept": area_kept(result, result.curve.opening_point.n_kept),
-        "decision threshold": f"p > {found.decision:.2f}",
+        "decision threshold": f"p > {explanation.decision:.2f}",
     }
     if result.labelled is not None:
-        agrees = "agrees" if result.labelled[0] == bool(found.vocal[0]) else "disagrees"
+        agrees = "agrees" if result.labelled[0] == bool(explanation.vocal[0]) else "disagrees"
         facts["labelled"] = f"{'singing' if result.labelled[0] else 'no singing'}; the detector {agrees}"
     return facts
 
 
 def track_facts(result: TrackResult) -> dict[str, str]:
     """Labels and area of a whole track."""
-    found, n = result.explanation, len(result.explanation.starts)
+    explanation, n = result.explanation, len(result.explanation.starts)
     facts = {
         "file": result.track.audio.name,
         "excerpts": f"{n}, one every {result.hop:.2f} s" if n > 1 else "1",
-        "heard as singing": count(found.vocal.numpy()),
-        "label": after_masking(result, found.flipped.numpy(), found.masked_probability.numpy()),
+        "heard as singing": count(explanation.vocal.numpy()),
+        "label": after_masking(result, explanation.flipped.numpy(), explanation.masked_probability.numpy()),
         "area kept": area_kept(result, result.curve.opening_point.n_kept),
-        "decision threshold": f"p > {found.decision:.2f}",
+        "decision threshold": f"p > {explanation.decision:.2f}",
     }
     if result.labelled is not None:
-        facts["agrees with the labels"] = count(result.labelled == found.vocal.numpy())
+        facts["agrees with the labels"] = count(result.labelled == explanation.vocal.numpy())
     return facts
 
 

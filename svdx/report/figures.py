@@ -1,4 +1,4 @@
-"""Results as matplotlib figures, after the paper's figures 3 and 5. Nothing here saves or shows a figure."""
+"""Explanations as matplotlib figures, after the paper's Figure 3. Nothing here saves or shows a figure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,12 @@ from matplotlib.figure import Figure
 
 from svdx.audio.logmel import FrontEnd
 from svdx.errors import printable
-from svdx.evaluation.curve import group_curves, is_over_areas, main_curves
-from svdx.evaluation.published import NAMES, published
 from svdx.explain.explainer import Explanation
 from svdx.explain.maximisation import Extreme
 from svdx.explain.results import ExcerptResult, TrackResult
 from svdx.explain.tracks import TrackExplanation
 from svdx.report.facts import title_of
 
-LOSS, BALANCED, AREA = "explanation_loss_percent", "balanced_loss_percent", "relative_area_percent"
-WORDS = {"threshold": "threshold", AREA: "relative area (%)"}  # of axes
-TITLES = {"threshold": "threshold of the region: its least salience", AREA: "size of the region"}
-LIMITS = {"threshold": (-0.03, 1.13), AREA: (-3, 103)}
-AREA_TICKS = (0, 1, 2, 5, 10, 20, 50, 100)  # per cent
-PUBLISHED = dict(zip(dict.fromkeys(NAMES.values()), ("0.2", "0.45", "0.7"), strict=True))  # shades of grey
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
 
 
@@ -128,9 +120,7 @@ def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float
 
 def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCY_TICKS) -> None:
     centres = frontend.band_frequencies().numpy()
-    axes.set_yticks(
-        np.interp(frequencies, centres, np.arange(len(centres))), [str(frequency) for frequency in frequencies]
-    )
+    axes.set_yticks(np.interp(frequencies, centres, np.arange(len(centres))), list(map(str, frequencies)))
     axes.label_outer()
     place = axes.get_subplotspec()
     assert place is not None, "made by Figure.subplots"
@@ -138,85 +128,3 @@ def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FRE
         axes.set_ylabel("frequency (Hz)")
     if place.is_last_row():
         axes.set_xlabel("time (s)")
-
-
-def curve_figure(rows: Sequence[dict]) -> Figure:
-    """The paper's Figure 5: explanation loss and relative area over the threshold, from the rows of one curve.csv. Of a
-    curve over areas, loss and threshold over the area.
-
-    One curve is drawn with its interval, its classes, its controls and what the authors published for the same corpus
-    and masking; of several (a gathered sweep) each is a line.
-    """
-    curves = group_curves(rows)
-    figure = Figure(figsize=(11, 5.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    across, beside = axes_of(rows)
-    left.set(ylabel="explanation loss (%)", ylim=(-3, 103), title="labels flipped when only the region is kept")
-    right.set(ylabel=WORDS[beside], ylim=LIMITS[beside], title=TITLES[beside])
-    main = main_curves(curves)
-    if len(main) == 1:
-        _draw_one(left, right, curves, across, beside)
-    else:
-        _draw_several(left, right, main, across, beside)
-    for axes in (left, right):
-        axes.set(xlabel=WORDS[across])
-        if across == AREA:
-            axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # 0 has a place
-            axes.set(xticks=AREA_TICKS, xticklabels=map(str, AREA_TICKS), xlim=(-0.05, 110))
-        axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize="x-small")
-    figure.suptitle(_what_is_shown(main, rows))
-    return figure
-
-
-def axes_of(rows: Sequence[dict]) -> tuple[str, str]:
-    """Over which column the rows of one curve.csv are drawn, and which one is shown beside the loss."""
-    return (AREA, "threshold") if is_over_areas(rows) else ("threshold", AREA)
-
-
-def _what_is_shown(curves: dict[str, list[dict]], rows: Sequence[dict]) -> str:
-    main = next(iter(curves.values()))[0]
-    shared = [key for key in ("data", "split", "keep", "fill", "n") if len({row[key] for row in rows}) == 1]
-    words = {
-        "data": "on {data}",
-        "split": "{split} split",
-        "keep": "keep={keep}",
-        "fill": "fill={fill}",
-        "n": "n = {n}",
-    }
-    explainers = dict.fromkeys(row["explainer"] for points in curves.values() for row in points)
-    return ", ".join([*explainers, *(words[key].format(**main) for key in shared)])
-
-
-def _draw_one(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
-    (main,) = main_curves(curves).values()
-    place, low, high = (column(main, name) for name in (across, "ci_low", "ci_high"))
-    (line,) = left.plot(place, column(main, LOSS), "o-", lw=2, label=f"{main[0]['explainer']}, all excerpts")
-    if not np.isnan(low).all():
-        left.fill_between(place, low, high, color=line.get_color(), alpha=0.2, label="95 % interval over tracks")
-    for name, style in (("vocal", "--"), ("nonvocal", ":")):
-        with np.errstate(invalid="ignore"):
-            per_class = 100 * column(main, f"flips_{name}") / column(main, f"n_{name}")
-        label = f"predicted {name.replace('non', 'non-')} (n = {main[0][f'n_{name}']})"
-        left.plot(place, per_class, style, color=line.get_color(), label=label)
-    left.plot(place, column(main, BALANCED), "-", lw=1, color="black", label="balanced: mean of the two")
-    right.plot(place, column(main, beside), "o-", label=main[0]["explainer"])
-    for points in curves.values():
-        if points is not main:
-            label = f"{points[0]['explainer'].replace('_', ' ')}, same area"
-            left.plot(column(points, across), column(points, LOSS), ".-", lw=1, label=label)
-    for name, points in published(*(main[0][key] for key in ("data", "keep", "fill"))).items():
-        for axes, what in ((left, LOSS), (right, beside)):
-            axes.plot(column(points, across), column(points, what), "x--", lw=1, color=PUBLISHED[name], label=name)
-
-
-def _draw_several(left: Axes, right: Axes, curves: dict[str, list[dict]], across: str, beside: str) -> None:
-    for name, points in curves.items():
-        for axes, what in ((left, LOSS), (right, beside)):
-            axes.plot(column(points, across), column(points, what), "o-", ms=3, label=name)
-
-
-def column(points: Sequence[dict], name: str) -> np.ndarray:
-    """One column of a curve's rows, [T] float."""
-    return np.array([point[name] for point in points], dtype=float)

@@ -1,4 +1,4 @@
-"""An explanation as one HTML page that needs nothing beside itself."""
+"""An explanation as a self-contained HTML page, and as HTML for a notebook."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.methods.controls import make_controls
 from svdx.explain.recording import excerpt_span
 from svdx.models import UpConv
-from svdx.report.figures import curve_figure
+from svdx.report.curve_figure import curve_figure
 from svdx.training.inverter import Inverter
 from tests.support.command_line import Shell
 from tests.support.processes import on_two

@@ -1,6 +1,6 @@
 "use strict";
-// A bin is salient up to the step of its level, or from it on where the slider goes over areas. Bins lie frame by frame,
-// the lowest band first.
+// A bin is salient up to the step of its level; if the slider goes over areas, from it on. Bins are ordered by frame, then
+// by band from the lowest.
 const data = JSON.parse(document.getElementById("data").textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const shades = bytes(data.shades), levels = bytes(data.levels), colours = bytes(data.colours);
@@ -9,20 +9,20 @@ const slider = byId("threshold"), canvas = byId("picture"), position = byId("pos
 const isKept = (bin, step) => (data.grows ? levels[bin] <= step : levels[bin] >= step) !== data.complement;
 const text = (step) => `${data.steps[step]}${data.unit}`;
 
-// Sounds: one player at a time; the play-head follows the one that was heard last.
+// One player plays at a time; the play-head follows the one that played last.
 const players = [...document.querySelectorAll("audio")];
-let player = players[0], chosen = data.start, drawing = 0, shown = 0; // shown: second at which the head stands
-// The sounds of the position that the page opens at are in its players, and nowhere else.
+let player = players[0], chosen = data.start, drawing = 0, shown = 0; // shown: second of the play-head
+// The sounds of the opening position are only in the players.
 data.sounds.push({ step: data.start, kept: byId("kept").src, removed: byId("removed").src });
 
-// The number of kept bins, rounded as Python does it: a half goes up.
+// The share of kept bins, rounded as in svdx/report/facts.py: a half goes up.
 function area(step) {
   let count = 0;
   for (let bin = 0; bin < levels.length; bin++) count += isKept(bin, step);
   return (Math.floor((1000 * count) / levels.length + 0.5) / 10).toFixed(1) + " %";
 }
 
-// A column of the canvas is the mean of its frames: in colour what is kept, in grey what is not.
+// A column of the canvas is the mean of its frames: kept bins in colour, the others in grey.
 function draw(step) {
   const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
   for (let column = 0; column < canvas.width; column++) {
@@ -42,8 +42,8 @@ function draw(step) {
   context.putImageData(image, 0, 0);
 }
 
-// The outline of the true voice in the part of the picture that is in view. Its columns are a few pixels wide. Where
-// such a column is several frames, a band is voice if more than half of the bins there, and beside it, are: no specks.
+// The outline of the true voice in the visible part of the picture, in columns of a few pixels. If a column is several
+// frames wide, a band is voice if more than half of its bins and of its neighbours' are, which avoids specks.
 const COLUMN = 4;
 const voice = data.voice && bytes(data.voice);
 const isVoice = (bin) => (voice[bin >> 3] >> (7 - (bin & 7))) & 1;
@@ -75,7 +75,7 @@ function outline() {
   for (const path of byId("voice").children) path.setAttribute("d", lines.join(""));
 }
 
-// Which bands, from the top, are voice in a column of some frames.
+// Whether each band, from the top, is voice in a column of frames.
 function voiceIn(start, end) {
   const beside = end - start > 1 ? 1 : 0;
   return Array.from({ length: data.bands }, (_, row) => {
@@ -120,11 +120,11 @@ function choose(step) {
 }
 
 function play(audio) {
-  audio.play().catch(() => {}); // interrupted by the next sound, which is played instead
+  audio.play().catch(() => {}); // interrupted by the next sound
 }
 
-// The play-head is brought into view where a player starts or is set to a place. While it plays, the view follows a
-// head that leaves it, but not one that somebody has scrolled away from.
+// Starting or seeking a player scrolls the play-head into view. During playback the view follows a head that leaves it,
+// unless the user has scrolled away.
 function showHead(brought) {
   const seconds = Math.min(player.currentTime, data.seconds), scroll = byId("scroll");
   for (const head of document.querySelectorAll(".head")) {
@@ -148,7 +148,7 @@ for (const each of players) {
     showHead(true);
   });
   each.addEventListener("seeking", () => {
-    if (each === document.activeElement) player = each; // others seek when the slider changes their sound
+    if (each === document.activeElement) player = each; // the slider makes the others seek, too
     showHead(each === player);
   });
 }
@@ -180,7 +180,7 @@ for (const button of document.querySelectorAll("#curve button")) {
 }
 slider.addEventListener("input", move);
 
-// Only the page of a whole track has a zoom; what is in the middle stays there.
+// Only the page of a whole track has a zoom. It keeps the centre of the view.
 byId("zoom")?.addEventListener("input", (event) => {
   const scroll = byId("scroll"), middle = (scroll.scrollLeft + scroll.clientWidth / 2) / scroll.scrollWidth;
   byId("zoom-value").textContent = event.target.value;
