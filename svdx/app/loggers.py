@@ -6,17 +6,16 @@ import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import ValidationError
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from svdx.app.metrics_csv import MetricsCsv
 from svdx.app.multirun import common_overrides, in_multirun, sweep_jobs
-from svdx.app.settings import build
+from svdx.app.settings import build, plain
 from svdx.errors import ConfigError, expect_writable
 
 ONLINE_MODES = {"online", "run", "shared"}  # of W&B; these need an account
@@ -39,7 +38,7 @@ def _make_logger(node: DictConfig, cfg: DictConfig, directory: Path) -> Logger:
     if isinstance(logger, WandbLogger):
         begin_wandb(logger, cfg)
     elif not isinstance(logger, MetricsCsv):
-        logger.log_hyperparams(_plain(cfg))
+        logger.log_hyperparams(plain(cfg))
     return logger
 
 
@@ -52,7 +51,7 @@ def _make_mlflow(node: DictConfig, cfg: DictConfig, directory: Path) -> Logger:
     before = os.environ.get(MLFLOW_URI)
     try:
         logger = build(node, save_dir=str(directory), **labels(node))
-        logger.log_hyperparams(_plain(cfg))
+        logger.log_hyperparams(plain(cfg))
     except MlflowException as error:
         raise ConfigError(f"logger=mlflow: refused by MLflow ({' '.join(str(error).split())})") from error
     os.environ.pop(MLFLOW_URI, None)
@@ -73,7 +72,7 @@ def begin_wandb(logger: WandbLogger, cfg: DictConfig) -> None:
     import wandb
 
     try:
-        logger.log_hyperparams(_plain(cfg))
+        logger.log_hyperparams(plain(cfg))
     except (wandb.errors.Error, ValidationError) as error:  # of its service, or of its settings
         reason = " ".join(str(error).split())
         raise ConfigError(f"logger=wandb: refused by W&B ({reason}); {OFFLINE}") from error
@@ -125,9 +124,3 @@ def labels(logger: DictConfig) -> dict[str, str]:
     name = ",".join(override for override in job.overrides.task if override not in common)
     own = {"group": sweep.name, "name": name} if kind is WandbLogger else {"run_name": name}
     return mode | {key: label for key, label in own.items() if label and key not in logger}
-
-
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from svdx.app.settings import key_set_by, leaves
+from svdx.app.settings import key_set_by, leaves, plain
 from svdx.app.trainer import PLACES
 from svdx.errors import ConfigError
 from svdx.models.weights import training_metadata
@@ -33,8 +33,8 @@ def recipe(cfg: DictConfig, section: str, **more: str) -> Recipe:
 
     section: classifier or inverter; more: further dependencies
     """
-    references = dict(leaves(OmegaConf.to_container(cfg)))
-    values = dict(leaves(OmegaConf.to_container(cfg, resolve=True)))
+    references = dict(leaves(plain(cfg, resolve=False)))
+    values = dict(leaves(plain(cfg)))
     left_out = {*SAME, *(f"{section}.{key}" for key in USE), *(f"trainer.{key}" for key in (*PLACES, *OF_TESTS))}
     added = [name for name, node in training_callbacks(cfg, section).items() if not is_own_callback(node)]
     sections = (f"{section}.", "trainer.", *(f"callbacks.{name}." for name in added))

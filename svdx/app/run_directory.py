@@ -20,6 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from svdx.app.multirun import in_multirun
 from svdx.app.provenance import CONFIG, SUMMARY
 from svdx.app.recipes import is_own_callback
+from svdx.app.settings import plain
 from svdx.app.trainer import PLACES
 from svdx.errors import ConfigError, writing
 from svdx.files.atomic import atomic_write, scratch_directory
@@ -200,14 +201,10 @@ def _without_path(value: object) -> object:
 def _has_config(cfg: DictConfig, directory: Path, ignoring: Collection[str]) -> bool:
     """Whether the run in a directory had this configuration, apart from some keys and sections."""
     try:
-        written = OmegaConf.to_container(
-            OmegaConf.load(directory / CONFIG), resolve=False
-        )  # it was resolved on writing
+        written = OmegaConf.to_container(OmegaConf.load(directory / CONFIG))  # it was resolved on writing
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, OmegaConfBaseException):
         return False
-    return isinstance(written, dict) and _relevant(written, ignoring) == _relevant(
-        OmegaConf.to_container(cfg, resolve=True), ignoring
-    )
+    return isinstance(written, dict) and _relevant(written, ignoring) == _relevant(plain(cfg), ignoring)
 
 
 def _relevant(values: Any, ignoring: Collection[str], section: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -24,7 +24,7 @@ def build_explainer(node: DictConfig, **options: Any) -> Any:
     The latter is a `choice` with options of its own beside it, of which the explainer gets those that its constructor
     names.
     """
-    values = OmegaConf.to_container(node, resolve=True)
+    values = plain(node)
     choice = values.pop("choice", {})
     named = {"_target_", *inspect.signature(get_object(node._target_)).parameters}
     own = {key: value for key, value in values.items() if key in named or key not in choice}
@@ -32,6 +32,11 @@ def build_explainer(node: DictConfig, **options: Any) -> Any:
     if "threshold" in options:
         own.pop("area", None)
     return build(own, **options)
+
+
+def plain(node: DictConfig, resolve: bool = True) -> dict[str, Any]:
+    """A node as dictionaries, lists and plain values. resolve: replace references by what they refer to"""
+    return cast(dict[str, Any], OmegaConf.to_container(node, resolve=resolve))
 
 
 def parts_needed(explainer: DictConfig) -> list[str]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from svdx.app.settings import plain
 from svdx.errors import ConfigError
 from svdx.schema.checks import Option, options_of
 from svdx.schema.types import NonNegativeInt, PositiveInt, Share
@@ -105,7 +106,7 @@ def trainer_options() -> dict[str, Option]:
 def world_size(trainer: DictConfig) -> int:
     """The number of processes of a trainer's node. Raises: ConfigError for devices that this machine lacks."""
     if trainer.accelerator is None and trainer.devices is None:
-        count = devices(OmegaConf.to_container(trainer)["gpus"])["devices"]
+        count = devices(plain(trainer, resolve=False)["gpus"])["devices"]
         return trainer.num_nodes * (len(count) if isinstance(count, list) else count)
     name, asked = trainer.accelerator or "auto", "auto" if trainer.devices is None else trainer.devices
     candidates = {"auto": ("tpu", "mps", "cuda", "cpu"), "gpu": ("mps", "cuda")}.get(name, (name,))
