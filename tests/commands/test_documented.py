@@ -132,7 +132,7 @@ PYTHON = [line for line in commands() if line.startswith("python ")]
 
 
 @pytest.mark.parametrize("line", PYTHON, ids=str)
-def test_a_python_command_runs_as_it_is_typed(checkout, line):
+def test_a_command_runs_as_typed(checkout, line):
     provide(line, checkout)
     if "trainer.gpus=1" in line and not torch.cuda.is_available():
         refused = typed(line, checkout)
@@ -154,20 +154,20 @@ def test_the_list_of_targets_is_shown(checkout):
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("pip install")])
-def test_an_extra_that_is_to_be_installed_is_there(line):
+def test_a_named_extra_exists(line):
     extras = re.findall(r"\[(.*?)\]", line)
     text = (ROOT / "pyproject.toml").read_text()
     assert all(re.search(rf"^{extra} = \[", text, re.M) for extra in extras)
 
 
 @pytest.mark.parametrize("code", snippets())
-def test_python_for_a_notebook_runs(checkout, code):
+def test_a_python_snippet_runs(checkout, code):
     provide(code, checkout)
     (checkout / "snippet.py").write_text(code)
     run("python snippet.py", checkout)
 
 
-def test_no_command_is_forgotten():
+def test_every_command_is_covered():
     tried = [PYTHON, NOT_RUN, ["make demo", "make help", "make bench", "make fuzz CASES=20000 SEED=1"]]
     tried.append(line for line in commands() if line.startswith("pip install"))
     assert set(commands()) == set(chain.from_iterable(tried))

@@ -11,11 +11,11 @@ NAMED = sorted(set(re.findall(r"`([\w/]+)::(test_\w+)`", TABLE)))
 
 
 @pytest.mark.parametrize("module, name", NAMED)
-def test_a_test_that_is_named_is_there(module, name):
+def test_a_named_test_exists(module, name):
     assert f"def {name}(" in (TESTS / f"{module}.py").read_text(encoding="utf-8")
 
 
-def test_every_row_names_one():
+def test_every_row_names_a_test():
     rows = [
         line for line in TABLE.splitlines() if line.startswith("|") and "---" not in line and "| case |" not in line
     ]
