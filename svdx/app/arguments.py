@@ -30,6 +30,7 @@ PATHS = {  # keys whose value is a path
     "plot",
     "store.directory",
 }
+MODES = ("run", "multirun", "cfg", "info", "shell_completion")  # Hydra's flags, of which it takes one
 OVERRIDE = re.compile(r"(\+{0,2}([\w.]+))=(.+)", re.DOTALL)
 HYDRAS_QUOTES = re.compile(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"", re.DOTALL)  # one quoted string
 HYDRAS_SWEEP = re.compile(r"(choice|shuffle|sort|tag)\(.*\)", re.DOTALL)
@@ -47,12 +48,16 @@ def as_typed(words: Sequence[str]) -> list[str]:
     >>> as_typed(["audio=2024_05", "-m", "seed=1,2"])
     ['-m', "audio='2024_05'", 'seed=1,2']
     """
-    overrides = get_args_parser().parse_known_intermixed_args(words)[0].overrides
+    arguments = get_args_parser().parse_known_intermixed_args(words)[0]
+    modes = [mode for mode in MODES if getattr(arguments, mode)]
+    if len(modes) > 1:
+        raise ConfigError(f"{' and '.join(f'--{mode}' for mode in modes)} exclude each other: give one of them")
+    overrides = arguments.overrides
     for word in overrides:
         if "=" not in word and not word.startswith("~"):
             raise ConfigError(f"{word}: expected KEY=VALUE, as audio=FILE for an audio file")
     flags = [word for word in words if word not in overrides]
-    swept = not {"-m", "--multirun"}.isdisjoint(flags) or "hydra.mode=MULTIRUN" in overrides
+    swept = arguments.multirun or "hydra.mode=MULTIRUN" in overrides
     return [*flags, *(_quoted(word, swept) for word in overrides)]
 
 

@@ -1,4 +1,4 @@
-"""From the shell to a command and back: streams whose reader may go, Ctrl-C, words as people type them."""
+"""The shell around a command: closed pipes, terminals of few characters, Ctrl-C, errors in one line."""
 
 from __future__ import annotations
 
@@ -17,30 +17,26 @@ INTERRUPTED = 128 + signal.SIGINT  # exit code, as a shell reports it
 
 
 def run(script: str) -> None:
-    """Run the command of an entry point: of train.py that of svdx.commands.train, configured by conf/train.yaml.
+    """Run the command of an entry point: for train.py svdx.commands.train, configured by conf/train.yaml.
 
-    The command is imported here, which takes seconds, so that Ctrl-C is listened to from the beginning.
+    Everything heavy is imported within, so that Ctrl-C ends the program in one line from the beginning.
     """
     path = Path(script).resolve()
     with steady_streams():
         try:
             import hydra
 
-            sys.argv[1:] = _as_typed(sys.argv[1:])
-            main = import_module(f"svdx.commands.{path.stem}").main
-            hydra.main(version_base="1.3", config_path=str(path.parent / "conf"), config_name=path.stem)(main)()
+            from svdx.app.arguments import as_typed
+
+            task = import_module("svdx.app.cli").entry_point(path.stem)  # cli imports this module
+            sys.argv[1:] = as_typed(sys.argv[1:])
+            config = {"config_path": str(path.parent / "conf"), "config_name": path.stem}
+            hydra.main(version_base="1.3", **config)(task)()
+        except ConfigError as error:
+            refuse(error)
         except KeyboardInterrupt:
             print("svdx: interrupted", file=sys.stderr)
             sys.exit(INTERRUPTED)
-
-
-def _as_typed(words: list[str]) -> list[str]:
-    from svdx.app.arguments import as_typed
-
-    try:
-        return as_typed(words)
-    except ConfigError as error:
-        refuse(error)
 
 
 def refuse(cause: Exception) -> NoReturn:
@@ -57,7 +53,7 @@ def error_line(cause: Exception) -> str:
 
 @contextmanager
 def steady_streams() -> Iterator[None]:
-    """While a reader that goes away, and letters that a terminal does not know, stop nobody who writes."""
+    """Make standard output and error tolerate a closed pipe and characters that a terminal does not know."""
     kept = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(_steady, kept)
     try:
@@ -69,7 +65,7 @@ def steady_streams() -> Iterator[None]:
 
 
 class Steady(io.FileIO):
-    """A file whose reader may go: what is written afterwards is dropped."""
+    """A file that drops what is written after its pipe was closed."""
 
     def write(self, data: bytes | memoryview) -> int:
         try:
@@ -79,7 +75,7 @@ class Steady(io.FileIO):
 
 
 def _steady(stream: TextIO | None) -> TextIO | None:
-    """A stream over the same file; a closed one, and one of a notebook, which is over none, as they are."""
+    """A stream over the same file. Closed streams, and those of notebooks, which have no file, stay as they are."""
     try:
         file = io.BufferedWriter(Steady(stream.fileno(), "w", closefd=False))
     except (AttributeError, io.UnsupportedOperation):

@@ -7,10 +7,6 @@ import logging
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Any
-
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
 
 from svdx.app.multirun import common_overrides, sweep_jobs
 from svdx.app.provenance import SUMMARY
@@ -90,10 +86,3 @@ def gather(sweep: str | Path) -> list[dict]:
         curve_figure(rows).savefig(picture, format="png", dpi=150)
     log.info(f"{len(rows)} rows of {len(jobs)} jobs in {sweep / CURVE}")
     return rows
-
-
-class Gather(Callback):
-    """Gathers the results of a multirun when all of its jobs have succeeded."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        gather(config.hydra.sweep.dir)

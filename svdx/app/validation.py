@@ -17,6 +17,8 @@ from pydantic import Field
 
 from svdx.app.multirun import in_multirun
 from svdx.app.settings import key_set_by, leaves
+from svdx.audio.probe import open_sound
+from svdx.corpora.loose_files import is_directory_or_pattern
 from svdx.errors import ConfigError, expect_file
 from svdx.schema.checks import Option, as_typed, check_together, options_of, takes_any_option
 from svdx.schema.types import AnyPath, NonNegativeFloat, PositiveInt, Seed, Share, Threshold
@@ -83,9 +85,9 @@ class Settings:
 
 
 def validate_settings(cfg: DictConfig) -> None:
-    """Check the keys of `Settings`, and that the files of networks exist.
+    """Check the keys of `Settings`, and that the files of networks and audio exist.
 
-    Raises: ConfigError; WeightsError for a missing file.
+    Raises: ConfigError; WeightsError or AudioError for a file.
     """
     written = dict(leaves(OmegaConf.to_container(cfg)))
     for key, value in written.items():
@@ -102,6 +104,8 @@ def validate_settings(cfg: DictConfig) -> None:
     for file in (values[key] for key in FILES):
         if file not in NO_FILES:
             expect_file(Path(str(file)))
+    if "audio" in cfg:
+        _validate_audio(cfg.audio, cfg.start, cfg.hop, cfg.maximise)
 
 
 def validate_config(cfg: DictConfig) -> None:
@@ -116,6 +120,19 @@ def validate_config(cfg: DictConfig) -> None:
     from svdx.app.loggers import check_loggers
 
     check_loggers(cfg)
+
+
+def _validate_audio(audio: Any, start: Any, hop: float | None, maximise: Any) -> None:
+    """Raises: ConfigError for keys of explain.py without content or effect; AudioError for an unreadable file."""
+    if audio is not None and not str(audio).strip():
+        raise ConfigError("audio= is empty: give an audio file, a directory or a pattern")
+    if hop is not None and start != "all":
+        raise ConfigError(f"hop={hop}: of a whole track only; add start=all, or leave hop= out")
+    if maximise is not None and not (audio is None and start is None):
+        raise ConfigError(f"maximise={maximise} looks at no audio: leave audio= and start= out")
+    if audio is not None and not is_directory_or_pattern(str(audio)):
+        with open_sound(Path(str(audio))):
+            pass
 
 
 def check_devices(trainer: DictConfig) -> None:

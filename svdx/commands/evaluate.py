@@ -5,7 +5,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from svdx.app.cli import command
 from svdx.app.multirun import overrides
 from svdx.app.pipeline import Pipeline
 from svdx.app.points import curve_points
@@ -64,7 +63,6 @@ def evaluate(cfg: DictConfig) -> None:
     log.info(f"results in {directory}")
 
 
-@command
 def main(cfg: DictConfig) -> None:
     if cfg.plot:
         picture = Path(cfg.plot).with_suffix(".png")

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from svdx.app.cli import command
 from svdx.app.pipeline import Pipeline
 from svdx.app.points import page_points
 from svdx.app.provenance import write_summary
@@ -24,7 +23,7 @@ from svdx.batch.request import Request
 from svdx.corpora.corpus import Corpus
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Track
-from svdx.errors import AudioError, ConfigError, CorpusError
+from svdx.errors import AudioError, CorpusError
 from svdx.explain.audio_explainer import AudioExplainer
 from svdx.explain.maximisation import check_unit, extremes
 from svdx.explain.recording import hop_frames, last_start, read_recording
@@ -37,7 +36,6 @@ log = logging.getLogger(__name__)
 
 def explain(cfg: DictConfig) -> None:
     """Explain an excerpt, a track, or each of several tracks."""
-    expect_sense(cfg)
     several = cfg.audio is not None and is_directory_or_pattern(str(cfg.audio))
     files = audio_files(str(cfg.audio)) if several else []
     pipeline = Pipeline(cfg)
@@ -117,19 +115,8 @@ def expect_readable(files: list[Path]) -> None:
     raise AudioError(f"none of {len(files)} tracks could be explained; the first: {reasons[0]}")
 
 
-def expect_sense(cfg: DictConfig) -> None:
-    """Raises ConfigError for keys that are empty or would be ignored."""
-    if cfg.audio is not None and not str(cfg.audio).strip():
-        raise ConfigError("audio= is empty: give an audio file, a directory or a pattern")
-    if cfg.hop is not None and cfg.start != "all":
-        raise ConfigError(f"hop={cfg.hop}: of a whole track only; add start=all, or leave hop= out")
-    if cfg.maximise is not None and not (cfg.audio is None and cfg.start is None):
-        raise ConfigError(f"maximise={cfg.maximise} looks at no audio: leave audio= and start= out")
-
-
 def explain_unit(cfg: DictConfig) -> None:
     """Find the excerpts that move a unit of the classifier most."""
-    expect_sense(cfg)
     name = str(cfg.maximise)
     check_unit(name)
     pipeline = Pipeline(cfg)
@@ -148,7 +135,6 @@ def explain_unit(cfg: DictConfig) -> None:
     log.info(f"open {figure}")
 
 
-@command
 def main(cfg: DictConfig) -> None:
     with run_lock(Path(cfg.paths.run)):
         explain(cfg) if cfg.maximise is None else explain_unit(cfg)

@@ -4,7 +4,6 @@ import logging
 
 from omegaconf import DictConfig
 
-from svdx.app.cli import command
 from svdx.app.multirun import in_multirun
 from svdx.app.pipeline import Pipeline
 from svdx.app.provenance import expect_run, write_config
@@ -14,7 +13,6 @@ from svdx.app.train import train_classifier, train_inverter
 log = logging.getLogger(__name__)
 
 
-@command
 def main(cfg: DictConfig) -> None:
     pipeline = Pipeline(cfg)
     directory = pipeline.directory

@@ -65,7 +65,7 @@ def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) ->
     frame = round(start * frontend.frame_rate) if math.isfinite(start) else -1
     if not 0 <= frame <= n_frames - needed:
         raise AudioError(
-            f"{audio}: start={start}: an excerpt of {length:.2f} s begins at 0 to {last:.2f} s of the track"
+            f"{audio}: start={start:g}: an excerpt of {length:.2f} s begins at 0 to {last:.2f} s of the track"
         )
     first = frame * frontend.hop
     return slice(first, first + frontend.n_samples(needed))

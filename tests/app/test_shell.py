@@ -157,3 +157,36 @@ def test_a_word_without_a_key_is_one_line_that_says_how(words, monkeypatch, capf
         run(str(ROOT / "explain.py"))
     assert end.value.code == 1
     assert capfd.readouterr().err == "svdx: song.mp3: expected KEY=VALUE, as audio=FILE for an audio file\n"
+
+
+@pytest.mark.parametrize("words", [["-m", "--cfg", "job"], ["--multirun", "--info"]])
+def test_flags_of_hydra_that_exclude_each_other_are_refused_in_one_line(words, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    with pytest.raises(SystemExit) as end:
+        run(str(ROOT / "train.py"))
+    error = capfd.readouterr().err
+    assert end.value.code == 1 and error.count("\n") == 1
+    assert error.startswith("svdx: --multirun and --") and error.endswith(" exclude each other: give one of them\n")
+
+
+LIGHT = {  # words → exit code of a command that needs neither torch nor Lightning
+    "train.py --help": 0,
+    "explain.py audio=no.mp3": 1,
+    "explain.py start=-1": 1,
+    "evaluate.py classifier.weights=no.npz": 1,
+}
+
+
+@pytest.mark.parametrize("words, exit_code", LIGHT.items())
+def test_help_and_mistakes_in_settings_import_nothing_heavy(words, exit_code, tmp_path):
+    script, *arguments = words.split()
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = {[script, *arguments, f'hydra.run.dir={tmp_path}/run']}\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end:\n    exit_code = end.code\n"
+        "heavy = {'torch', 'pytorch_lightning', 'wandb', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "print(exit_code or 0, *heavy)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=LONGEST)
+    assert done.stdout.splitlines()[-1] == str(exit_code), done.stderr
