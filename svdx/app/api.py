@@ -24,6 +24,7 @@ from svdx.app.points import page_points
 from svdx.app.settings import build_explainer, parts_needed
 from svdx.app.validation import validate_config
 from svdx.audio.logmel import FrontEnd
+from svdx.batch.request import Request
 from svdx.corpora.loose_files import track_at
 from svdx.errors import ConfigError, WeightsError
 from svdx.explain.audio_explainer import AudioExplainer
@@ -128,9 +129,7 @@ class Networks:
         method = build_explainer(cfg.explainer, classifier=self.classifier, **networks)
         recording, points = read_recording(track_at(Path(audio))), page_points(cfg)
         audio_explainer = AudioExplainer(self.frontend, method).to(self.device)
-        if start == "all":
-            return Explanation(audio_explainer.explain_track(recording, hop, points))
-        return Explanation(audio_explainer.explain_excerpt(recording, float(start), points))
+        return Explanation(Request(audio_explainer, start, hop, points).explain(recording))
 
     def _configured(self, groups: dict[str, str], given: dict[str, Any]) -> DictConfig:
         """The configuration of explain.py with these choices and values. Raises: ConfigError."""
