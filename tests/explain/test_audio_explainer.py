@@ -63,7 +63,7 @@ def test_an_excerpt_begins_at_the_frame_nearest_to_the_start(explainer, track, s
 def test_a_start_outside_the_track_is_refused_with_the_allowed_range(explainer, track, start):
     with pytest.raises(AudioError) as error:
         excerpt(explainer, track, start)
-    expected = f"start={start}: an excerpt of 1.68 s begins at 0 to {SPARE / 70:.2f} s of the track"
+    expected = f"start={start:g}: an excerpt of 1.68 s begins at 0 to {SPARE / 70:.2f} s of the track"
     assert str(error.value) == f"{track}: {expected}"
 
 
