@@ -1,7 +1,7 @@
-"""The one family of errors that a user's input can cause.
+"""The errors that a user's input can cause.
 
-Everything that svdx refuses ends in a `SvdxError` whose message is one line and names the file or the key at
-fault and what to do about it. Any other exception is a defect of svdx.
+The message of a `SvdxError` is one line that names the file or the key at fault and what to do. Any other exception is
+a defect of svdx.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure where the cache cannot
-
+CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure for a cache that cannot be
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # not line ends and tabs
 
 
 def printable(text: str) -> str:
-    """A text that any terminal and any file takes: control characters, and the bytes of a file's name that are no
-    UTF-8, as escapes.
+    """Escape what terminals or text files cannot show: control characters and bytes of file names that are no UTF-8.
 
     >>> print(printable("caf\\udce9 \\x1b[31m"))
     caf\\udce9 \\x1b[31m
@@ -30,19 +28,19 @@ def printable(text: str) -> str:
 
 
 class SvdxError(Exception):
-    """Input that svdx cannot work with; `str(error)` is the line to show the user."""
+    """Input that svdx cannot work with. `str(error)` is the line to show the user."""
 
     exit_code = 1
 
 
 class TerminatedError(SvdxError):
-    """Work that was told to stop, and left its state behind."""
+    """A training that was stopped by a signal and saved its state."""
 
     exit_code = 128 + signal.SIGTERM  # as a shell reports it
 
 
 class AudioError(SvdxError):
-    """An audio file that is missing, empty, damaged, silent, not finite, or shorter than what was asked of it."""
+    """An audio file that is missing, empty, damaged, silent, not finite, or too short."""
 
 
 class CorpusError(SvdxError):
@@ -50,11 +48,11 @@ class CorpusError(SvdxError):
 
 
 class WeightsError(SvdxError):
-    """A weight file that is missing, unsafe, of another network, or that does not fit its partner."""
+    """A weight file that is missing, unsafe, of another network, or incompatible with its partner."""
 
 
 class ScoreError(SvdxError):
-    """A score of an explanation method that is not finite. number: of the first such excerpt in its batch"""
+    """A score of an explanation method that is not finite. number: index of the first such excerpt in its batch"""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -62,16 +60,16 @@ class ScoreError(SvdxError):
 
 
 class TrainingError(SvdxError):
-    """A training whose loss or weights are not finite numbers any more."""
+    """A training whose loss or weights became infinite or NaN."""
 
 
 class ConfigError(SvdxError):
-    """A setting outside its range, or two settings that exclude each other."""
+    """An option of the wrong type or outside its range, or options that exclude each other."""
 
 
 @contextmanager
 def writing(place: str | Path, cure: str) -> Iterator[None]:
-    """While a place is written to: what the disk refuses becomes a ConfigError that says what to do."""
+    """Turn an OSError during writing to a place into a ConfigError that names the cure."""
     try:
         yield
     except OSError as error:
@@ -79,13 +77,13 @@ def writing(place: str | Path, cure: str) -> Iterator[None]:
 
 
 def expect_writable(place: str | Path, cure: str) -> None:
-    """Raises ConfigError where a directory cannot be written to, or not be made; nothing is left there."""
+    """Raises ConfigError if a directory cannot be created or written to. It leaves nothing behind."""
     there = next(path for path in (Path(place).absolute(), *Path(place).absolute().parents) if path.exists())
     with writing(place, cure), TemporaryFile(dir=there):
         pass
 
 
 def expect_file(path: Path) -> None:
-    """Raises WeightsError where no file is."""
+    """Raises WeightsError if a file does not exist."""
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")

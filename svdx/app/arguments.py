@@ -1,4 +1,4 @@
-"""From the words of a command line to words that Hydra reads as they were meant."""
+"""Prepares the words of a command line for Hydra: paths are quoted, and flags come first."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ INTERPOLATION = re.compile(r"\$\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
 
 
 def as_typed(words: Sequence[str]) -> list[str]:
-    """The words of a command line, Hydra's own flags first, paths quoted for Hydra where it would read something else.
+    """Move Hydra's flags to the front, and quote paths that Hydra would read as something else.
 
     Hydra refuses a flag between two overrides, and reads a folder called 2024_05 as a number. With -m a comma in a path
     that does not exist separates two paths.
 
-    Raises: ConfigError for a word without a key.
+    Raises: ConfigError for a word without a key, and for flags that exclude each other.
 
     >>> as_typed(["audio=2024_05", "-m", "seed=1,2"])
     ['-m', "audio='2024_05'", 'seed=1,2']
@@ -69,7 +69,7 @@ def _quoted(override: str, swept: bool) -> str:
 
 
 def _path(path: str, swept: bool = False) -> str:
-    """A path as Hydra takes it. swept: it may be several, separated by commas"""
+    """Quote a path for Hydra if needed. swept: it may be several paths, separated by commas"""
     if not exists(path):  # noqa: PTH110
         if path == "null" or HYDRAS_QUOTES.fullmatch(path) or (swept and HYDRAS_SWEEP.fullmatch(path)):
             return path
@@ -77,7 +77,7 @@ def _path(path: str, swept: bool = False) -> str:
             return path if re.search("['\"]", path) else ",".join(map(_path, path.split(",")))
     path = _in_home(path)
     literal = exists(path) or not INTERPOLATION.search(path)  # noqa: PTH110
-    if _is_read_as_it_is(path) and not (literal and "${" in path):
+    if _is_read_unchanged(path) and not (literal and "${" in path):
         return path
     if literal:
         path = re.sub(r"(\\*)\$\{", r"\1\1\\${", path)  # OmegaConf would look up what follows
@@ -87,12 +87,12 @@ def _path(path: str, swept: bool = False) -> str:
 
 
 def _in_home(path: str) -> str:
-    """A path that begins with ~ as a shell expands it, which does so at the beginning of a word only."""
+    """Expand ~ at the beginning of a path; shells expand it at the beginning of a word only."""
     return path if exists(path) else os.path.expanduser(path)  # noqa: PTH110, PTH111 (leaves an unknown user's as it is)
 
 
-def _is_read_as_it_is(path: str) -> bool:
-    """Does Hydra read a path as this very text?"""
+def _is_read_unchanged(path: str) -> bool:
+    """Whether Hydra reads a path as this text."""
     try:
         return OverridesParser.create().parse_override(f"path={path}").value() == path
     except HydraException:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from svdx.app.multirun import overrides
-from svdx.app.settings import leaves
+from svdx.app.settings import leaves, plain
 from svdx.schema.checks import as_typed
 
 COMPARISON = re.compile(r"[+~]*((explainer@)?compare\.(?!shown)|excerpts\.(?!split|batch_size))")
@@ -46,19 +45,15 @@ def changed_options(methods: DictConfig, files: Mapping[str, str]) -> dict[str, 
     methods: config nodes by name; files: of conf/explainer by method. For a method without a file all options count.
     """
     added = [f"+explainer@originals.{name}={file}" for name, file in files.items() if name in methods]
-    originals = _plain(compose("evaluate", added).originals) if added else {}
+    originals = plain(compose("evaluate", added).originals, resolve=False) if added else {}
     changed: dict[str, list[str]] = {}
-    for name, node in _plain(methods).items():
+    for name, node in plain(methods, resolve=False).items():
         defaults = dict(leaves(originals.get(name, {})))
         for key, value in leaves(node):
             if key not in defaults or defaults[key] != value:
                 default = f" ({as_typed(defaults[key])})" if key in defaults else ""
                 changed.setdefault(name, []).append(f"{key}={as_typed(value)}{default}")
     return changed
-
-
-def _plain(nodes: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(nodes))  # references stay unresolved
 
 
 def describe_options(changed: Mapping[str, list[str]]) -> str:

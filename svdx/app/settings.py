@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 PARTS = ("inverter", "examples")  # what an explainer may need besides the classifier
 
 
-def build(node: DictConfig, *arguments: Any, **options: Any) -> Any:
+def build(node: DictConfig | dict[str, Any], *arguments: Any, **options: Any) -> Any:
     """Instantiate a node with further arguments; these bypass Hydra, which would copy them."""
     return instantiate(node, _partial_=True, _convert_="all")(*arguments, **options)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from svdx.errors import ConfigError, SvdxError, printable
 
@@ -67,7 +67,7 @@ def steady_streams() -> Iterator[None]:
 class Steady(io.FileIO):
     """A file that drops what is written after its pipe was closed."""
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -76,6 +76,8 @@ class Steady(io.FileIO):
 
 def _steady(stream: TextIO | None) -> TextIO | None:
     """A stream over the same file. Closed streams, and those of notebooks, which have no file, stay as they are."""
+    if stream is None:
+        return None
     try:
         file = io.BufferedWriter(Steady(stream.fileno(), "w", closefd=False))
     except (AttributeError, io.UnsupportedOperation):

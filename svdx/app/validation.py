@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from hydra.utils import get_object
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig
 from pydantic import Field
 
 from svdx.app.multirun import in_multirun
-from svdx.app.settings import key_set_by, leaves
+from svdx.app.settings import key_set_by, leaves, plain
 from svdx.audio.probe import open_sound
 from svdx.corpora.loose_files import is_directory_or_pattern
 from svdx.errors import ConfigError, expect_file
@@ -89,11 +89,11 @@ def validate_settings(cfg: DictConfig) -> None:
 
     Raises: ConfigError; WeightsError or AudioError for a file.
     """
-    written = dict(leaves(OmegaConf.to_container(cfg)))
+    written = dict(leaves(plain(cfg, resolve=False)))
     for key, value in written.items():
         if value == MISSING:
             raise ConfigError(f"{key}=… is needed; the comments in conf/ say what it is")
-    nodes = OmegaConf.to_container(cfg, resolve=True)
+    nodes = plain(cfg)
     values = dict(leaves(nodes))
     for key, option in settings().items():
         if key in values:
@@ -164,8 +164,8 @@ def targets(node: Mapping[str, Any], section: str = "") -> Iterator[tuple[str, M
 def _validate_targets(cfg: DictConfig) -> None:
     from svdx.app.trainer import make_trainer, trainer_options
 
-    written = dict(leaves(OmegaConf.to_container(cfg)))
-    nodes = OmegaConf.to_container(cfg, resolve=True)
+    written = dict(leaves(plain(cfg, resolve=False)))
+    nodes = plain(cfg)
     checked_before = settings()
     for section, node in targets(nodes):
         target = _import_target(section, node)
