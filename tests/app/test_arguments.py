@@ -1,4 +1,4 @@
-"""Words of a command line as Hydra is given them."""
+"""Preparation of the words of a command line for Hydra."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def read(word):
 
 @pytest.mark.parametrize("path", PATHS_OF_PEOPLE.values(), ids=PATHS_OF_PEOPLE)
 @pytest.mark.parametrize("exists", [False, True], ids=["missing", "existing"])
-def test_a_path_is_read_as_it_is_typed(tmp_path, monkeypatch, path, exists):
+def test_hydra_reads_a_path_as_typed(tmp_path, monkeypatch, path, exists):
     monkeypatch.chdir(tmp_path)
     if exists:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -56,12 +56,12 @@ def test_a_path_is_read_as_it_is_typed(tmp_path, monkeypatch, path, exists):
 
 
 @pytest.mark.parametrize("key", sorted(PATHS))
-def test_every_key_of_a_path_takes_one_that_is_none_to_hydra(key):
+def test_every_path_key_accepts_a_path_that_hydra_reads_as_a_number(key):
     (word,) = as_typed([f"{key}=1_000"])
     assert read(word) == "1_000"
 
 
-def test_every_option_annotated_as_a_path_is_a_key_of_a_path():
+def test_every_option_annotated_as_a_path_is_a_path_key():
     found = {*FILES, *COMPARED_BY_CONTENT, "hydra.run.dir", "hydra.sweep.dir"}
     found |= {key for key, option in settings().items() if is_path(option)}
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -77,7 +77,7 @@ def is_path(option):
     return "a path" in describe(option.annotation)
 
 
-def test_a_home_directory_is_found_wherever_the_word_begins(monkeypatch, tmp_path):
+def test_a_tilde_is_expanded_after_the_key(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert as_typed(["audio=~/a.mp3", "data.root=~"]) == [f"audio={tmp_path}/a.mp3", f"data.root={tmp_path}"]
     monkeypatch.chdir(tmp_path)
@@ -85,14 +85,14 @@ def test_a_home_directory_is_found_wherever_the_word_begins(monkeypatch, tmp_pat
     assert read(as_typed(["data.root=~"])[0]) == "~"
 
 
-def test_what_hydra_reads_of_a_path_stays():
+def test_quotes_sweeps_and_interpolations_are_kept():
     words = ["audio=null", "classifier.weights=null", "hydra.run.dir=runs/${seed}", "audio='quoted = *.mp3'"]
     assert as_typed(words) == words
     (word,) = as_typed(["hydra.run.dir=ergebnisse/größe/${here}"])
     assert read(word) == "ergebnisse/größe/there"
 
 
-def test_other_keys_stay_as_they_are(tmp_path, monkeypatch):
+def test_values_of_other_keys_are_unchanged(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("1,2").touch()
     words = ["thresholds=[0.1,0.2]", "seed=1,2", "~compare.methods.slime", "+x={a: 1}", "experiment=compare"]
@@ -101,7 +101,7 @@ def test_other_keys_stay_as_they_are(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("flag", ["-m", "--multirun"])
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_flag_may_stand_anywhere(flag, place):
+def test_flags_may_stand_anywhere(flag, place):
     words = ["data=folder", "explainer.threshold=0.1,0.2"]
     assert as_typed([*words[:place], flag, *words[place:]]) == [flag, *words]
 
@@ -111,7 +111,7 @@ def test_a_flag_keeps_its_value():
     assert as_typed(words) == ["--cfg", "job", "--package", "data", "data=folder", "seed=1"]
 
 
-def test_commas_separate_paths_of_a_sweep_alone(tmp_path, monkeypatch):
+def test_commas_separate_paths_only_in_a_sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert as_typed(["audio=a,1e3"]) == ["audio='a,1e3'"]
     assert as_typed(["-m", "data.root=a,1e3"]) == ["-m", "data.root=a,'1e3'"]

@@ -73,7 +73,7 @@ def targets(node):
         yield from (found for value in node for found in targets(value))
 
 
-def test_the_groups_are_those_of_the_contract():
+def test_config_groups_have_the_documented_choices():
     assert ENTRIES == ["evaluate", "explain", "train"]
     assert options("data") == ["folder", "jamendo", "rwc", "stems", "synthetic"]
     assert options("logger") == ["csv", "mlflow", "tensorboard", "wandb"]
@@ -85,7 +85,7 @@ def test_the_groups_are_those_of_the_contract():
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_everything_composes_resolves_and_points_at_what_exists(line):
+def test_every_configuration_composes_and_resolves(line):
     entry, *words = line.split()
     needed = ["models=trained"] if "experiment=cross_dataset" in words else []
     cfg = composed(entry, *words, *needed)
@@ -121,7 +121,7 @@ def corpora(tmp_path_factory, make_corpus):
 @pytest.mark.parametrize(
     "entry, model", [("train", "inverter"), ("train", "svdnet"), ("evaluate", ""), ("explain", "")]
 )
-def test_everything_is_made_of_a_corpus_that_is_there(entry, model, data, corpora, tiny_store):
+def test_data_and_systems_can_be_built_for_every_corpus(entry, model, data, corpora, tiny_store):
     cfg = composed(entry, *corpora[data], *([f"model={model}"] if model else []))
     corpus = build(cfg.data.corpus)
     assert [len(corpus.split(split)) for split in SPLITS] == [2 if data in ("folder", "jamendo") else 1, 1, 1]
@@ -137,7 +137,7 @@ def test_everything_is_made_of_a_corpus_that_is_there(entry, model, data, corpor
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_the_defaults_are_those_of_the_contract(entry):
+def test_documented_defaults(entry):
     cfg = composed(entry)
     assert cfg.data.name == "synthetic"
     assert list(cfg.logger) == ["csv"]
@@ -149,7 +149,7 @@ def test_the_defaults_are_those_of_the_contract(entry):
     assert (cfg.excerpts.sampling, cfg.excerpts.n, cfg.excerpts.seed) == ("random", 3000, 0)
 
 
-def test_the_curves_points_and_what_train_trains():
+def test_default_points_and_model():
     assert composed("evaluate").points.thresholds == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
     assert composed("evaluate").points.areas == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7]
     assert composed("train").model == "inverter"
@@ -157,7 +157,7 @@ def test_the_curves_points_and_what_train_trains():
     assert composed("train").resume is False
 
 
-def test_the_front_ends_constants_stand_once():
+def test_constants_of_the_front_end_are_defined_once():
     constants = OmegaConf.load(CONF / "frontend/svdnet.yaml")
     assert dict(constants) == dict(
         _target_="svdx.audio.logmel.FrontEnd",
@@ -183,7 +183,7 @@ def test_networks_take_their_size_from_the_front_end(frames, bands):
 
 
 @pytest.mark.parametrize(("layer", "entry"), zip(options("layer"), itertools.cycle(ENTRIES)))
-def test_a_layer_chooses_its_inverter_and_the_name_of_its_file(layer, entry):
+def test_a_layer_selects_its_inverter_and_file_name(layer, entry):
     cfg = composed(entry, f"layer={layer}", "experiment=released_code")
     network = instantiate(cfg.inverter.system.network)
     assert (cfg.layer, network.layer, network.width) == (layer, layer, 64)
@@ -194,7 +194,7 @@ def test_a_layer_chooses_its_inverter_and_the_name_of_its_file(layer, entry):
     assert other.inverter.weights == f"trained/{cfg.inverter.name}"
 
 
-def test_every_layer_can_be_chosen_and_fc8_is():
+def test_every_layer_has_a_config_and_fc8_is_the_default():
     assert options("layer") == sorted([*MAPS, *VECTORS])
     assert all(composed(entry).layer == "fc8" for entry in ENTRIES)
 
@@ -208,7 +208,7 @@ def schedule(section):
     return optimizer, instantiate(section.scheduler)(optimizer)
 
 
-def test_the_classifiers_training_is_that_of_2015():
+def test_the_classifier_is_trained_as_published_in_2015():
     section = composed("train", "experiment=eusipco2018").classifier
     optimizer, scheduler = schedule(section.system)
     assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
@@ -223,7 +223,7 @@ def test_the_classifiers_training_is_that_of_2015():
 
 @pytest.mark.parametrize("data", options("data"))
 @pytest.mark.parametrize("experiment, width, trainable", [("eusipco2018", 16, 31117), ("released_code", 64, 130081)])
-def test_the_inverters_training_is_the_papers_and_the_programs_on_every_corpus(experiment, width, trainable, data):
+def test_the_inverter_is_trained_as_published_on_every_corpus(experiment, width, trainable, data):
     cfg = composed("train", f"experiment={experiment}", f"data={data}")
     section = cfg.inverter
     network = instantiate(section.system.network)
@@ -240,13 +240,13 @@ def test_the_inverters_training_is_the_papers_and_the_programs_on_every_corpus(e
 
 @pytest.mark.parametrize("experiment", ["", "experiment=eusipco2018", "experiment=released_code"])
 @pytest.mark.parametrize("data", options("data"))
-def test_the_last_epoch_is_validated_so_that_threshold_and_checkpoint_are_those_of_the_weights(data, experiment):
+def test_the_last_epoch_is_validated(data, experiment):
     cfg = composed("train", f"data={data}", *filter(None, [experiment]))
     for section in (cfg.classifier, cfg.inverter):
         assert section.fit.max_epochs % section.fit.get("check_val_every_n_epoch", 1) == 0
 
 
-def test_the_papers_schedule_is_a_plateau_and_the_programs_a_repetition():
+def test_learning_rate_schedules_of_the_paper_and_of_the_released_code():
     _, plateau = schedule(composed("train", "experiment=eusipco2018").inverter.system)
     assert type(plateau) is torch.optim.lr_scheduler.ReduceLROnPlateau
     assert (plateau.factor, plateau.patience, plateau.threshold, plateau.threshold_mode) == (0.5, 1, 0.01, "abs")
@@ -254,7 +254,7 @@ def test_the_papers_schedule_is_a_plateau_and_the_programs_a_repetition():
     assert type(repeated).__name__ == "HalveWhenRepeated"
 
 
-def test_released_code_differs_from_the_paper_in_nothing_but_width_schedule_and_sampling():
+def test_released_code_differs_from_the_paper_only_in_width_schedule_and_sampling():
     paper, program = (
         OmegaConf.to_container(composed("evaluate", f"experiment={name}"), resolve=True)
         for name in ("eusipco2018", "released_code")
@@ -268,13 +268,13 @@ def test_released_code_differs_from_the_paper_in_nothing_but_width_schedule_and_
 
 
 @pytest.mark.parametrize("experiment, sampling", [("eusipco2018", "random"), ("released_code", "released")])
-def test_experiments_evaluate_the_excerpts_of_the_paper_and_of_the_program(experiment, sampling):
+def test_sampling_of_the_paper_and_of_the_released_code(experiment, sampling):
     for data in ("jamendo", "synthetic"):
         assert composed("evaluate", f"experiment={experiment}", f"data={data}").excerpts.sampling == sampling
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_the_explainer_and_the_trainer_are_made(entry, classifier):
+def test_explainer_and_trainer_can_be_built(entry, classifier):
     cfg = composed(entry, "explainer.threshold=0.25", "explainer.keep=complement")
     explainer = instantiate(cfg.explainer, _partial_=True)(classifier=classifier, inverter=UpConv(8))
     assert isinstance(explainer, FeatureInversion)
@@ -283,13 +283,13 @@ def test_the_explainer_and_the_trainer_are_made(entry, classifier):
     assert isinstance(trainer, pl.Trainer) and trainer.num_devices == 1
 
 
-def test_wandb_is_offline_and_never_the_only_record():
+def test_wandb_is_offline_and_beside_csv():
     cfg = composed("train", "logger=wandb")
     assert set(cfg.logger) == {"csv", "wandb"}
     assert cfg.logger.wandb.mode == "offline"
 
 
-def test_a_comparison_has_the_papers_method_and_the_controls_and_any_can_be_left_out():
+def test_methods_of_a_comparison_can_be_added_and_left_out():
     methods = composed("evaluate", "experiment=compare").compare.methods
     assert next(iter(methods)) == "inversion" and {"random", "random_blocks", "energy"} <= set(methods)
     fewer = composed("evaluate", "experiment=compare", "~compare.methods.energy").compare.methods
@@ -298,7 +298,7 @@ def test_a_comparison_has_the_papers_method_and_the_controls_and_any_can_be_left
     assert more.other._target_ == methods.random._target_
 
 
-def test_a_comparison_is_under_three_fills_and_at_the_areas_of_the_contract():
+def test_fills_and_areas_of_a_comparison():
     cfg = composed("evaluate", "experiment=compare")
     assert len(cfg.compare.equal_area.fills) == 3 and cfg.compare.equal_area.fills[0] == cfg.explainer.fill
     assert cfg.compare.equal_area.areas == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7]
@@ -307,7 +307,7 @@ def test_a_comparison_is_under_three_fills_and_at_the_areas_of_the_contract():
 
 @pytest.mark.parametrize("kind", ["run", "sweep"])
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_runs_that_begin_in_the_same_second_have_directories_of_their_own(entry, kind):
+def test_runs_started_in_the_same_second_have_different_directories(entry, kind):
     def directory():
         cfg = compose(entry, [f"hydra.job.name={entry}"], return_hydra_config=True)
         return OmegaConf.select(cfg, f"hydra.{kind}.dir")

@@ -1,4 +1,4 @@
-"""What is typed and the explainer decide together where scores are cut, and what a curve and a page list."""
+"""Cuts of scores, points of curves and rows of pages follow from the configuration and the explainer."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def made(cfg):
 
 @pytest.mark.parametrize("entry", ["evaluate", "explain"])
 @pytest.mark.parametrize("name", EXPLAINERS)
-def test_the_papers_method_is_cut_at_its_threshold_and_every_other_at_an_area(name, entry):
+def test_inversion_defaults_to_a_threshold_and_other_methods_to_an_area(name, entry):
     cfg = composed(f"explainer={name}", entry=entry)
     is_papers = name == "inversion"
     assert made(cfg).threshold == (0.6 if is_papers else Area(0.1))
@@ -45,7 +45,7 @@ def test_the_papers_method_is_cut_at_its_threshold_and_every_other_at_an_area(na
 
 
 @pytest.mark.parametrize("layer", ["conv1", "mp6", "fc7"])
-def test_the_inversion_of_another_layer_is_the_papers(layer):
+def test_inversions_of_other_layers_have_the_same_points(layer):
     cfg = composed(f"layer={layer}")
     assert made(cfg).threshold == 0.6 and curve_points(cfg) == THRESHOLDS
 
@@ -74,7 +74,7 @@ CURVES = {  # words → points of evaluate.py's curve
 
 
 @pytest.mark.parametrize("words, points", CURVES.items(), ids=lambda part: " ".join(map(str, part))[:60])
-def test_a_curve_has_the_points_that_were_typed_and_else_those_that_fit_the_explainer(words, points):
+def test_a_curve_has_the_configured_points_or_those_that_fit_the_explainer(words, points):
     assert curve_points(composed(*words)) == points
 
 
@@ -94,21 +94,21 @@ PAGES = {  # words → rows of explain.py's table, and the cut
 
 
 @pytest.mark.parametrize("words, expected", PAGES.items(), ids=lambda part: " ".join(map(str, part))[:60])
-def test_a_page_lists_what_was_typed_and_else_what_fits_the_explainers_cut(words, expected):
+def test_a_page_has_the_configured_points_or_those_that_fit_the_explainer(words, expected):
     cfg = composed(*words, entry="explain")
     assert (page_points(cfg), made(cfg).threshold) == expected
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         (("thresholds=[]",), r"^thresholds=\[\]: expected numbers, as \[0.0,0.1\]$"),
         (("areas=[]",), r"^areas=\[\]: expected numbers, as \[0.05,0.1\]$"),
         (("areas=[0.1]", "thresholds=[0.1]"), "^thresholds=.* and areas=.*: a curve goes over one of them; give one$"),
     ],
 )
-def test_no_points_and_points_of_two_kinds_are_refused_in_a_line(words, said):
-    with pytest.raises(ConfigError, match=said):
+def test_no_points_and_points_of_two_kinds_are_refused(words, message):
+    with pytest.raises(ConfigError, match=message):
         curve_points(composed(*words))
 
 
@@ -116,7 +116,7 @@ def between(n):
     return f"[{','.join(f'{0.5 + (i + 0.5) / 1000:g}' for i in range(n))}]"
 
 
-def test_more_areas_than_the_pages_slider_has_room_for_are_refused_before_anything_is_made():
+def test_too_many_areas_for_the_pages_slider_are_refused():
     page_points(composed(f"areas={between(65)}", "explainer=random", entry="explain"))
     for words in ((f"areas={between(66)}",), (f"areas={between(65)}", "threshold=otsu")):
         with pytest.raises(ConfigError, match=r"^areas: 66 of them, .* it takes 65 such at most$"):

@@ -1,4 +1,4 @@
-"""A command beside the shell's other things: pipes that close, terminals of few letters, notebooks, Ctrl-C."""
+"""Commands in a shell: closed pipes, ASCII terminals, notebooks, Ctrl-C."""
 
 import io
 import os
@@ -28,10 +28,10 @@ def song(tiny_corpus, tmp_path):
 def explained(words, song, place, after="", **environment):
     """Standard output and error of a process of its own, and the directory of its results."""
     words = [sys.executable, "explain.py", *words, f"audio={song}", f"hydra.run.dir={place / 'run'}"]
-    known = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "PYTHONIOENCODING")}
+    inherited = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "PYTHONIOENCODING")}
     line = f"set -o pipefail; {shlex.join(words)} {after}"
     done = subprocess.run(
-        ["bash", "-c", line], cwd=ROOT, env={**known, **environment}, capture_output=True, timeout=LONGEST
+        ["bash", "-c", line], cwd=ROOT, env={**inherited, **environment}, capture_output=True, timeout=LONGEST
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert (place / "run/report.html").is_file()
@@ -39,25 +39,25 @@ def explained(words, song, place, after="", **environment):
 
 
 @pytest.mark.slow
-def test_a_reader_that_goes_away_stops_nothing_and_hears_nothing(untrained, song, tmp_path):
-    said = explained(untrained, song, tmp_path, "| head -n 1")
-    assert said.count(b"\n") == 1
+def test_a_closed_pipe_does_not_stop_a_command(untrained, song, tmp_path):
+    output = explained(untrained, song, tmp_path, "| head -n 1")
+    assert output.count(b"\n") == 1
     assert b"open " in (tmp_path / "run/explain.log").read_bytes()  # which has all of it
 
 
 @pytest.mark.slow
-def test_a_terminal_of_few_letters_gets_escapes_and_the_log_file_letters(untrained, song, tmp_path):
-    said = explained(untrained, song, tmp_path, PYTHONIOENCODING="ascii")
-    assert b"file: M\\xfcsic \\u97f3\\u697d.wav" in said
+def test_an_ascii_terminal_gets_escapes_and_the_log_file_utf8(untrained, song, tmp_path):
+    output = explained(untrained, song, tmp_path, PYTHONIOENCODING="ascii")
+    assert b"file: M\\xfcsic \\u97f3\\u697d.wav" in output
     assert "file: Müsic 音楽.wav" in (tmp_path / "run/explain.log").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_the_backend_of_a_notebook_need_not_be_there(untrained, song, tmp_path):
+def test_a_missing_notebook_backend_is_ignored(untrained, song, tmp_path):
     explained(untrained, song, tmp_path, MPLBACKEND="module://matplotlib_inline.backend_inline")
 
 
-def test_what_is_written_for_a_reader_that_has_gone_is_dropped(monkeypatch):
+def test_output_to_a_closed_pipe_is_dropped(monkeypatch):
     read, write = os.pipe()
     with os.fdopen(write, "w", encoding="ascii") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
@@ -75,7 +75,7 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
-def test_ctrl_c_before_the_work_is_one_line(monkeypatch, capfd):
+def test_ctrl_c_during_the_imports_is_one_line(monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["train.py"])
     monkeypatch.setattr(module, "import_module", interrupted)
     with pytest.raises(SystemExit) as end:
@@ -86,7 +86,7 @@ def test_ctrl_c_before_the_work_is_one_line(monkeypatch, capfd):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True], ids=["a run", "a sweep"])
-def test_after_ctrl_c_in_a_training_the_line_says_how_to_go_on(shell, tiny_corpus, several):
+def test_ctrl_c_in_a_training_tells_how_to_resume(shell, tiny_corpus, several):
     name = f"interrupted-{several}"
     words = [
         *TRAIN,
@@ -102,20 +102,20 @@ def test_after_ctrl_c_in_a_training_the_line_says_how_to_go_on(shell, tiny_corpu
     process.join(LONGEST)
     line = shell.said(name).stderr
     kind = "sweep" if several else "run"
-    told = f"hydra.{kind}.dir={shell.place / name} resume=true"
-    assert process.exitcode == 130 and line == f"svdx: interrupted; to go on: the same command with {told}\n"
+    options = f"hydra.{kind}.dir={shell.place / name} resume=true"
+    assert process.exitcode == 130 and line == f"svdx: interrupted; to go on: the same command with {options}\n"
     assert not (training / "summary.json").exists() and not (shell.place / name / "1").exists()
     shell(name, "train.py", *words, "resume=true")
     assert epochs(training) == 12
     assert (shell.place / name / "1/summary.json").is_file() or not several
 
 
-def test_ctrl_c_in_a_command_that_trains_nothing_names_its_directory(tmp_path, capsys):
+def test_ctrl_c_in_another_command_names_its_directory(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         command(interrupted)(OmegaConf.create({"paths": {"run": str(tmp_path / "a run")}}))
     assert end.value.code == 130
-    said = f"svdx: interrupted; to go on: the same command with 'hydra.run.dir={tmp_path}/a run'\n"
-    assert capsys.readouterr().err == said
+    output = f"svdx: interrupted; to go on: the same command with 'hydra.run.dir={tmp_path}/a run'\n"
+    assert capsys.readouterr().err == output
     with pytest.raises(SystemExit):
         command(interrupted)(OmegaConf.create({"paths": {"run": "runs"}, "overwrite": True}))
     assert capsys.readouterr().err.endswith("with hydra.run.dir=runs, without overwrite=true\n")
@@ -124,18 +124,18 @@ def test_ctrl_c_in_a_command_that_trains_nothing_names_its_directory(tmp_path, c
 @pytest.mark.parametrize(
     "words", [["hydra.run.dir={}/x"], ["-m", "seed=0,1", "hydra.sweep.dir={}/x"]], ids=["run", "sweep"]
 )
-def test_a_directory_of_results_that_cannot_be_written_is_one_line(words, tmp_path, monkeypatch, capfd):
+def test_a_results_directory_that_cannot_be_written_is_refused_in_one_line(words, tmp_path, monkeypatch, capfd):
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["train.py", *(word.format(tmp_path / "file") for word in words)])
     with pytest.raises(SystemExit) as end:
         run(str(ROOT / "train.py"))
     kind = words[-1].partition("=")[0]
-    said = f"svdx: {tmp_path}/file/x: cannot be written (Not a directory): give another {kind}\n"
-    assert end.value.code == 1 and capfd.readouterr().err == said
+    output = f"svdx: {tmp_path}/file/x: cannot be written (Not a directory): give another {kind}\n"
+    assert end.value.code == 1 and capfd.readouterr().err == output
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO()], ids=["closed", "of a notebook"])
-def test_a_stream_without_a_file_stays_as_it_is(monkeypatch, stream):
+def test_a_stream_without_a_file_is_unchanged(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdout", stream)
     with steady_streams():
         assert sys.stdout is stream
@@ -145,13 +145,13 @@ def test_a_stream_without_a_file_stays_as_it_is(monkeypatch, stream):
     "code",
     ["import svdx.report.figures", "import svdx, matplotlib.pyplot", "import benchmarks.features"],
 )
-def test_whatever_imports_svdx_needs_no_backend_of_a_notebook(code):
+def test_importing_svdx_works_with_a_missing_notebook_backend(code):
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=LONGEST)
 
 
 @pytest.mark.parametrize("words", [["song.mp3"], ["--audio", "song.mp3"], ["data=folder", "song.mp3", "start=10"]])
-def test_a_word_without_a_key_is_one_line_that_says_how(words, monkeypatch, capfd):
+def test_a_word_without_a_key_is_refused_in_one_line(words, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["explain.py", *words])
     with pytest.raises(SystemExit) as end:
         run(str(ROOT / "explain.py"))

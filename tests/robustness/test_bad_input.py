@@ -1,4 +1,4 @@
-"""What a user can get wrong ends in exit code 1 and one line that says so, with no traceback and no half result."""
+"""Bad input ends with exit code 1 and one line, without a traceback or a partial result."""
 
 import copy
 import logging
@@ -30,7 +30,7 @@ def play(sound, *parts):
 
 
 LABEL, AUDIO = ("labels", "test0.lab"), ("audio", "test0.wav")
-SPOILT = {  # what is done to a corpus
+SPOILT = {  # defect → change to a corpus
     "no-list": lambda root: (root / "filelists/test").unlink(),
     "list-txt": lambda root: (root / "filelists/test").rename(root / "filelists/test.txt"),
     "no-label": lambda root: (root / "labels/test0.lab").unlink(),
@@ -56,7 +56,7 @@ SPOILT = {  # what is done to a corpus
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tiny_corpus):
-    """Files that are right, and files and corpora that are wrong in one way each."""
+    """Valid files, and files and corpora with one defect each."""
     place = tmp_path_factory.mktemp("bad input")
     torch.manual_seed(2)
     classifier, other, inverter = SVDNet(), SVDNet(), UpConv(8)
@@ -247,7 +247,7 @@ CASES = {
     "trainer.gpus=some": (f"{EVALUATE} trainer.gpus=some", "trainer.gpus=some: expected 0, a number of GPUs"),
 }
 BETWEEN = [f"0.{n:04}" for n in range(1, 246) if n % 100]
-EARLY = {  # mistakes that are told before a corpus is made and networks are trained on it
+EARLY = {  # mistakes that are refused before a corpus is generated and networks are trained on it
     "a missing audio file": ("explain.py audio={no.wav}", "{no.wav}: no such audio file"),
     "a start beyond the end": (
         "explain.py audio={song.wav} start=99",
@@ -315,7 +315,7 @@ def words(command, place, run):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """The results' directory; afterwards the logging and Hydra of this process are what they were."""
+    """The directory of results. Afterwards the logging and Hydra of this process are restored."""
     monkeypatch.setenv("SVDX_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(ROOT)
     root, state = logging.getLogger(), copy.deepcopy(Singleton.get_state())
@@ -330,8 +330,8 @@ def assert_nothing_half_written(run):
     assert not any(list(run.parent.rglob(name)) for name in ("*.safetensors", "frontend.json", "*.part"))
 
 
-def refused(command, said, place, run, monkeypatch, capfd):
-    """The command ends with exit code 1 and one line, which says what it should."""
+def refused(command, message, place, run, monkeypatch, capfd):
+    """Assert that the command ends with exit code 1 and one line that contains the message."""
     arguments = words(command, place, run)
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as end:
@@ -340,25 +340,25 @@ def refused(command, said, place, run, monkeypatch, capfd):
     error = capfd.readouterr().err
     assert "Traceback" not in error
     line = error.splitlines()[-1]
-    assert line.startswith("svdx: ") and filled(said, place) in line
+    assert line.startswith("svdx: ") and filled(message, place) in line
     assert_nothing_half_written(run)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_one_line(case, place, run, monkeypatch, capfd):
+def test_bad_input_ends_in_one_line(case, place, run, monkeypatch, capfd):
     refused(*CASES[case], place, run, monkeypatch, capfd)
 
 
 @pytest.mark.parametrize("case", EARLY)
-def test_nothing_is_made_before_a_mistake_is_told(case, place, run, monkeypatch, capfd):
+def test_mistakes_are_refused_before_anything_is_created(case, place, run, monkeypatch, capfd):
     refused(*EARLY[case], place, run, monkeypatch, capfd)
     assert not (run.parent / "cache").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", IN_A_SHELL)
-def test_nothing_but_the_line_on_standard_error(case, place, run):
-    command, said = CASES[case]
+def test_standard_error_holds_only_the_line(case, place, run):
+    command, message = CASES[case]
     done = subprocess.run(
         [sys.executable, *words(command, place, run)],
         capture_output=True,
@@ -368,6 +368,6 @@ def test_nothing_but_the_line_on_standard_error(case, place, run):
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("svdx: ") and filled(said, place) in line
+    assert line.startswith("svdx: ") and filled(message, place) in line
     assert "Traceback" not in done.stdout
     assert_nothing_half_written(run)
