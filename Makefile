@@ -38,10 +38,11 @@ bench: .venv/installed  ## time each part against a straightforward implementati
 fuzz: .venv/installed  ## CASES=20000 damaged and hostile files of SEED=1: ten minutes
 	$(BIN)/python -m fuzz $(CASES) $(SEED)
 
-lint: .venv/installed  ## ruff, and who may import whom
+lint: .venv/installed  ## ruff, import-linter and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 
 docs: .venv/installed  ## build the documentation into site/; broken links are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
