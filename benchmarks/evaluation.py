@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.row import HEAD, Row, milliseconds
 from svdx.data.batches import Batches
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import FeatureInversion
+from svdx.explanation import FeatureInversion
 from svdx.models import SVDNet, UpConv
 
 THRESHOLDS = [i / 10 for i in range(11)]

@@ -20,7 +20,7 @@ import svdx.report.files
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.reading import Sound
 from svdx.corpora.loose_files import track_at
-from svdx.explain import FeatureInversion, audio_explainer, recording
+from svdx.explanation import FeatureInversion, audio_explainer, recording
 
 STAGES = {  # stage → its functions
     "decode, resample": [(recording, "read"), (Sound, "mono")],

@@ -17,9 +17,9 @@ from captum.metrics import infidelity, sensitivity_max
 from torch import Tensor
 
 import svdx
-from svdx.explain import Explainer, FeatureInversion
-from svdx.explain.as_attribution import AsAttribution
-from svdx.explain.methods.controls import Loudest, RandomBins
+from svdx.explanation import Explainer, FeatureInversion
+from svdx.explanation.as_attribution import AsAttribution
+from svdx.explanation.methods.controls import Loudest, RandomBins
 
 SAMPLES = 20  # perturbations of an excerpt
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from svdx.app.api import Explanation, Networks, load
+    from svdx.app.api import Explanation, Networks, explain, load
 
 __all__ = ["Explanation", "Networks", "explain", "load"]
 __version__ = "0.1.0"
@@ -23,19 +22,9 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Import the API when it is first used: torch takes seconds."""
-    if name == "explain":
-        return import_module("svdx.explain")
     if name in __all__:
         return getattr(import_module("svdx.app.api"), name)
     raise AttributeError(f"module 'svdx' has no attribute {name!r}")
-
-
-class CallablePackage(ModuleType):
-    """Lets `svdx.explain` be both the package of the explanation methods and the function that explains a file."""
-
-    def __call__(self, audio: str | os.PathLike, start: float | str = 0.0, **options: Any) -> Explanation:
-        """See `svdx.app.api.explain`."""
-        return import_module("svdx.app.api").explain(audio, start, **options)
 
 
 def _ignore_missing_backend() -> None:

@@ -27,9 +27,9 @@ from svdx.audio.logmel import FrontEnd
 from svdx.batch.request import Request
 from svdx.corpora.loose_files import track_at
 from svdx.errors import ConfigError, WeightsError
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.recording import read_recording
-from svdx.explain.results import ExcerptResult, TrackResult
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.recording import read_recording
+from svdx.explanation.results import ExcerptResult, TrackResult
 from svdx.models.weights import CLASSIFIER, FRONTEND, INVERTER, load_classifier, load_inverter
 from svdx.report.facts import facts_of
 from svdx.report.figures import result_figure
@@ -154,7 +154,7 @@ class Networks:
 class Explanation:
     """The explanation of an excerpt or of a whole track; notebooks show it with players.
 
-    result: all values, see `svdx.explain.results`
+    result: all values, see `svdx.explanation.results`
     facts: the same in words, by name
     mask: True where the log-mel is kept, [frames, bands]; salience: the score scaled to [0, 1], the same shape
     area: share of kept bins

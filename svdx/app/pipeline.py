@@ -33,8 +33,8 @@ from svdx.data.cache import statistics
 from svdx.data.datamodule import ExcerptsData
 from svdx.data.excerpts import spread
 from svdx.errors import ConfigError
-from svdx.explain.explainer import Explainer
-from svdx.explain.methods.controls import make_controls
+from svdx.explanation.explainer import Explainer
+from svdx.explanation.methods.controls import make_controls
 from svdx.models.inverter import InverterNet
 from svdx.models.svdnet import SVDNet
 from svdx.models.weights import (

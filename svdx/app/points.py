@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 
 from svdx.app.settings import build
 from svdx.errors import ConfigError
-from svdx.explain.explainer import Explainer
-from svdx.explain.thresholds import LEAST, Area, Choice, position
+from svdx.explanation.explainer import Explainer
+from svdx.explanation.thresholds import LEAST, Area, Choice, position
 from svdx.report.slider import AREAS, THRESHOLDS
 
 

@@ -198,7 +198,7 @@ def _import_target(section: str, node: Mapping[str, Any]) -> Any:
 
 def _validate_explainers(cfg: DictConfig) -> None:
     """Checks that involve other keys than the explainer's own."""
-    from svdx.explain.methods.controls import check_controls
+    from svdx.explanation.methods.controls import check_controls
 
     for node in (cfg.explainer, *cfg.get("compare", {}).get("methods", {}).values()):
         if hasattr(get_object(node._target_), "check_layer"):

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from svdx.audio.probe import expect_audio_file
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, ScoreError
-from svdx.explain.audio_explainer import AudioExplainer, Points
-from svdx.explain.recording import Recording, read_recording
-from svdx.explain.results import ExcerptResult, TrackResult
-from svdx.explain.thresholds import Choice
+from svdx.explanation.audio_explainer import AudioExplainer, Points
+from svdx.explanation.recording import Recording, read_recording
+from svdx.explanation.results import ExcerptResult, TrackResult
+from svdx.explanation.thresholds import Choice
 from svdx.files.checksum import file_sha256
 from svdx.models.weights import fingerprint
 from svdx.report.files import write_result
@@ -29,7 +29,7 @@ class Request:
     """A callable: explains a track and writes the files of the explanation into a directory; returns its facts.
 
     start: seconds at which an excerpt begins, or "all": the whole track, by an excerpt every `hop` seconds (None: see
-        `svdx.explain.recording.hop_frames`)
+        `svdx.explanation.recording.hop_frames`)
     thresholds: thresholds or areas, the rows of the page's table; sounds: whether to write WAV files
     """
 

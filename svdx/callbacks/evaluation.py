@@ -17,8 +17,8 @@ from svdx.callbacks.pictures import excerpt_title, log_media, log_results, save_
 from svdx.callbacks.validation import THRESHOLD
 from svdx.data.excerpts import Excerpts, spread
 from svdx.evaluation.curve import is_nan, target_area
-from svdx.explain.explainer import Explainer
-from svdx.explain.thresholds import Area, Choice, position
+from svdx.explanation.explainer import Explainer
+from svdx.explanation.thresholds import Area, Choice, position
 from svdx.report.files import write_wav
 
 

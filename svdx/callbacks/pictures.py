@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from svdx.audio.logmel import FrontEnd
 from svdx.data.excerpts import Excerpts
 from svdx.evaluation.curve import group_curves, is_nan, main_curves
-from svdx.explain.explainer import Explanation
+from svdx.explanation.explainer import Explanation
 from svdx.report.curve_figure import LABELS, LOSS, axes_of
 from svdx.report.figures import explanation_figure
 

@@ -16,8 +16,8 @@ from svdx.data.excerpts import spread
 from svdx.evaluation.curve import write_curve
 from svdx.evaluation.metrics import Curve, ExplanationLoss
 from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
-from svdx.explain.explainer import Explanation
-from svdx.explain.methods.inversion import FeatureInversion
+from svdx.explanation.explainer import Explanation
+from svdx.explanation.methods.inversion import FeatureInversion
 from svdx.report.curve_figure import AREA, LOSS, curve_figure
 from svdx.schema.types import NonNegativeInt, PositiveInt, Threshold
 

@@ -38,7 +38,7 @@ from svdx.comparison.stems import Stems
 from svdx.comparison.study import Study
 from svdx.errors import ConfigError
 from svdx.evaluation.curve import write_table
-from svdx.explain.explainer import Explainer
+from svdx.explanation.explainer import Explainer
 from svdx.report.comparison_figures import equal_area_figure, excerpts_figure
 from svdx.report.comparison_page import warnings, write_pages
 from svdx.report.comparison_tables import Section, sections

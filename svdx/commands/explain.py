@@ -24,9 +24,9 @@ from svdx.corpora.corpus import Corpus
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Track
 from svdx.errors import AudioError, CorpusError
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.maximisation import check_unit, extremes
-from svdx.explain.recording import hop_frames, last_start, read_recording
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.maximisation import check_unit, extremes
+from svdx.explanation.recording import hop_frames, last_start, read_recording
 from svdx.report.files import write_result, write_unit
 
 AMONG_MANY = ("audio",)  # no track's result depends on the others

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from svdx.explain.explainer import Explainer
+from svdx.explanation.explainer import Explainer
 from svdx.schema.checks import checked
 from svdx.schema.types import PositiveFloat
 

@@ -16,9 +16,9 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from svdx.evaluation.predictions import MaskPredictor, predict_empty_mask
-from svdx.explain.explainer import Explainer
-from svdx.explain.masks import ranks
-from svdx.explain.seeding import excerpt_seed
+from svdx.explanation.explainer import Explainer
+from svdx.explanation.masks import ranks
+from svdx.explanation.seeding import excerpt_seed
 from svdx.schema.checks import checked
 from svdx.schema.types import Fill, ProperShare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from svdx.comparison.stems import Pair
-from svdx.explain.region import kept_energy, voice_bins, voice_share
+from svdx.explanation.region import kept_energy, voice_bins, voice_share
 
 AT_AREAS = ("voice_share", "voice_enrichment")
 POINTS = ("voice_iou", "pointing_game", "relevance_mass", "relevance_rank")

@@ -17,7 +17,7 @@ from svdx.comparison.cost import layers
 from svdx.comparison.equal_area import drawn_order, tied_ranks
 from svdx.comparison.study import similarity
 from svdx.errors import ConfigError
-from svdx.explain.explainer import Explainer
+from svdx.explanation.explainer import Explainer
 from svdx.schema.checks import checked
 from svdx.schema.types import PositiveFloat, PositiveInt, Seed
 

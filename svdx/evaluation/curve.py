@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from svdx.errors import ConfigError
-from svdx.explain.methods.controls import CONTROLS
+from svdx.explanation.methods.controls import CONTROLS
 from svdx.files.atomic import atomic_write
 
 RUN = "run"  # column of a collected sweep: the overrides of a job, besides its thresholds

@@ -16,10 +16,10 @@ from svdx.evaluation.agreement import Agreement
 from svdx.evaluation.curve import TARGET_AREA
 from svdx.evaluation.metrics import AUROC, Curve, ExplanationLoss, ReconstructionError
 from svdx.evaluation.predictions import MaskPredictor, empty_mask_differs, predict_empty_mask
-from svdx.explain.explainer import Explainer
-from svdx.explain.masks import check_threshold, largest_mask, same_area
-from svdx.explain.methods.inversion import FeatureInversion
-from svdx.explain.thresholds import Area, Choice
+from svdx.explanation.explainer import Explainer
+from svdx.explanation.masks import check_threshold, largest_mask, same_area
+from svdx.explanation.methods.inversion import FeatureInversion
+from svdx.explanation.thresholds import Area, Choice
 
 STEPS = 20  # of the deletion and insertion curves
 DIGITS = 6  # of a mean threshold, and of an area in per cent

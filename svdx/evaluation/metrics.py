@@ -13,7 +13,7 @@ from torchmetrics.classification import BinaryAUROC
 from torchmetrics.functional.classification import binary_auroc
 from torchmetrics.utilities import dim_zero_cat
 
-from svdx.explain.masks import relative_area
+from svdx.explanation.masks import relative_area
 
 REPETITIONS = 1000  # bootstrap samples
 CONFIDENCE = 95  # per cent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from svdx.explain.explainer import Explainer
+from svdx.explanation.explainer import Explainer
 
 CHUNK = 64  # masked excerpts per forward pass of the classifier
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:  # these import torch, which a page does without
-    from svdx.explain.results import ExcerptResult, Result, TrackResult
+    from svdx.explanation.results import ExcerptResult, Result, TrackResult
 
 
 def title_of(result: ExcerptResult | TrackResult) -> str:

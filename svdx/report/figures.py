@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from svdx.audio.logmel import FrontEnd
 from svdx.errors import printable
-from svdx.explain.explainer import Explanation
-from svdx.explain.maximisation import Extreme
-from svdx.explain.results import ExcerptResult, TrackResult
-from svdx.explain.tracks import TrackExplanation
+from svdx.explanation.explainer import Explanation
+from svdx.explanation.maximisation import Extreme
+from svdx.explanation.results import ExcerptResult, TrackResult
+from svdx.explanation.tracks import TrackExplanation
 from svdx.report.facts import title_of
 
 FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz

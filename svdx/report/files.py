@@ -9,8 +9,8 @@ import soundfile
 from torch import Tensor
 
 from svdx.audio.logmel import FrontEnd
-from svdx.explain.maximisation import Extreme
-from svdx.explain.results import ExcerptResult, TrackResult
+from svdx.explanation.maximisation import Extreme
+from svdx.explanation.results import ExcerptResult, TrackResult
 from svdx.report.facts import facts_of
 from svdx.report.figures import result_figure, unit_figure
 from svdx.report.page import explanation_page
@@ -38,7 +38,7 @@ def write_result(result: ExcerptResult | TrackResult, directory: Path, sounds: b
 def write_unit(unit: str, extremes: dict[str, Extreme], frontend: FrontEnd, directory: Path) -> None:
     """Write maximised.png and maximised.npz (maximum, maximum_trace, …) into `directory`.
 
-    extremes: of the unit, see `svdx.explain.maximisation.extremes`
+    extremes: of the unit, see `svdx.explanation.maximisation.extremes`
     """
     directory.mkdir(parents=True, exist_ok=True)
     unit_figure(unit, extremes, frontend).savefig(directory / "maximised.png", dpi=150)

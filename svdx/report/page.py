@@ -21,7 +21,7 @@ from svdx.report.slider import AREAS, THRESHOLDS, Scale
 if TYPE_CHECKING:  # these import torch, which a page does without
     from matplotlib.figure import Figure
 
-    from svdx.explain.results import ExcerptResult, Point, Result, TrackResult
+    from svdx.explanation.results import ExcerptResult, Point, Result, TrackResult
 
 COLUMNS = 4000  # of the canvas at most; a column is the mean of its frames
 FADE = 0.005  # seconds at both ends of a played sound, against clicks

@@ -96,7 +96,7 @@ class Thresholds(Scale):
 
 class Areas(Scale):
     """Every tenth of a per cent up to 10, then every per cent; the round(steps[k] × bins) bins of greatest salience, of
-    equal ones the first, have `level <= k`: those of `svdx.explain.thresholds.Area`.
+    equal ones the first, have `level <= k`: those of `svdx.explanation.thresholds.Area`.
 
     >>> Areas().levels(np.array([0.0, 0.7, 0.5, 0.7]), np.array([0, 0.25, 0.5, 1]))
     array([3, 1, 3, 2], dtype=uint8)

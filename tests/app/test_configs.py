@@ -16,7 +16,7 @@ from svdx.audio.logmel import FrontEnd
 from svdx.commands.compare import SHOWN
 from svdx.corpora.corpus import SPLITS
 from svdx.data.datamodule import ExcerptsData
-from svdx.explain import FeatureInversion
+from svdx.explanation import FeatureInversion
 from svdx.models import SVDNet, UpConv
 from svdx.models.layers import MAPS, VECTORS
 from svdx.models.map_inverter import MapInverter

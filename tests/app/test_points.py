@@ -10,7 +10,7 @@ from svdx.app.points import curve_points, listed_points, page_points
 from svdx.app.settings import build_explainer, parts_needed
 from svdx.app.validation import validate_config
 from svdx.errors import ConfigError
-from svdx.explain import Area, Otsu
+from svdx.explanation import Area, Otsu
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 EXPLAINERS = sorted(path.stem for path in CONF.glob("explainer/*.yaml"))

@@ -9,7 +9,7 @@ from torch import nn
 from svdx.app.settings import build_explainer, parts_needed
 from svdx.app.validation import validate_config
 from svdx.errors import ConfigError, SvdxError
-from svdx.explain import Area, Otsu, ReconstructionError
+from svdx.explanation import Area, Otsu, ReconstructionError
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 

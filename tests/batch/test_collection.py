@@ -18,9 +18,9 @@ from svdx.batch.job import Outcome
 from svdx.batch.request import Request
 from svdx.corpora.loose_files import track_at
 from svdx.errors import AudioError
-from svdx.explain import FeatureInversion
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.methods.controls import ClassMeanMask, OtherTrackMask
+from svdx.explanation import FeatureInversion
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.methods.controls import ClassMeanMask, OtherTrackMask
 from svdx.models import UpConv
 
 RATE = 22050

@@ -36,10 +36,10 @@ from svdx.data.datamodule import ExcerptsData
 from svdx.data.excerpts import spread
 from svdx.evaluation.curve import is_nan, read_curve, write_curve
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import Area, FeatureInversion, Otsu
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.methods.controls import make_controls
-from svdx.explain.recording import excerpt_span
+from svdx.explanation import Area, FeatureInversion, Otsu
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.methods.controls import make_controls
+from svdx.explanation.recording import excerpt_span
 from svdx.models import UpConv
 from svdx.report.curve_figure import curve_figure
 from svdx.training.inverter import Inverter

@@ -17,9 +17,9 @@ from svdx.comparison.results import Results, rows
 from svdx.comparison.sanity import Method, Sanity
 from svdx.comparison.stems import Pair
 from svdx.errors import ConfigError
-from svdx.explain import Explainer, FeatureInversion, masks
-from svdx.explain.evidence import evidence_gradient
-from svdx.explain.methods.controls import RandomBins
+from svdx.explanation import Explainer, FeatureInversion, masks
+from svdx.explanation.evidence import evidence_gradient
+from svdx.explanation.methods.controls import RandomBins
 from tests.support.toys import BANDS, FRAMES, RECTANGLE, Planted, PlantedInverter, planted_excerpts
 
 EIGHTH = int(RECTANGLE.sum()) / RECTANGLE.numel()  # 48 of 384 bins

@@ -15,8 +15,8 @@ from svdx.errors import ConfigError, ScoreError
 from svdx.evaluation import evaluator as module
 from svdx.evaluation import metrics
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import Area, Explainer, FeatureInversion
-from svdx.explain.methods.controls import Control, Loudest, make_controls
+from svdx.explanation import Area, Explainer, FeatureInversion
+from svdx.explanation.methods.controls import Control, Loudest, make_controls
 from svdx.models import SVDNet, UpConv
 from svdx.models.layers import features_of
 from svdx.models.map_inverter import MapInverter

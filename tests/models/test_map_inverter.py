@@ -8,7 +8,7 @@ from torch import nn
 
 from svdx.data.datamodule import ExcerptsData
 from svdx.errors import ConfigError, WeightsError
-from svdx.explain import FeatureInversion
+from svdx.explanation import FeatureInversion
 from svdx.models import SVDNet, UpConv, load_inverter
 from svdx.models.layers import MAPS, VECTORS, features_of
 from svdx.models.map_inverter import MapInverter

@@ -12,9 +12,9 @@ import soundfile
 import torch
 
 from svdx.corpora.track import Segment, Track
-from svdx.explain import Area, FeatureInversion
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.methods.inversion import GatedInversion
+from svdx.explanation import Area, FeatureInversion
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.methods.inversion import GatedInversion
 from svdx.models import UpConv
 from svdx.report.facts import facts_of, percent
 from svdx.report.page import explanation_page

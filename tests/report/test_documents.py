@@ -13,9 +13,9 @@ from svdx.audio.reading import Sound
 from svdx.corpora.loose_files import audio_files, is_directory_or_pattern, track_at
 from svdx.corpora.track import Segment, Track
 from svdx.errors import AudioError, CorpusError
-from svdx.explain import FeatureInversion
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.recording import read_recording
+from svdx.explanation import FeatureInversion
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.recording import read_recording
 from svdx.models import UpConv
 from svdx.report.facts import facts_of
 from tests.support.documents import document_excerpt, document_track

@@ -5,8 +5,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from svdx.explain import Explanation, TrackExplanation
-from svdx.explain.maximisation import Extreme
+from svdx.explanation import Explanation, TrackExplanation
+from svdx.explanation.maximisation import Extreme
 from svdx.report.figures import FREQUENCY_TICKS, explanation_figure, track_figure, unit_figure
 
 

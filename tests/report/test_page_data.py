@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from svdx.errors import ConfigError
-from svdx.explain.masks import threshold_mask
+from svdx.explanation.masks import threshold_mask
 from svdx.report import page_data as canvas
 from svdx.report.slider import THRESHOLDS
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from svdx.errors import ConfigError
-from svdx.explain import Area
-from svdx.explain.masks import normalise
+from svdx.explanation import Area
+from svdx.explanation.masks import normalise
 from svdx.report.slider import AREAS, THRESHOLDS
 
 

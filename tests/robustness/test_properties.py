@@ -11,8 +11,8 @@ from svdx.corpora.labels import read_change_points, read_lab, write_lab
 from svdx.corpora.track import Segment
 from svdx.data.excerpts import frame_labels, sample
 from svdx.errors import CorpusError
-from svdx.explain.masks import apply_mask, largest_mask, normalise, relative_area, threshold_mask
-from svdx.explain.thresholds import Area, Fixed, Otsu
+from svdx.explanation.masks import apply_mask, largest_mask, normalise, relative_area, threshold_mask
+from svdx.explanation.thresholds import Area, Fixed, Otsu
 
 tried = settings(
     max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

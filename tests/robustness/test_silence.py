@@ -11,10 +11,10 @@ from svdx.corpora.loose_files import track_at
 from svdx.data.cache import MelStore
 from svdx.data.datamodule import ExcerptsData
 from svdx.evaluation.evaluator import Evaluator
-from svdx.explain import Area, FeatureInversion
-from svdx.explain.audio_explainer import AudioExplainer
-from svdx.explain.methods.controls import make_controls
-from svdx.explain.recording import read_recording
+from svdx.explanation import Area, FeatureInversion
+from svdx.explanation.audio_explainer import AudioExplainer
+from svdx.explanation.methods.controls import make_controls
+from svdx.explanation.recording import read_recording
 from svdx.models import UpConv
 from tests.support.documents import document_excerpt, document_track
 

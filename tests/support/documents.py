@@ -1,6 +1,6 @@
 """An excerpt or a track explained and written in one call."""
 
-from svdx.explain.recording import read_recording
+from svdx.explanation.recording import read_recording
 from svdx.report.files import write_result
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from svdx.explain.methods.blocks import KernelShap, Occlusion, Slime
-from svdx.explain.methods.gradients import (
+from svdx.explanation.methods.blocks import KernelShap, Occlusion, Slime
+from svdx.explanation.methods.gradients import (
     DeepLift,
     GradientXInput,
     GuidedBackprop,

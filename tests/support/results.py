@@ -7,11 +7,11 @@ import torch
 
 from svdx.audio.reading import Sound
 from svdx.corpora.track import Track
-from svdx.explain.explainer import Explanation
-from svdx.explain.region import Voice
-from svdx.explain.results import AsSound, Curve, ExcerptResult, Method, Point, Timeline, TrackResult
-from svdx.explain.thresholds import Fixed
-from svdx.explain.tracks import TrackExplanation
+from svdx.explanation.explainer import Explanation
+from svdx.explanation.region import Voice
+from svdx.explanation.results import AsSound, Curve, ExcerptResult, Method, Point, Timeline, TrackResult
+from svdx.explanation.thresholds import Fixed
+from svdx.explanation.tracks import TrackExplanation
 
 DECISION = 0.66
 
