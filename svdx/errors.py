@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-CACHE = "set SVDX_CACHE to a directory that can be written"  # the cure for a cache that cannot be
+CACHE = "set SVDX_CACHE to a directory that can be written"  # the hint for a cache that cannot be
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # not line ends and tabs
 
@@ -68,18 +68,18 @@ class ConfigError(SvdxError):
 
 
 @contextmanager
-def writing(place: str | Path, cure: str) -> Iterator[None]:
-    """Turn an OSError during writing to a place into a ConfigError that names the cure."""
+def writing(place: str | Path, hint: str) -> Iterator[None]:
+    """Turn an OSError during writing to a place into a ConfigError that names the hint."""
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"{place}: cannot be written ({error.strerror or error}): {cure}") from error
+        raise ConfigError(f"{place}: cannot be written ({error.strerror or error}): {hint}") from error
 
 
-def expect_writable(place: str | Path, cure: str) -> None:
+def expect_writable(place: str | Path, hint: str) -> None:
     """Raises ConfigError if a directory cannot be created or written to. It leaves nothing behind."""
     there = next(path for path in (Path(place).absolute(), *Path(place).absolute().parents) if path.exists())
-    with writing(place, cure), TemporaryFile(dir=there):
+    with writing(place, hint), TemporaryFile(dir=there):
         pass
 
 

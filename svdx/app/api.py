@@ -136,7 +136,7 @@ class Networks:
         if not (isinstance(given["start"], Real) or given["start"] == "all"):
             raise ConfigError(f"start={given['start']!r}: expected seconds or 'all'")
         if given["hop"] is not None and given["start"] != "all":
-            raise ConfigError(f"hop={given['hop']}: of a whole track only; give start='all', or leave hop out")
+            raise ConfigError(f"hop={given['hop']}: applies to whole tracks only; give start='all', or leave hop out")
         if not CONF.is_dir():
             raise ConfigError(f"{CONF} is missing: install svdx in place, with `pip install -e .`")
         values = {**{f"frontend.{name}": value for name, value in self.frontend.settings.items()}, **given}

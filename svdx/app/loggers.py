@@ -54,8 +54,9 @@ def _make_mlflow(node: DictConfig, cfg: DictConfig, directory: Path) -> Logger:
         logger.log_hyperparams(plain(cfg))
     except MlflowException as error:
         raise ConfigError(f"logger=mlflow: refused by MLflow ({' '.join(str(error).split())})") from error
-    os.environ.pop(MLFLOW_URI, None)
-    os.environ.update({MLFLOW_URI: before} if before else {})
+    finally:
+        os.environ.pop(MLFLOW_URI, None)
+        os.environ.update({MLFLOW_URI: before} if before else {})
     return logger
 
 

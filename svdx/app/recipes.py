@@ -11,13 +11,18 @@ from typing import Any
 from omegaconf import DictConfig
 
 from svdx.app.settings import key_set_by, leaves, plain
-from svdx.app.trainer import PLACES
+from svdx.app.trainer import EXECUTION_OPTIONS
 from svdx.errors import ConfigError
 from svdx.models.weights import training_metadata
 from svdx.schema.checks import as_typed
 
-USE = ("weights", "name", "standardisation", "threshold")  # keys of a section that say how a trained network is used
-SAME = ("data.features", "inverter.excerpts.features")  # cached or live: the numbers are the same
+USAGE_KEYS = (
+    "weights",
+    "name",
+    "standardisation",
+    "threshold",
+)  # of a section: how the network is used
+EQUIVALENT_KEYS = ("data.features", "inverter.excerpts.features")  # cached or live: the numbers are the same
 OF_TESTS = ("limit_test_batches",)  # trainer options that do not affect training
 MOST_SHOWN = 4  # differences
 OWN_CALLBACKS = "svdx.callbacks."
@@ -35,7 +40,8 @@ def recipe(cfg: DictConfig, section: str, **more: str) -> Recipe:
     """
     references = dict(leaves(plain(cfg, resolve=False)))
     values = dict(leaves(plain(cfg)))
-    left_out = {*SAME, *(f"{section}.{key}" for key in USE), *(f"trainer.{key}" for key in (*PLACES, *OF_TESTS))}
+    of_trainer = (f"trainer.{key}" for key in (*EXECUTION_OPTIONS, *OF_TESTS))
+    left_out = {*EQUIVALENT_KEYS, *(f"{section}.{key}" for key in USAGE_KEYS), *of_trainer}
     added = [name for name, node in training_callbacks(cfg, section).items() if not is_own_callback(node)]
     sections = (f"{section}.", "trainer.", *(f"callbacks.{name}." for name in added))
     keys = [key for key in values if key.startswith(sections) and key not in left_out]
@@ -84,7 +90,7 @@ def differences(stored: Recipe | None, recipe: Recipe) -> str:
     """How a network with a stored recipe was trained differently, in words; empty if it belongs to another
     classifier."""
     if stored is None:
-        return "does not say how it was trained, as an earlier svdx wrote it"
+        return "has no training record, since an earlier svdx wrote it"
     if stored.get("classifier") != recipe.get("classifier"):
         return ""
     different = [

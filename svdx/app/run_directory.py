@@ -21,7 +21,7 @@ from svdx.app.multirun import in_multirun
 from svdx.app.provenance import CONFIG, SUMMARY
 from svdx.app.recipes import is_own_callback
 from svdx.app.settings import plain
-from svdx.app.trainer import PLACES
+from svdx.app.trainer import EXECUTION_OPTIONS
 from svdx.errors import ConfigError, writing
 from svdx.files.atomic import atomic_write, scratch_directory
 
@@ -31,7 +31,7 @@ FILES = "files"  # in a summary: sizes of the files that belong to the result
 NOT_WRITABLE = "give a hydra.run.dir that can be written, with room on its disk"
 IRRELEVANT = (  # keys and sections on which no result depends
     *("overwrite", "resume", "threads", "logger", "engine", "ray", "paths", "store", "data.corpus.workers"),
-    *(f"trainer.{option}" for option in PLACES),
+    *(f"trainer.{option}" for option in EXECUTION_OPTIONS),
 )
 COMPARED_BY_CONTENT = ("data.root", "data.corpus.root", "classifier.weights", "inverter.weights", "models")
 TRAININGS = ("", "classifier", "inverter")  # subdirectories of a run in which networks are trained
@@ -55,7 +55,7 @@ def run_lock(directory: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise ConfigError(
-            f"{directory}: another run is at work there: wait for it, or give another {_directory_key()}"
+            f"{directory}: another run is using it: wait for it, or give another {_directory_key()}"
         ) from error
     try:
         yield
@@ -97,7 +97,7 @@ def begin_training(cfg: DictConfig, directory: Path) -> None:
     Raises: ConfigError.
     """
     if cfg.resume and cfg.overwrite:
-        raise ConfigError("resume=true goes on with what overwrite=true removes: give one of them")
+        raise ConfigError("resume=true and overwrite=true exclude each other: give one of them")
     if cfg.resume and FILES in (_finished_summary(directory) or {}):
         raise ConfigError(f"resume=true: {directory} holds the result of another command, not a training")
     if cfg.resume or not _is_first_process():

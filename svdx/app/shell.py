@@ -64,7 +64,7 @@ def steady_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = kept
 
 
-class Steady(io.FileIO):
+class BrokenPipeSafeFile(io.FileIO):
     """A file that drops what is written after its pipe was closed."""
 
     def write(self, data: Any, /) -> int:
@@ -79,7 +79,7 @@ def _steady(stream: TextIO | None) -> TextIO | None:
     if stream is None:
         return None
     try:
-        file = io.BufferedWriter(Steady(stream.fileno(), "w", closefd=False))
+        file = io.BufferedWriter(BrokenPipeSafeFile(stream.fileno(), "w", closefd=False))
     except (AttributeError, io.UnsupportedOperation):
         return stream
     return io.TextIOWrapper(file, stream.encoding, errors="backslashreplace", line_buffering=True)

@@ -20,7 +20,7 @@ from svdx.errors import CACHE, ConfigError, expect_writable
 from svdx.models.inverter import InverterNet
 from svdx.models.svdnet import SVDNet
 from svdx.models.weights import fingerprint
-from svdx.training.checkpoints import Checkpoints, newest_sound
+from svdx.training.checkpoints import Checkpoints, latest_valid_checkpoint
 
 if TYPE_CHECKING:
     from svdx.app.pipeline import Pipeline
@@ -74,7 +74,7 @@ def fit(pipeline: Pipeline, section: str, model: pl.LightningModule, data: Excer
         default_root_dir=directory,
         **cfg[section].fit,
     )
-    checkpoint = newest_sound(directory / "checkpoints") if cfg.get("resume") else None
+    checkpoint = latest_valid_checkpoint(directory / "checkpoints") if cfg.get("resume") else None
     if checkpoint:
         log.info(f"going on from {checkpoint}")
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)

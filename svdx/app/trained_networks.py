@@ -107,7 +107,7 @@ class CachedNetwork:
         if not self.latest.is_file():
             return
         if different := differences(stored_recipe(self.latest), self.recipe):
-            log.info(f"the last one {different}: {section}.weights='{self.keep_latest()}' would use it")
+            log.info(f"the latest one {different}; to reuse it, set {section}.weights='{self.keep_latest()}'")
 
 
 def _copy(path: Path, to: Path) -> None:
@@ -119,7 +119,7 @@ def _copy(path: Path, to: Path) -> None:
 
 @contextmanager
 def training_lock(path: Path) -> Iterator[None]:
-    """Hold the training of a network's file against other commands. Raises: ConfigError if none can be written."""
+    """Lock a network's file while it is trained. Raises: ConfigError if the lock file cannot be written."""
     directory = path.parent
     with ExitStack() as stack:
         with writing(directory.parent, CACHE):

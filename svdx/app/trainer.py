@@ -19,7 +19,7 @@ from svdx.schema.checks import Option, options_of
 from svdx.schema.types import NonNegativeInt, PositiveInt, Share
 
 DEVICE_OPTIONS = ("accelerator", "devices", "strategy", "precision")  # of Lightning
-PLACES = (  # options of devices and output, on which no result depends
+EXECUTION_OPTIONS = (  # options of devices and output, on which no result depends
     *("gpus", "accelerator", "devices", "num_nodes", "strategy", "use_distributed_sampler"),
     *("enable_model_summary", "enable_progress_bar", "log_every_n_steps", "profiler"),
 )

@@ -127,9 +127,9 @@ def _validate_audio(audio: Any, start: Any, hop: float | None, maximise: Any) ->
     if audio is not None and not str(audio).strip():
         raise ConfigError("audio= is empty: give an audio file, a directory or a pattern")
     if hop is not None and start != "all":
-        raise ConfigError(f"hop={hop}: of a whole track only; add start=all, or leave hop= out")
+        raise ConfigError(f"hop={hop}: applies to whole tracks only; add start=all, or leave hop= out")
     if maximise is not None and not (audio is None and start is None):
-        raise ConfigError(f"maximise={maximise} looks at no audio: leave audio= and start= out")
+        raise ConfigError(f"maximise={maximise} cannot be combined with audio= or start=: leave them out")
     if audio is not None and not is_directory_or_pattern(str(audio)):
         with open_sound(Path(str(audio))):
             pass

@@ -20,7 +20,7 @@ RESERVED = ("index.html", UNFINISHED, ".hydra", "explain.log", "config.yaml", "s
 
 
 @dataclass
-class Each:
+class TrackJob:
     """The job of an engine: explains an audio file in a directory of its own, unless that is up to date.
 
     directory: parent of all of them; threads: of torch, on which the last bits of a result depend
@@ -30,7 +30,7 @@ class Each:
     directory: Path
     threads: int = 1
 
-    def to(self, device: torch.device | str) -> Each:
+    def to(self, device: torch.device | str) -> TrackJob:
         self.request.to(device)
         return self
 
@@ -63,10 +63,10 @@ class Collection:
     before: int
 
 
-def document_collection(title: str, files: Sequence[Path], job: Each, engine: Engine) -> Collection | None:
+def document_collection(title: str, files: Sequence[Path], job: TrackJob, engine: Engine) -> Collection | None:
     """Explain every audio file in a directory of its own below the job's, and write index.html.
 
-    Returns: None in a process that only helps another one. Raises: AudioError if all files fail; ConfigError.
+    Returns: None in all processes but the first. Raises: AudioError if all files fail; ConfigError.
     """
     named = names(files)
     outcomes = engine(job, [(str(file), name) for file, name in zip(files, named, strict=True)])
@@ -90,7 +90,7 @@ def _facts(place: Path) -> dict[str, str]:
         return read_facts(place)
     except OSError as error:
         shared = "the machines that work together need one hydra.run.dir, on a disk that they share"
-        raise ConfigError(f"{place}: written elsewhere, not here; {shared}") from error
+        raise ConfigError(f"{place}: missing on this machine; {shared}") from error
 
 
 def names(files: Sequence[Path]) -> list[str]:

@@ -42,7 +42,7 @@ class Job(Protocol):
 class Engine(Protocol):
     """A callable: a job and (file, name) of many tracks → the outcome of each, in their order.
 
-    Returns: None in a process that only helps another one. Raises: ConfigError if a track is refused.
+    Returns: None in all processes but the first. Raises: ConfigError if a track is refused.
     """
 
     def __call__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> list[Outcome] | None: ...

@@ -24,13 +24,13 @@ class Local:
         self.trainer = trainer
 
     def __call__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> list[Outcome] | None:
-        share = _Share(job.to(self.trainer.strategy.root_device), tracks)
+        share = _RankTracks(job.to(self.trainer.strategy.root_device), tracks)
         self.trainer.predict(share, return_predictions=False)
         outcomes = share.gathered()
         return None if outcomes is None else in_order(outcomes)
 
 
-class _Share(pl.LightningModule):
+class _RankTracks(pl.LightningModule):
     """Every n-th track, for each of n processes."""
 
     def __init__(self, job: Job, tracks: Sequence[tuple[str, str]]) -> None:

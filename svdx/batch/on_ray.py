@@ -71,7 +71,7 @@ class OnRay:
             if not left:
                 return
         for number, (file, _) in left.items():
-            yield {"number": number, "state": FAILED, "reason": f"{file}: none of its workers lived to its end"}
+            yield {"number": number, "state": FAILED, "reason": f"{file}: every worker that processed it died"}
 
     def _round(self, job: Job, tracks: Mapping[int, tuple[str, str]], workers: int) -> Iterator[dict[str, Any]]:
         """The rows of the tracks whose workers survived."""

@@ -17,7 +17,7 @@ from svdx.app.settings import build
 from svdx.audio.logmel import FrontEnd
 from svdx.audio.probe import open_sound
 from svdx.audio.reading import declared_length
-from svdx.batch.collection import Each, document_collection
+from svdx.batch.collection import TrackJob, document_collection
 from svdx.batch.job import Engine
 from svdx.batch.request import Request
 from svdx.corpora.corpus import Corpus
@@ -74,9 +74,9 @@ def explain_tracks(cfg: DictConfig, files: list[Path], pipeline: Pipeline, engin
     """Explain each of several tracks in a directory of its own, and write a page that links to them."""
     points, start = page_points(cfg), 0.0 if cfg.start is None else cfg.start
     explainer = AudioExplainer(pipeline.frontend, pipeline.prepare_explainer())
-    job = Each(Request(explainer, start, cfg.hop, points, cfg.sounds), pipeline.directory, cfg.threads or 1)
+    job = TrackJob(Request(explainer, start, cfg.hop, points, cfg.sounds), pipeline.directory, cfg.threads or 1)
     collection = document_collection(Path(str(cfg.audio)).name, files, job, engine)
-    if collection is None:  # this process only helped another one, which writes the summary
+    if collection is None:  # the first process writes the summary
         return
     results = {"tracks": collection.done, "failed": collection.failed, **pipeline.provenance()}
     write_summary(pipeline.directory, cfg, results)
@@ -116,7 +116,7 @@ def expect_readable(files: list[Path]) -> None:
 
 
 def explain_unit(cfg: DictConfig) -> None:
-    """Find the excerpts that move a unit of the classifier most."""
+    """Find the excerpts that maximise and minimise a unit of the classifier."""
     name = str(cfg.maximise)
     check_unit(name)
     pipeline = Pipeline(cfg)

@@ -105,7 +105,7 @@ class Bench:
                 "seconds_first": np.array(first[name]),
                 "seconds_of_batch": np.column_stack([sizes, seconds]),
             }
-        self._check_few(study, torch.cat([batch.excerpts for batch in batches]), train)
+        self._measure_subset(study, torch.cat([batch.excerpts for batch in batches]), train)
         return study
 
     def _warm_up(self, data: Excerpts) -> dict[str, float]:
@@ -177,7 +177,7 @@ class Bench:
             layers=self.sanity.layers,
         )
 
-    def _check_few(self, study: Study, excerpts: Tensor, train: Train | None) -> None:
+    def _measure_subset(self, study: Study, excerpts: Tensor, train: Train | None) -> None:
         """Add what only a few of the excerpts [N, frames, bands] are used for: sanity, and seconds at batch size 1."""
         numbers = balanced_sample(study.vocal, self.sanity.n)
         few = excerpts[numbers]

@@ -154,7 +154,7 @@ class Explainer(ABC):
         """Scale scores to [0, 1] per excerpt, see `normalise`. Raises: ScoreError where a score is not finite."""
         finite = score.isfinite().flatten(1).all(1)
         if not finite.all():
-            message = f"explainer={self.name} gave a score that is NaN or infinite; are the networks' weights sound?"
+            message = f"explainer={self.name} gave a score that is NaN or infinite; check the networks' weights for NaN"
             raise ScoreError(message, number=int(finite.int().argmin()))
         return normalise(score)
 

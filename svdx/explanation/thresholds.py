@@ -52,7 +52,9 @@ class Choice(ABC):
     def check_tracks(cls) -> None:
         """Raises ConfigError if the rule does not apply to whole tracks."""
         if not cls.of_tracks:
-            raise ConfigError(f"threshold={cls.name}: of excerpts only; give start=SECONDS, or another threshold=")
+            raise ConfigError(
+                f"threshold={cls.name}: does not support whole tracks; give start=SECONDS, or another threshold="
+            )
 
     def shown(self, threshold: float) -> float:
         """A threshold as it is shown."""

@@ -95,7 +95,7 @@ def _draw_probability(axes: Axes, explanation: TrackExplanation, frontend: Front
 
 
 def unit_figure(unit: str, extremes: dict[str, Extreme], frontend: FrontEnd) -> Figure:
-    """The excerpts that move a unit most: as log-mels; right: the unit's activation over the optimiser's steps."""
+    """Log-mels that maximise and minimise a unit; right: the unit's activation over the optimiser's steps."""
     figure = Figure(figsize=(11, 1 + 3.2 * len(extremes)), layout="constrained")
     figure.suptitle(f"{unit}: log-odds of singing" if unit == "fc9" else f"{unit}: activation")
     rows = figure.subplots(len(extremes), 2, width_ratios=(3, 2), squeeze=False)

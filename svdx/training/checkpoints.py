@@ -47,7 +47,7 @@ class Checkpoints(TorchCheckpointIO):
             raise WeightsError(f"{path}: no checkpoint to go on from ({error}); remove it to begin anew") from error
 
 
-def newest_sound(directory: Path) -> Path | None:
+def latest_valid_checkpoint(directory: Path) -> Path | None:
     """The newest checkpoint in a directory that is not damaged, with a warning if a newer one is. None if there is no
     checkpoint.
 
@@ -55,7 +55,7 @@ def newest_sound(directory: Path) -> Path | None:
     """
     checkpoints = [path for path in (directory / LAST, directory / BEFORE) if path.is_file()]
     for path in checkpoints:
-        if _is_sound(path):
+        if _is_intact(path):
             return path
         log.warning(f"{path}: damaged, looking for the checkpoint before it")
     if checkpoints:
@@ -63,7 +63,7 @@ def newest_sound(directory: Path) -> Path | None:
     return None
 
 
-def _is_sound(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     """Whether the checksums in a checkpoint, which is a zip archive, are right."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -275,7 +275,7 @@ def test_resume_and_overwrite_exclude_each_other(tmp_path):
 
 def test_a_second_run_in_the_same_directory_is_refused(tmp_path, monkeypatch):
     def begin(number):
-        with pytest.raises(ConfigError, match="another run is at work there"), run_lock(tmp_path):
+        with pytest.raises(ConfigError, match="another run is using it"), run_lock(tmp_path):
             pass
         monkeypatch.setenv("NODE_RANK", "1")
         with run_lock(tmp_path):  # a process of the same run

@@ -149,8 +149,8 @@ def test_networks_of_several_recipes_are_cached_side_by_side(pipeline, tmp_path,
     wide = pipeline("inverter.width=64")
     assert wide.prepare_inverter().width == 64
     last = wide.models / "inverter.safetensors"
-    assert "the last one was trained with inverter.width=8 instead of 64" in caplog.text
-    (narrow,) = re.findall(r"inverter\.weights='(.*)' would use it", caplog.text)
+    assert "the latest one was trained with inverter.width=8 instead of 64" in caplog.text
+    (narrow,) = re.findall(r"set inverter\.weights='(.*)'", caplog.text)
     assert load_inverter(narrow, classifier).width == 8 and load_inverter(last, classifier).width == 64
     assert pipeline("classifier.system.softening=0.1").prepare_inverter().width == 8
     assert trained(tmp_path) == ["classifier", "inverter", "inverter", "classifier"]  # of equal weights here
@@ -190,8 +190,8 @@ def test_a_network_without_a_recipe_is_neither_used_nor_lost(pipeline, tmp_path,
     old = last.read_bytes()
     one.prepare_classifier()
     assert trained(tmp_path) == ["classifier"]
-    assert "the last one does not say how it was trained, as an earlier svdx wrote it" in caplog.text
-    (before,) = re.findall(r"classifier\.weights='(.*)' would use it", caplog.text)
+    assert "the latest one has no training record, since an earlier svdx wrote it" in caplog.text
+    (before,) = re.findall(r"set classifier\.weights='(.*)'", caplog.text)
     assert Path(before).read_bytes() == old and last.read_bytes() != old
 
 

@@ -206,7 +206,7 @@ def test_invalid_choices_of_a_threshold_are_refused(overrides, message):
 
 def test_reconstruction_error_is_refused_for_whole_tracks():
     cfg = composed("threshold=reconstruction_error", "start=all", entry="explain")
-    with pytest.raises(ConfigError, match="of excerpts only"):
+    with pytest.raises(ConfigError, match="does not support whole tracks"):
         validate_config(cfg)
 
 

@@ -12,7 +12,7 @@ import soundfile
 import torch
 from torch import nn
 
-from svdx.batch.collection import Each, document_collection, names
+from svdx.batch.collection import TrackJob, document_collection, names
 from svdx.batch.finished import MARK, RESULTS, UNFINISHED, atomic_directory
 from svdx.batch.job import Outcome
 from svdx.batch.request import Request
@@ -71,7 +71,7 @@ def contents(directory):
 def test_each_track_has_its_page_and_one_that_fails_is_reported(request_, song, tmp_path):
     (song / "audio/a&b.mp3").write_text("not <sound>")
     files = [song / "audio/a&b.mp3", song / "audio/a.wav", song / "vocals/a.wav"]
-    found = document_collection("songs & more", files, Each(request_, tmp_path / "out"), in_turn)
+    found = document_collection("songs & more", files, TrackJob(request_, tmp_path / "out"), in_turn)
     assert list(found.done) == ["a", "a 2"] and list(found.failed) == [str(files[0])] and found.before == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a 2", "index.html"}
     assert contents(tmp_path / "out/a").keys() == RESULTS - {"track.wav"}
@@ -83,19 +83,19 @@ def test_each_track_has_its_page_and_one_that_fails_is_reported(request_, song, 
 def test_if_all_tracks_fail_the_first_reason_is_reported_and_no_file_is_left(request_, song, tmp_path):
     (song / "audio/b.mp3").write_text("no sound")
     with pytest.raises(AudioError, match=r"none of 1 tracks could be explained; the first: .*b\.mp3: not readable"):
-        document_collection("", [song / "audio/b.mp3"], Each(request_, tmp_path / "out"), in_turn)
+        document_collection("", [song / "audio/b.mp3"], TrackJob(request_, tmp_path / "out"), in_turn)
     assert not any((tmp_path / "out").iterdir())
 
 
 def test_a_wrong_setting_is_refused_and_not_counted_as_a_failed_track(request_, song, tmp_path):
     wrong = replace(request_, start="all", hop=9)
-    outcome = Each(wrong, tmp_path / "out")(str(song / "audio/a.wav"), "a")
+    outcome = TrackJob(wrong, tmp_path / "out")(str(song / "audio/a.wav"), "a")
     assert outcome == Outcome("refused", "hop=9: expected 0.02 to 1.64 s")
     assert not (tmp_path / "out/a").exists() and not any((tmp_path / "out" / UNFINISHED).iterdir())
 
 
 def test_a_helping_process_writes_no_index(request_, song, tmp_path):
-    job = Each(request_, tmp_path / "out")
+    job = TrackJob(request_, tmp_path / "out")
     assert document_collection("", [song / "audio/a.wav"], job, lambda *_: None) is None
     assert not (tmp_path / "out").exists()
 
@@ -113,7 +113,7 @@ def test_the_explainers_examples_are_part_of_the_key(frontend, classifier, song,
 
 
 def explained(request, song, out):
-    return Each(request, out)(str(song / "audio/a.wav"), "a").state
+    return TrackJob(request, out)(str(song / "audio/a.wav"), "a").state
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_files_of_a_killed_process_are_removed(quick, first, song, tmp_path):
     left = tmp_path / "out" / UNFINISHED / "half"
     left.mkdir()
     (left / "report.html").write_text("<ht")
-    document_collection("", [song / "audio/a.wav"], Each(quick, tmp_path / "out"), in_turn)
+    document_collection("", [song / "audio/a.wav"], TrackJob(quick, tmp_path / "out"), in_turn)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "index.html"}
     assert contents(tmp_path / "out/a") == first
 
@@ -205,7 +205,7 @@ def test_a_directory_with_anything_else_in_it_is_never_replaced(quick, song, tmp
     """`audio=DIR/*/mixture.wav hydra.run.dir=DIR`: the results would stand in for the tracks themselves."""
     shutil.copytree(song, tmp_path / "out/a")
     before = sorted((tmp_path / "out/a").rglob("*"))
-    outcome = Each(quick, tmp_path / "out")(str(song / "audio/a.wav"), "a")
+    outcome = TrackJob(quick, tmp_path / "out")(str(song / "audio/a.wav"), "a")
     assert outcome.state == "refused"
     assert outcome.reason.endswith("out/a holds audio, which is of no explanation: give another hydra.run.dir")
     assert sorted((tmp_path / "out/a").rglob("*")) == before
@@ -213,12 +213,12 @@ def test_a_directory_with_anything_else_in_it_is_never_replaced(quick, song, tmp
 
 def test_a_directory_that_cannot_be_written_is_an_error_in_one_line(quick, song, tmp_path):
     (tmp_path / "out").write_text("a file")
-    outcome = Each(quick, tmp_path / "out")(str(song / "audio/a.wav"), "a")
+    outcome = TrackJob(quick, tmp_path / "out")(str(song / "audio/a.wav"), "a")
     assert outcome.state == "refused" and "cannot be written (Not a directory): give a hydra.run.dir" in outcome.reason
 
 
 def test_a_missing_file_is_a_failed_track(quick, tmp_path):
-    outcome = Each(quick, tmp_path / "out")(str(tmp_path / "gone.wav"), "gone")
+    outcome = TrackJob(quick, tmp_path / "out")(str(tmp_path / "gone.wav"), "gone")
     assert outcome == Outcome("failed", f"{tmp_path / 'gone.wav'}: no such audio file")
 
 

@@ -120,7 +120,7 @@ def test_a_defect_of_svdx_is_raised_and_not_counted_as_a_failed_track(engine, tm
 def test_a_track_that_kills_its_workers_is_left_out_and_no_other(ray, make_trainer, tmp_path, caplog):
     job = Noted(tmp_path, track_1="kills")
     outcomes = OnRay(make_trainer(), workers=2)(job, TRACKS)
-    assert outcomes[1] == Outcome("failed", "1.wav: none of its workers lived to its end")
+    assert outcomes[1] == Outcome("failed", "1.wav: every worker that processed it died")
     assert "left out: 1.wav" in caplog.text
     assert {outcome.state for outcome in [outcomes[0], *outcomes[2:]]} == {"done"}
     begun = [number for number, _ in job.noted("begins")].count(1)  # not each time: its worker may not live so long

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from svdx.app.cli import command
 from svdx.errors import ConfigError
-from svdx.training.checkpoints import BEFORE, LAST, Checkpoints, newest_sound
+from svdx.training.checkpoints import BEFORE, LAST, Checkpoints, latest_valid_checkpoint
 from tests.support.at_once import TRIALS
 from tests.support.command_line import LONGEST, Shell
 
@@ -112,22 +112,22 @@ def test_sigterm_outside_an_update_is_no_success(capsys, tmp_path):
 
 
 def test_the_previous_checkpoint_is_kept_and_used_if_the_last_is_damaged(tmp_path, caplog):
-    assert newest_sound(tmp_path) is None
+    assert latest_valid_checkpoint(tmp_path) is None
     checkpoint(tmp_path, 1)
     checkpoint(tmp_path, 2)
     assert {path.name for path in tmp_path.iterdir()} == {LAST, BEFORE}
-    assert newest_sound(tmp_path) == tmp_path / LAST
+    assert latest_valid_checkpoint(tmp_path) == tmp_path / LAST
     whole = (tmp_path / LAST).read_bytes()
     inside = whole.index(torch.full((10,), 2.0).numpy().tobytes())
     for torn in (whole[: len(whole) // 2], b"", whole[:inside] + b"\xff" + whole[inside + 1 :]):
         (tmp_path / LAST).write_bytes(torn)
         caplog.clear()
-        found = newest_sound(tmp_path)
+        found = latest_valid_checkpoint(tmp_path)
         assert found == tmp_path / BEFORE and "damaged" in caplog.text
         assert torch.load(found, weights_only=True)["step"] == 1
     (tmp_path / BEFORE).write_bytes(b"")
     with pytest.raises(ConfigError, match=r"no checkpoint in .* can be read"):
-        newest_sound(tmp_path)
+        latest_valid_checkpoint(tmp_path)
 
 
 def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, monkeypatch):

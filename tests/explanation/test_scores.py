@@ -6,7 +6,7 @@ import soundfile
 import torch
 from torch import nn
 
-from svdx.batch.collection import Each, document_collection
+from svdx.batch.collection import TrackJob, document_collection
 from svdx.batch.request import Request
 from svdx.errors import AudioError, ScoreError
 from svdx.explanation import Explainer, FeatureInversion
@@ -69,7 +69,7 @@ def songs(tmp_path):
 @pytest.mark.parametrize("start", [0.5, "all"])
 def test_a_score_that_is_not_finite_fails_its_track_and_names_the_file(classifier, frontend, songs, tmp_path, start):
     explainer = AudioExplainer(frontend, FeatureInversion(classifier, Painter(NAN)))
-    job = Each(Request(explainer, start, None, [0.5]), tmp_path / "out")
+    job = TrackJob(Request(explainer, start, None, [0.5]), tmp_path / "out")
     outcome = job(str(songs[0]), "a")
     assert outcome.state == "failed" and outcome.reason.startswith(f"{songs[0]}: explainer=inversion gave a score")
     with pytest.raises(AudioError, match=r"none of 2 tracks could be explained; the first: .*explainer=inversion gave"):

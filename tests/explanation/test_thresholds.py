@@ -157,7 +157,7 @@ def test_an_error_of_1_keeps_as_little_as_possible():
 
 
 def test_a_rule_that_does_not_apply_to_tracks_is_refused_in_one_line():
-    with pytest.raises(ConfigError, match=r"^threshold=reconstruction_error: of excerpts only"):
+    with pytest.raises(ConfigError, match=r"^threshold=reconstruction_error: does not support whole tracks"):
         explain_track(inverting(ReconstructionError()), torch.zeros(30, BANDS), FRAMES, 3)
     with pytest.raises(ConfigError, match=r"^Area: area=1.5: expected 0 to 1"):
         Area(1.5)

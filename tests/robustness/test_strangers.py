@@ -24,7 +24,7 @@ from svdx.files import archives
 from svdx.models import load_classifier
 from svdx.models.standardisation import load_standardisation
 from svdx.models.weights import describe, save
-from svdx.training.checkpoints import Checkpoints, newest_sound
+from svdx.training.checkpoints import Checkpoints, latest_valid_checkpoint
 
 RATE = 22050
 
@@ -219,7 +219,7 @@ def test_a_checkpoint_without_a_pickle_is_refused(tmp_path, load):
 
 def test_resuming_reads_what_torch_wrote(tmp_path):
     Checkpoints().save_checkpoint({"step": 3, "weights": torch.arange(5.0)}, tmp_path / "last.ckpt")
-    found = Checkpoints().load_checkpoint(newest_sound(tmp_path))
+    found = Checkpoints().load_checkpoint(latest_valid_checkpoint(tmp_path))
     assert found["step"] == 3 and torch.equal(found["weights"], torch.arange(5.0))
 
 

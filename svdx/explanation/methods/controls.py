@@ -73,7 +73,7 @@ class Loudest(Control):
         return excerpts
 
 
-class Borrowed(Control):
+class ExampleInversion(Control):
     """Base class of controls that show the inversions of training excerpts, computed at first use.
 
     inverter: as in `FeatureInversion`; examples: training excerpts, [N, frames, bands], standardised
@@ -103,7 +103,7 @@ class Borrowed(Control):
         return same & others | ~(same & others).any(1, keepdim=True)
 
 
-class ClassMeanMask(Borrowed):
+class ClassMeanMask(ExampleInversion):
     """The mean salience, by inversion, of the training excerpts with the same predicted label."""
 
     name = "class_mean_mask"
@@ -113,7 +113,7 @@ class ClassMeanMask(Borrowed):
         return torch.einsum("bn,nfm->bfm", weights / weights.sum(1, keepdim=True), self.inverted_examples(excerpts)[0])
 
 
-class OtherTrackMask(Borrowed):
+class OtherTrackMask(ExampleInversion):
     """The salience, by inversion, of a random training excerpt with the same predicted label.
 
     It comes from another track unless the explained excerpt is from a training track.
