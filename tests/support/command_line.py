@@ -4,6 +4,7 @@ import csv
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -73,6 +74,7 @@ def run(arguments, environment, written):
     os.environ.update(environment)
     os.chdir(ROOT)
     sys.argv, sys.path[0] = arguments, str(ROOT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     torch.set_num_threads(1)
     try:
         runpy.run_path(arguments[0], run_name="__main__")
