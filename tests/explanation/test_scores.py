@@ -43,7 +43,7 @@ class Spoiled(Explainer):
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 def test_a_score_that_is_not_finite_is_refused_with_its_excerpt(classifier, value):
-    with pytest.raises(ScoreError, match=r"^explainer=inversion gave a score that is NaN or infinite; are") as error:
+    with pytest.raises(ScoreError, match=r"^explainer=inversion gave a score that is NaN or infinite; check") as error:
         FeatureInversion(classifier, Painter(value))(EXCERPTS)
     assert error.value.number == 1
     with pytest.raises(ScoreError, match=r"^explainer=inversion gave a score"):
