@@ -16,7 +16,7 @@ help:  ## show this list
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[compare,dev,docs,mlflow,ray,sweep,tensorboard]"
 	touch $@
 
-demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: about ten minutes on two cores
+demo: .venv/installed  ## corpus, classifier, inverter, curve and one explanation: six to ten minutes on two cores
 	$(BIN)/python train.py overwrite=true hydra.run.dir=$(DEMO)/train
 	$(BIN)/python evaluate.py excerpts.n=200 overwrite=true hydra.run.dir=$(DEMO)/evaluate
 	$(BIN)/python explain.py overwrite=true hydra.run.dir=$(DEMO)/explain
