@@ -16,7 +16,7 @@ from svdx.corpora.stems import vocal_segments
 from svdx.errors import SvdxError
 from svdx.models import SVDNet, load_classifier, load_inverter
 from svdx.models.standardisation import load_standardisation
-from svdx.training.checkpoints import Checkpoints, newest_sound
+from svdx.training.checkpoints import Checkpoints, latest_valid_checkpoint
 
 
 def _attempt(read: Callable[[], object]) -> None:
@@ -46,7 +46,7 @@ def read_weights(path: Path) -> None:
     _attempt(lambda: load_inverter(path, SVDNet(FRAMES, BANDS)))
     if path.suffix == ".ckpt":
         last = path.rename(path.with_name("last.ckpt"))
-        _attempt(lambda: newest_sound(last.parent))
+        _attempt(lambda: latest_valid_checkpoint(last.parent))
         Checkpoints().load_checkpoint(last)
 
 
