@@ -109,6 +109,11 @@ class FrontEnd(nn.Module):
         """The smallest number of samples with n_frames frames."""
         return (n_frames - 1) * self.hop + self.frame_length
 
+    def excerpt_samples(self, frame: int) -> slice:
+        """Which samples of a track are the excerpt that begins at a frame."""
+        first = frame * self.hop
+        return slice(first, first + self.n_samples(self.excerpt_frames))
+
     def band_frequencies(self) -> Tensor:
         """Centre frequencies of the bands, [n_bands], Hz."""
         return self._frequencies(torch.arange(1, self.n_bands + 1))

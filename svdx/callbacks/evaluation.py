@@ -62,9 +62,8 @@ def explain_examples(
 
 def _samples(excerpts: Excerpts, number: int, frontend: FrontEnd) -> tuple[Tensor, slice]:
     """The samples of an excerpt's track, [n], and which of them belong to the excerpt."""
-    track, start = excerpts.tracks[excerpts.track_of[number]], int(excerpts.start_of[number]) * frontend.hop
-    span = slice(start, start + frontend.n_samples(frontend.excerpt_frames))
-    return decode(track.audio, frontend.sample_rate), span
+    track = excerpts.tracks[excerpts.track_of[number]]
+    return decode(track.audio, frontend.sample_rate), frontend.excerpt_samples(int(excerpts.start_of[number]))
 
 
 def log_evaluation(

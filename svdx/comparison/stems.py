@@ -44,8 +44,7 @@ class Stems:
             self._track, self._samples = track, self._decode(self.excerpts.tracks[track])
         if self._samples is None:
             return None
-        first = int(self.excerpts.start_of[number]) * self.frontend.hop
-        span = slice(first, first + self.frontend.n_samples(self.frontend.excerpt_frames))
+        span = self.frontend.excerpt_samples(int(self.excerpts.start_of[number]))
         return Pair(*(self.frontend.of_track(samples[span]).numpy() for samples in self._samples))
 
     def _decode(self, track: Track) -> tuple[Tensor, Tensor] | None:

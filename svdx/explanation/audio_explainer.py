@@ -59,16 +59,19 @@ class AudioExplainer:
         samples, whole = recording.sound.mono(rate, span), recording.sound.cut(source_span)
         explanation = self.explain_samples(samples)
 
-        def kept(cut: Explanation) -> Sound:
-            return self._kept(recording.sound, cut.mask[0], source_span)
+        own = self._kept(recording.sound, explanation.mask[0], source_span)
+
+        def as_sound(cut: Explanation) -> AsSound:
+            kept = own if cut is explanation else self._kept(recording.sound, cut.mask[0], source_span)
+            return self._as_sound(kept, explanation)
 
         return ExcerptResult(
             explanation=explanation,
             start=start,
             sound=whole,
-            kept=kept(explanation),
+            kept=own,
             samples=whole.mono(rate).numpy(),
-            curve=self._curve(explanation, points, lambda cut: self._as_sound(kept(cut), explanation)),
+            curve=self._curve(explanation, points, as_sound),
             **self._shared(recording, samples, span, explanation.excerpts[0], explanation.mask[0], [span.start]),
         )
 

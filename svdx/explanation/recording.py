@@ -67,8 +67,7 @@ def excerpt_span(n: int, start: float, frontend: FrontEnd, audio: str | Path) ->
         raise AudioError(
             f"{audio}: start={start:g}: an excerpt of {length:.2f} s begins at 0 to {last:.2f} s of the track"
         )
-    first = frame * frontend.hop
-    return slice(first, first + frontend.n_samples(needed))
+    return frontend.excerpt_samples(frame)
 
 
 def last_start(n: int, frontend: FrontEnd) -> float:

@@ -15,8 +15,7 @@ from svdx.explanation.maximisation import Extreme
 from svdx.explanation.results import ExcerptResult, TrackResult
 from svdx.explanation.tracks import TrackExplanation
 from svdx.report.facts import title_of
-
-FREQUENCY_TICKS = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz
+from svdx.report.page_data import FREQUENCIES
 
 
 def result_figure(result: ExcerptResult | TrackResult) -> Figure:
@@ -77,7 +76,7 @@ def track_figure(explanation: TrackExplanation, frontend: FrontEnd, title: str =
     for axes, (name, values, options) in zip(below, panels, strict=True):
         axes.imshow(values.T, origin="lower", aspect="auto", extent=_extent(values, frontend), cmap="magma", **options)
         axes.set_title(name, loc="left", fontsize="medium")
-        _label_axes(axes, frontend, FREQUENCY_TICKS[::2])  # low panels
+        _label_axes(axes, frontend, FREQUENCIES[::2])  # low panels
     return figure
 
 
@@ -118,7 +117,7 @@ def _extent(values: np.ndarray, frontend: FrontEnd) -> tuple[float, float, float
     return 0, len(values) / frontend.frame_rate, -0.5, values.shape[1] - 0.5
 
 
-def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCY_TICKS) -> None:
+def _label_axes(axes: Axes, frontend: FrontEnd, frequencies: Sequence[int] = FREQUENCIES) -> None:
     centres = frontend.band_frequencies().numpy()
     axes.set_yticks(np.interp(frequencies, centres, np.arange(len(centres))), list(map(str, frequencies)))
     axes.label_outer()

@@ -13,7 +13,7 @@ import soundfile
 if TYPE_CHECKING:  # a front end brings torch along, which a page does without
     from svdx.audio.logmel import FrontEnd
 
-FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis
+FREQUENCIES = (100, 200, 500, 1000, 2000, 4000, 8000)  # Hz, marked on the axis of pages and figures
 SECONDS = (0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)  # between the marks of the time axis
 WAV_SECONDS = 10  # longer sounds are MP3 in the page, which every browser plays and seeks in
 

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from svdx.explanation import Explanation, TrackExplanation
 from svdx.explanation.maximisation import Extreme
-from svdx.report.figures import FREQUENCY_TICKS, explanation_figure, track_figure, unit_figure
+from svdx.report.figures import explanation_figure, track_figure, unit_figure
+from svdx.report.page_data import FREQUENCIES
 
 
 def an_explanation(n=2):
@@ -68,9 +69,9 @@ def test_hz_ticks_stand_at_the_bands_that_are_centred_there(figure, frontend):
         assert [int(label.get_text()) for label in panel.get_yticklabels()] == [100, 200, 500, 1000, 2000, 4000, 8000]
     for panel in panels(figure):
         positions = panel.get_yticks()
-        assert len(positions) == len(FREQUENCY_TICKS) and (np.diff(positions) > 0).all()
+        assert len(positions) == len(FREQUENCIES) and (np.diff(positions) > 0).all()
         assert positions[-1] == 79  # 8 kHz is the upper end of the last band, whose centre is at 7.7 kHz
-        for hz, position in zip(FREQUENCY_TICKS[:-1], positions):
+        for hz, position in zip(FREQUENCIES[:-1], positions):
             below, above = centres[int(position)], centres[int(position) + 1]
             assert below <= hz <= above
             assert below + (above - below) * (position % 1) == pytest.approx(hz, rel=1e-4)

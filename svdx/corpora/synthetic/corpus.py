@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
@@ -26,7 +24,7 @@ from svdx.corpora.labels import write_lab
 from svdx.corpora.synthetic.song import Song, compose
 from svdx.corpora.track import Segment
 from svdx.errors import CACHE, CorpusError, writing
-from svdx.files.atomic import process_lock
+from svdx.files.atomic import process_lock, scratch_directory
 from svdx.schema.checks import checked
 from svdx.schema.types import AnyPath, PositiveInt, Seed
 
@@ -102,7 +100,7 @@ def make_corpus(root: Path, recipe: Recipe, workers: int = 1) -> None:
     with writing(f"data.root={root}", f"give another, or {CACHE}"), process_lock(root.with_name(f".{root.name}.lock")):
         if _exists(root, recipe):
             return
-        with _temporary_directory(root) as folder:
+        with scratch_directory(root.with_name(f".{root.name}.partial")) as folder:
             for name in ("audio", "labels", "filelists", "vocals"):
                 (folder / name).mkdir(parents=True)
             _make_tracks(folder, recipe, workers)
@@ -143,18 +141,6 @@ def _exists(root: Path, recipe: Recipe) -> bool:
             f"{root} holds a synthetic corpus with other settings, expected {wanted or 'fewer'}: remove the directory"
         )
     return True
-
-
-@contextmanager
-def _temporary_directory(root: Path) -> Iterator[Path]:
-    """A new temporary directory next to root, removed at the end."""
-    folder = root.with_name(f".{root.name}.partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_tracks(folder: Path, recipe: Recipe, workers: int) -> None:
